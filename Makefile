@@ -1,0 +1,33 @@
+# Two commands from a fresh clone; each sets up what it needs in .venv.
+#   make demo    paint a bundled photograph and say where the picture is
+#   make test    everything that continuous integration runs
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test samples clean
+
+demo: .venv/installed
+	@mkdir -p out
+	@$(BIN)/impasto demo --output out/demo.png
+
+test: .venv/developed
+	@PATH="$(CURDIR)/$(BIN):$$PATH" scripts/test
+
+samples: .venv/developed
+	$(BIN)/python scripts/paint_styles.py
+	$(BIN)/python scripts/extract_photos.py
+
+clean:
+	rm -rf .venv build dist out
+
+.venv/bin/pip:
+	$(PYTHON) -m venv .venv
+
+.venv/installed: pyproject.toml constraints.txt | .venv/bin/pip
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
+	@touch $@
+
+.venv/developed: pyproject.toml constraints.txt | .venv/bin/pip
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@ .venv/installed

@@ -1,0 +1,1 @@
+"""Procedural painting: a brush engine, noise, colour, and one module per picture."""

@@ -1,0 +1,85 @@
+"""Affine colour spaces: what canvases are optimised in and what networks were trained on.
+
+Every space here is sRGB with its channels reordered, scaled and shifted:
+
+    x[i] = gain[i] · rgb[order[i]] + shift[i]
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from impasto.errors import SettingsError
+
+__all__ = ["CAFFE", "IMAGENET", "SPACES", "SRGB", "ColourSpace", "colour_space"]
+
+
+@dataclass(frozen=True)
+class ColourSpace:
+    """x[i] = gain[i] · rgb[order[i]] + shift[i], with rgb in [0, 1]."""
+
+    name: str
+    order: tuple[int, int, int]
+    gain: tuple[float, float, float]
+    shift: tuple[float, float, float]
+
+    def from_srgb(self, rgb: Tensor) -> Tensor:
+        """(..., 3, h, w) in [0, 1] -> the same picture in this space."""
+        return self._gain(rgb) * rgb[..., self.order, :, :] + self._column(rgb, self.shift)
+
+    def to_srgb(self, x: Tensor) -> Tensor:
+        """Inverse of `from_srgb`; not clipped."""
+        rgb = (x - self._column(x, self.shift)) / self._gain(x)
+        return rgb[..., self._inverse(), :, :]
+
+    def convert(self, x: Tensor, target: ColourSpace) -> Tensor:
+        """X in this space -> the same picture in `target`; exactly x where they are the same."""
+        return x if target == self else target.from_srgb(self.to_srgb(x))
+
+    def pull_convert(self, cotangent: Tensor, target: ColourSpace) -> Tensor:
+        """Gradient with respect to x, from that with respect to `convert(x, target)`."""
+        if target == self:
+            return cotangent
+        rgb = (cotangent * target._gain(cotangent))[..., target._inverse(), :, :]
+        return rgb[..., self.order, :, :] / self._gain(rgb)
+
+    @property
+    def low(self) -> tuple[float, float, float]:
+        """Black, channel by channel."""
+        return self.shift
+
+    @property
+    def high(self) -> tuple[float, float, float]:
+        """White, channel by channel."""
+        return tuple(g + s for g, s in zip(self.gain, self.shift, strict=True))  # type: ignore[return-value]
+
+    def _gain(self, like: Tensor) -> Tensor:
+        return self._column(like, self.gain)
+
+    def _inverse(self) -> list[int]:
+        return [self.order.index(channel) for channel in range(3)]
+
+    @staticmethod
+    def _column(like: Tensor, values: tuple[float, float, float]) -> Tensor:
+        return torch.tensor(values, dtype=like.dtype, device=like.device).view(3, 1, 1)
+
+
+SRGB = ColourSpace("srgb", (0, 1, 2), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0))
+CAFFE = ColourSpace("caffe", (2, 1, 0), (255.0, 255.0, 255.0), (-103.939, -116.779, -123.68))
+IMAGENET = ColourSpace(
+    "imagenet",
+    (0, 1, 2),
+    (1 / 0.229, 1 / 0.224, 1 / 0.225),
+    (-0.485 / 0.229, -0.456 / 0.224, -0.406 / 0.225),
+)
+SPACES = {space.name: space for space in (CAFFE, IMAGENET, SRGB)}
+
+
+def colour_space(name: str) -> ColourSpace:
+    """The space called `name`; SettingsError lists those there are."""
+    if name not in SPACES:
+        raise SettingsError(f"space is {name!r}; expected one of {', '.join(SPACES)}")
+    return SPACES[name]

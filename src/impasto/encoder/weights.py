@@ -1,0 +1,104 @@
+"""Where the convolution weights come from: bundled files, checked and mapped once per process.
+
+A bundled file holds, per layer, an 8-bit codebook: `conv1_1.index` (uint8, out x in x 3 x 3),
+`conv1_1.table` (float32, 256 values) and `conv1_1.bias` (float32, out), with weight =
+table[index]. The networks are the original Oxford release ("caffe"): they expect BGR, 0 to 255,
+minus the mean colour of ImageNet.
+"""
+
+import functools
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from impasto.colour import CAFFE, ColourSpace
+from impasto.encoder.architecture import Architecture, architecture
+from impasto.errors import SettingsError, WeightsError
+
+__all__ = ["BUNDLED", "Weights", "bundled", "read_codebook"]
+
+BUNDLED = {
+    "vgg19": "d3f26464bf26c51c7120c5160e1ae071a02510b424a907450a8bb3441df86def",
+    "vgg16": "0e0498711711bbe5da3d2a1713c5a9407cf01421d6f425c44e7362d1fab8b092",
+}
+"""Name of each bundled network -> SHA-256 of its file."""
+
+
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """A network's convolutions and the pictures it was trained on.
+
+    `layers` maps `conv4_2` to its weight (out, in, 3, 3) and bias (out,), float32; `input` is
+    the colour space the first layer expects.
+    """
+
+    architecture: Architecture
+    layers: Mapping[str, tuple[Tensor, Tensor]]
+    input: ColourSpace = CAFFE
+    sha256: str | None = None
+
+    def __post_init__(self) -> None:
+        """Check every layer's shape against the architecture; WeightsError names the first off."""
+        for name, (inward, outward) in self.architecture.convolutions.items():
+            if name not in self.layers:
+                raise WeightsError(f"{self.architecture.name}: the weights have no layer {name}")
+            weight, bias = self.layers[name]
+            if weight.shape != (outward, inward, 3, 3) or bias.shape != (outward,):
+                raise WeightsError(
+                    f"{self.architecture.name}: {name} has weight {tuple(weight.shape)} and bias "
+                    f"{tuple(bias.shape)}; expected {(outward, inward, 3, 3)} and {(outward,)}"
+                )
+
+
+@functools.cache
+def bundled(name: str) -> Weights:
+    """The bundled network `name`; loaded once per process and shared.
+
+    Raises SettingsError for an unknown name, WeightsError for a file that is not the one packed.
+    """
+    if name not in BUNDLED:
+        raise SettingsError(f"encoder is {name!r}; expected one of {', '.join(BUNDLED)}")
+    with resources.as_file(resources.files(__package__) / "data" / f"{name}.safetensors") as path:
+        return read_codebook(path, architecture(name), BUNDLED[name])
+
+
+def read_codebook(path: Path, net: Architecture, sha256: str) -> Weights:
+    """Weights of `net` from a codebook file whose checksum must be `sha256`."""
+    _check(path, sha256)
+    try:
+        with safe_open(path, framework="pt") as arrays:
+            layers = {name: _decoded(arrays, name) for name in net.convolutions}
+    except (SafetensorError, KeyError, IndexError) as error:
+        raise WeightsError(f"{path}: not the codebook of {net.name} ({error})") from error
+    return Weights(net, layers, sha256=sha256)
+
+
+def _check(path: Path, expected: str) -> None:
+    try:
+        with path.open("rb") as file:
+            actual = _digest(file.read())
+    except OSError as error:
+        raise WeightsError(
+            f"{path}: cannot be read ({error.strerror}); reinstall impasto"
+        ) from error
+    if actual != expected:
+        raise WeightsError(
+            f"{path}: damaged (SHA-256 is {actual}, expected {expected}); reinstall impasto"
+        )
+
+
+def _digest(blob: bytes) -> str:
+    return hashlib.sha256(blob).hexdigest()
+
+
+def _decoded(arrays: safe_open, name: str) -> tuple[Tensor, Tensor]:
+    index, table = arrays.get_tensor(f"{name}.index"), arrays.get_tensor(f"{name}.table")
+    # index_select over a flat int32 view is several times faster than table[index.long()]
+    weight = table.index_select(0, index.flatten().to(torch.int32)).view(index.shape)
+    return weight, arrays.get_tensor(f"{name}.bias")

@@ -1,0 +1,63 @@
+"""Everything that can go wrong by a caller's doing, as one tree.
+
+    ImpastoError                 catch this to catch them all
+    ├── SettingsError            a setting, recipe or layer name that does not exist or does not fit
+    ├── ImageError               a file or array that is not a picture we can read or write
+    │   ├── ImageTooSmall        fewer pixels than the layers asked for need
+    │   └── ImageTooLarge        more pixels than the limit allows
+    ├── WeightsError             a weight file that is missing, damaged or of another network
+    ├── OutputError              a place where the result cannot be written
+    ├── OutOfMemory              the machine has less memory than the run needs
+    └── Diverged                 a run whose loss is no longer a number
+
+Each message says in one line what was got, what is needed, and what to change. The command line
+prints it and exits with code 2.
+"""
+
+__all__ = [
+    "Diverged",
+    "ImageError",
+    "ImageTooLarge",
+    "ImageTooSmall",
+    "ImpastoError",
+    "OutOfMemory",
+    "OutputError",
+    "SettingsError",
+    "WeightsError",
+]
+
+
+class ImpastoError(Exception):
+    """Base of all errors that impasto raises on purpose."""
+
+
+class SettingsError(ImpastoError, ValueError):
+    """A setting, recipe or layer name that does not exist or does not fit."""
+
+
+class ImageError(ImpastoError):
+    """A file or array that is not a picture we can read or write."""
+
+
+class ImageTooSmall(ImageError):
+    """Fewer pixels than the layers asked for need."""
+
+
+class ImageTooLarge(ImageError):
+    """More pixels than the limit allows."""
+
+
+class WeightsError(ImpastoError):
+    """A weight file that is missing, damaged or of another network."""
+
+
+class OutputError(ImpastoError):
+    """A place where the result cannot be written."""
+
+
+class OutOfMemory(ImpastoError):
+    """The machine has less memory than the run needs."""
+
+
+class Diverged(ImpastoError):
+    """A run whose loss is no longer a number."""

@@ -1,0 +1,23 @@
+"""Files <-> sRGB pixels: orientation, colour profiles, transparency, 16 bits, and the text inside.
+
+    source ── read ──> Picture ── resize, fit ──> Picture ── write ──> file
+
+A Picture holds float32 sRGB in [0, 1], upright, whatever the file held.
+"""
+
+from impasto.images.picture import Picture, fit, resize
+from impasto.images.reading import MAX_PIXELS, Source, read, read_record
+from impasto.images.writing import FORMATS, check_writable, write
+
+__all__ = [
+    "FORMATS",
+    "MAX_PIXELS",
+    "Picture",
+    "Source",
+    "check_writable",
+    "fit",
+    "read",
+    "read_record",
+    "resize",
+    "write",
+]

@@ -1,0 +1,124 @@
+"""A picture in memory, and its change of size."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from impasto.errors import ImageError
+
+__all__ = ["Picture", "fit", "integers", "resize"]
+
+INVISIBLE = 1e-3  # alpha below which a pixel's own colour says nothing
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A picture in memory.
+
+    pixels: (3, h, w) float32, sRGB in [0, 1].
+    alpha:  (h, w) float32 in [0, 1], straight (colours are not multiplied by it); None if opaque.
+    record: the text embedded in the file, None if there is none.
+
+    Raises ImageError where a shape or type differs.
+    """
+
+    pixels: Tensor
+    alpha: Tensor | None = None
+    record: str | None = None
+
+    def __post_init__(self) -> None:
+        """Check shapes and types, not values: that would read every pixel again."""
+        shape, alpha = tuple(self.pixels.shape), self.alpha
+        if len(shape) != 3 or shape[0] != 3 or 0 in shape or self.pixels.dtype != torch.float32:
+            raise ImageError(f"pixels: {self.pixels.dtype} {shape}; expected float32 (3, h, w)")
+        if alpha is not None and (alpha.shape != shape[1:] or alpha.dtype != torch.float32):
+            raise ImageError(
+                f"alpha: {alpha.dtype} {tuple(alpha.shape)}; expected float32 {shape[1:]}"
+            )
+
+    @property
+    def height(self) -> int:
+        """Rows of pixels."""
+        return int(self.pixels.shape[1])
+
+    @property
+    def width(self) -> int:
+        """Columns of pixels."""
+        return int(self.pixels.shape[2])
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height), as Pillow counts."""
+        return self.width, self.height
+
+    def numpy(self) -> np.ndarray:
+        """(h, w, 3) float32 in [0, 1], a copy without alpha."""
+        return np.array(self.pixels.detach().cpu().permute(1, 2, 0).numpy(), order="C")
+
+    def to_pil(self) -> Image.Image:
+        """8-bit RGB, or RGBA where there is alpha."""
+        return Image.fromarray(integers(self, bits=8))
+
+    def save(self, path: str | os.PathLike[str], bits: int = 8, quality: int = 95) -> None:
+        """Write to a file; see `impasto.images.write`."""
+        from impasto.images.writing import write  # writing needs Picture, so not at the top
+
+        write(self, path, bits=bits, quality=quality)
+
+
+def integers(picture: Picture, bits: int) -> np.ndarray:
+    """(h, w, 3 or 4) uint8 or uint16, each value rounded to the nearest; no dithering.
+
+    Raises ImageError where a value is not a number.
+    """
+    planes = picture.pixels
+    if picture.alpha is not None:
+        planes = torch.cat([planes, picture.alpha[None].to(planes.device)])  # (4, h, w)
+    if not torch.isfinite(planes).all():
+        raise ImageError("pixels: some are NaN or infinite; expected values from 0 to 1")
+    top = (1 << bits) - 1
+    levels = planes.detach().clamp(0, 1).mul(top).round_().permute(1, 2, 0)  # (h, w, c)
+    return np.ascontiguousarray(levels.cpu().numpy().astype(np.uint8 if bits == 8 else np.uint16))
+
+
+def resize(picture: Picture, size: tuple[int, int]) -> Picture:
+    """Change to size (w, h) by Lanczos with antialiasing, in float32, clamped to [0, 1].
+
+    Colours are weighted by alpha, so that those of invisible pixels do not bleed into visible
+    ones. Raises ImageError for a side below 1 px.
+    """
+    if min(size) < 1:
+        raise ImageError(f"size {size[0]}x{size[1]}: expected at least 1x1 px")
+    if size == picture.size:
+        return picture
+    pixels = _lanczos(picture.pixels, size)
+    if picture.alpha is None:
+        return replace(picture, pixels=pixels.clamp_(0, 1))
+    alpha = _lanczos(picture.alpha[None], size)[0]
+    weighted = _lanczos(picture.pixels * picture.alpha, size)
+    visible = alpha > INVISIBLE
+    pixels = torch.where(visible, weighted / alpha.clamp_min(INVISIBLE), pixels)
+    return replace(picture, pixels=pixels.clamp_(0, 1), alpha=alpha.clamp_(0, 1))
+
+
+def _lanczos(planes: Tensor, size: tuple[int, int]) -> Tensor:
+    """(c, h, w) to (c, size[1], size[0]); Pillow's mode F keeps float precision."""
+    sheets = [Image.fromarray(plane) for plane in planes.detach().cpu().numpy()]
+    resized = [np.asarray(sheet.resize(size, Image.Resampling.LANCZOS)) for sheet in sheets]
+    return torch.from_numpy(np.stack(resized)).to(planes.device)
+
+
+def fit(picture: Picture, longest: int) -> Picture:
+    """Change to a longest side of `longest` px, the aspect kept; the other side is at least 1 px.
+
+    Returns the same object where nothing changes. Raises ImageError for `longest` below 1.
+    """
+    scale = longest / max(picture.size)
+    width, height = (max(1, round(side * scale)) for side in picture.size)
+    return resize(picture, (width, height) if longest >= 1 else (longest, longest))

@@ -1,0 +1,54 @@
+"""Style distances between the Gram matrices of canvas and style, one function per normalisation.
+
+Notation: G = Σ f fᵀ over the M positions of the canvas at a layer with C channels, A the same for
+the style image with its own M. Each function takes the two layers' moments and returns a scalar
+that autograd can differentiate with respect to the canvas's.
+"""
+
+from collections.abc import Callable
+
+from torch import Tensor
+
+from impasto.losses.statistics import Moments
+
+__all__ = ["STYLE_LOSSES", "StyleLoss"]
+
+StyleLoss = Callable[[Moments, Moments], Tensor]
+
+
+def gram(moments: Moments) -> Tensor:
+    """Mean co-activation of channels, (c, c): Σ f fᵀ / M (Gatys et al. 2016 eq. 3 sum instead)."""
+    return moments.outer / moments.count
+
+
+def by_positions(canvas: Moments, style: Moments) -> Tensor:
+    """mean((G/M - A/M)²) over the C² entries."""
+    return (gram(canvas) - gram(style)).square().mean()
+
+
+def by_elements(canvas: Moments, style: Moments) -> Tensor:
+    """mean((G/(C·M) - A/(C·M))²) over the C² entries (Johnson's neural-style)."""
+    return ((gram(canvas) - gram(style)) / canvas.total.numel()).square().mean()
+
+
+def unnormalised(canvas: Moments, style: Moments) -> Tensor:
+    """mean((G - A)²) over the C² entries; depends on the size of both pictures."""
+    return (canvas.outer - style.outer).square().mean()
+
+
+def gatys(canvas: Moments, style: Moments) -> Tensor:
+    """Σ(G - A)² / (4 C² M²) (Gatys et al. 2016, eq. 4).
+
+    The paper's pictures have one size. Where they differ, each Gram is divided by its own M:
+    ¼ Σ(G/(C·M) - A/(C·M))².
+    """
+    return ((gram(canvas) - gram(style)) / canvas.total.numel()).square().sum() / 4
+
+
+STYLE_LOSSES: dict[str, StyleLoss] = {
+    "positions": by_positions,
+    "elements": by_elements,
+    "none": unnormalised,
+    "gatys": gatys,
+}
+"""Normalisation of the Gram distance by name."""

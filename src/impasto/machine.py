@@ -1,0 +1,79 @@
+"""What this machine is good at: device, arithmetic, threads, each with the reason for the choice."""
+
+import os
+import platform
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import torch
+
+from impasto.errors import SettingsError
+
+__all__ = ["DTYPES", "Choice", "choose_device", "choose_dtype", "choose_threads", "describe_cpu"]
+
+T = TypeVar("T")
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp64": torch.float64}
+
+
+@dataclass(frozen=True)
+class Choice(Generic[T]):
+    """A value and why it was chosen, for people."""
+
+    value: T
+    reason: str
+
+
+def choose_device(name: str) -> Choice[torch.device]:
+    """The device asked for, or for `auto` the fastest there is; SettingsError if it is not here."""
+    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        best = next((kind for kind, here in present.items() if here), "cpu")
+        return Choice(torch.device(best), "the fastest here" if best != "cpu" else "no GPU found")
+    if not present.get(name, True):
+        raise SettingsError(f"device is {name!r}, but torch finds none here; use auto or cpu")
+    return Choice(torch.device(name), "asked for")
+
+
+def choose_dtype(name: str, device: torch.device) -> Choice[torch.dtype]:
+    """The arithmetic asked for; for `auto`, bfloat16 where the hardware multiplies it."""
+    if name != "auto":
+        if device.type == "mps" and name == "fp64":
+            raise SettingsError("precision is 'fp64', but MPS has none; use --device cpu")
+        return Choice(DTYPES[name], "asked for")
+    native = _multiplies_bfloat16(device)
+    if native:
+        return Choice(torch.bfloat16, native)
+    return Choice(torch.float32, "no native bfloat16 here")
+
+
+def choose_threads(asked: int) -> Choice[int]:
+    """CPU threads: as asked, or one for each core this process may use."""
+    if asked:
+        return Choice(asked, "asked for")
+    if hasattr(os, "sched_getaffinity"):
+        return Choice(len(os.sched_getaffinity(0)), "one per core")
+    return Choice(os.cpu_count() or 1, "one per core")
+
+
+def describe_cpu() -> str:
+    """The processor's name, as the system gives it."""
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _multiplies_bfloat16(device: torch.device) -> str:
+    """Which unit does, or an empty string."""
+    if device.type == "cuda":
+        return "the GPU multiplies it" if torch.cuda.get_device_capability(device)[0] >= 8 else ""
+    if device.type == "cpu":
+        abilities = torch.cpu.get_capabilities()
+        for flag, unit in (("amx_bf16", "AMX"), ("avx512_bf16", "AVX-512 BF16")):
+            if abilities.get(flag):
+                return f"{unit} multiplies it"
+    return ""

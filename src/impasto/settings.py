@@ -1,0 +1,201 @@
+"""Every knob of a run, once: name, default, range, unit and help.
+
+Command-line options, recipe files and the record in a saved picture are generated from the fields
+of `Settings`. Settings are frozen; derive others with `Settings.of(recipe, **overrides)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from impasto.errors import SettingsError
+from impasto.recipes import recipe
+
+__all__ = ["DEFAULT_RECIPE", "Settings", "choices"]
+
+DEFAULT_RECIPE = "standard"
+
+
+def _layers(value: object) -> object:
+    """`relu4_2,relu3_1=0.5` or a list of names -> {name: weight}; a weight left out is 1."""
+    if isinstance(value, str):
+        value = [part.strip() for part in value.split(",") if part.strip()]
+    if not isinstance(value, (list, tuple)):
+        return value
+    pairs = [str(item).partition("=") for item in value]
+    return {name.strip(): weight if equals else 1.0 for name, equals, weight in pairs}
+
+
+Layers = Annotated[dict[str, Annotated[float, Field(ge=0)]], BeforeValidator(_layers)]
+Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+def _knob(group: str, text: str, **constraints: Any) -> Any:  # noqa: ANN401 (pydantic's own types)
+    return Field(description=text, json_schema_extra={"group": group}, **constraints)
+
+
+class Settings(BaseModel):
+    """The settings of one run. The defaults are those of the recipe files' common ground."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    recipe: str = _knob(
+        "Picture", "named settings to start from; see `impasto recipes`", default=""
+    )
+    size: int = _knob(
+        "Picture",
+        "longest side of the result in pixels; 0 keeps the photograph's",
+        default=512,
+        ge=0,
+    )
+    style_scale: float = _knob(
+        "Picture",
+        "style image's longest side as a multiple of the result's",
+        default=1.0,
+        gt=0,
+        le=16,
+    )
+    init: str = _knob(
+        "Picture",
+        "first canvas: content, recoloured (in the style's colours), noise, style, or a picture file",
+        default="content",
+    )
+    noise: Literal["normal", "uniform"] = _knob(
+        "Picture", "distribution of --init noise around mid-grey", default="normal"
+    )
+    noise_scale: float = _knob(
+        "Picture",
+        "standard deviation (normal) or half-width (uniform) of that noise, in the space's units",
+        default=0.001,
+        ge=0,
+    )
+    space: Literal["caffe", "imagenet", "srgb"] = _knob(
+        "Picture",
+        "what is optimised: BGR 0-255 minus the mean, normalised RGB, or sRGB 0-1",
+        default="caffe",
+    )
+    clip: Literal["none", "gamut"] | float = _knob(
+        "Picture",
+        "keep the canvas in bounds: none, gamut (what a screen can show), or ±X in its space",
+        default="none",
+    )
+    seed: int = _knob("Picture", "seed of the noise", default=0, ge=0, le=2**63 - 1)
+
+    content_weight: Weight = _knob("Objective", "weight of the content term", default=5.0)
+    style_weight: Weight = _knob("Objective", "weight of the style term", default=100.0)
+    tv_weight: Weight = _knob("Objective", "weight of the total variation", default=0.001)
+    content_layers: Layers = _knob(
+        "Objective",
+        "layers compared with the photograph, LAYER[=WEIGHT],…",
+        default={"relu4_2": 1.0},
+    )
+    style_layers: Layers = _knob(
+        "Objective",
+        "layers compared with the style, LAYER[=WEIGHT],…",
+        default={f"relu{block}_1": 1.0 for block in range(1, 6)},
+    )
+    content_normalisation: Literal["mean", "half-mean", "half-sum"] = _knob(
+        "Objective", "of Σ(F-P)²: mean, ½ mean or ½ sum", default="mean"
+    )
+    style_normalisation: Literal["positions", "elements", "none", "gatys"] = _knob(
+        "Objective",
+        "of Grams: over positions, positions x channels, none, or Gatys' 1/(4C²M²)",
+        default="elements",
+    )
+    tv_normalisation: Literal["l1-sum", "l1-mean", "l2-mean", "l2-swapped"] = _knob(
+        "Objective",
+        "of the total variation: absolute or squared, summed or averaged",
+        default="l1-sum",
+    )
+
+    encoder: Literal["vgg19", "vgg16"] = _knob("Network", "which network measures", default="vgg19")
+    pooling: Literal["max", "avg", "l2"] = _knob("Network", "how it pools", default="max")
+    padding: Literal["zero", "replicate"] = _knob(
+        "Network", "its first layer's border: mean colour or edge colour", default="zero"
+    )
+    precision: Literal["auto", "fp32", "bf16", "fp64"] = _knob(
+        "Network", "arithmetic; auto is bf16 where the hardware multiplies it", default="auto"
+    )
+    device: Literal["auto", "cpu", "cuda", "mps"] = _knob(
+        "Network", "where it runs; auto is the fastest there is", default="auto"
+    )
+    threads: int = _knob("Network", "CPU threads; 0 is one per core", default=0, ge=0, le=1024)
+
+    optimiser: Literal["lbfgs", "adam"] = _knob("Optimiser", "how to descend", default="lbfgs")
+    iterations: int = _knob("Optimiser", "how many steps", default=1000, ge=0)
+    tolerance: float = _knob(
+        "Optimiser",
+        "stop once the loss changes by less than this fraction; 0 never",
+        default=0.0,
+        ge=0,
+    )
+    keep: Literal["last", "best"] = _knob(
+        "Optimiser", "which canvas is the result: the last, or that of least loss", default="last"
+    )
+    learning_rate: float = _knob(
+        "Optimiser", "step length, in the space's units for Adam", default=1.0, gt=0
+    )
+    first_step: float = _knob(
+        "Optimiser",
+        "L-BFGS: first step's root mean square, in the space's units; 0 is min(1, 1/|g|)",
+        default=0.0,
+        ge=0,
+    )
+    decay: float = _knob(
+        "Optimiser", "Adam: factor on the learning rate …", default=1.0, gt=0, le=1
+    )
+    decay_every: int = _knob(
+        "Optimiser", "… after each so many iterations; 0 never", default=0, ge=0
+    )
+    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = _knob(
+        "Optimiser", "Adam: decay of the gradient's mean and square", default=(0.9, 0.999)
+    )
+    epsilon: float = _knob("Optimiser", "Adam: added to the denominator", default=1e-8, gt=0)
+    history: int = _knob("Optimiser", "L-BFGS: curvature pairs kept", default=100, ge=1, le=1000)
+    line_search: Literal["none", "armijo", "strong-wolfe"] = _knob(
+        "Optimiser", "L-BFGS: how the step length is found", default="none"
+    )
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Settings:
+        if self.clip != "none" and self.optimiser == "lbfgs" and self.line_search == "strong-wolfe":
+            raise ValueError("line_search strong-wolfe cannot hold a clipped canvas; use armijo")
+        if isinstance(self.clip, float) and self.clip <= 0:
+            raise ValueError(f"clip is {self.clip}; expected none, gamut or a positive number")
+        if not self.init.strip():
+            raise ValueError("init is empty; expected the name of one or a picture file")
+        return self
+
+    @classmethod
+    def of(cls, name: str = DEFAULT_RECIPE, /, **overrides: Any) -> Settings:  # noqa: ANN401
+        """The recipe `name` with some fields replaced; SettingsError if one does not fit."""
+        named: Mapping[str, Any] = recipe(name).settings
+        return cls.checked({**named, **overrides, "recipe": name})
+
+    @classmethod
+    def checked(cls, fields: Mapping[str, Any]) -> Settings:
+        """Settings from plain values; SettingsError names the first that does not fit."""
+        try:
+            return cls(**fields)
+        except ValidationError as error:
+            raise SettingsError(_one_line(error)) from None
+
+
+def choices(field: str) -> tuple[str, ...]:
+    """The names that a field of few choices accepts, in the order of its declaration."""
+    return tuple(Settings.model_json_schema()["properties"][field].get("enum", ()))
+
+
+def _one_line(error: ValidationError) -> str:
+    first = error.errors()[0]
+    reason = first["msg"].removeprefix("Value error, ")
+    if not first["loc"]:
+        return reason
+    field = str(first["loc"][0])
+    if first["type"] == "extra_forbidden":
+        return f"{field} is no setting; expected one of {', '.join(Settings.model_fields)}"
+    where = "".join(f"[{part}]" for part in first["loc"][1:] if isinstance(part, int))
+    return f"{field}{where} is {first['input']!r}; {reason[0].lower()}{reason[1:]}"

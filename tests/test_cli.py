@@ -1,0 +1,334 @@
+"""The command line as its users meet it: what it prints, writes, refuses, and survives."""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from conftest import smooth_picture
+from impasto.cli import main
+from impasto.images import read
+from impasto.settings import Settings
+
+QUICK = ["--size", "48", "--iterations", "2", "--precision", "fp32"]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A working folder with photo.png and painting.png in it."""
+    monkeypatch.chdir(tmp_path)
+    smooth_picture(48, 40).save("photo.png")
+    smooth_picture(40, 44, phase=1.0).save("painting.png")
+    return tmp_path
+
+
+@pytest.fixture
+def impasto(capsys):
+    """Run the command line in this process: (exit code, stdout, stderr)."""
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as left:
+            main([str(a) for a in arguments])
+        out, err = capsys.readouterr()
+        return left.value.code, out, err
+
+    return run
+
+
+def refused(result):
+    """The one line of an error; checks that it is one, with exit code 2 and nothing on stdout."""
+    code, out, err = result
+    assert code == 2, (code, out, err)
+    assert out == ""
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    return err
+
+
+def child(*arguments, **options):
+    return subprocess.Popen(
+        [sys.executable, "-m", "impasto", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
+
+
+def test_stylize_writes_a_picture(folder, impasto):
+    code, out, _ = impasto("stylize", "photo.png", "painting.png", "-o", "out.png", *QUICK)
+    assert (code, out) == (0, "wrote out.png\n")
+    assert read("out.png").size == (48, 40)
+    assert not list(folder.glob(".*"))
+
+
+def test_result_has_a_name_by_default(folder, impasto):
+    impasto("stylize", "photo.png", "painting.png", *QUICK, "-q")
+    assert (folder / "photo_painting.png").exists()
+
+
+def test_trace_has_a_line_for_each_iteration(folder, impasto):
+    impasto("stylize", "photo.png", "painting.png", *QUICK, "--trace", "t.jsonl", "-q")
+    lines = [json.loads(line) for line in Path("t.jsonl").read_text().splitlines()]
+    assert [line["iteration"] for line in lines] == [0, 1, 2]
+    for line in lines:
+        parts = line["content"] + line["style"] + line["variation"]
+        assert parts == pytest.approx(line["loss"], rel=1e-5)
+        assert line["scale"] == 48
+        assert line["seconds"] >= 0
+
+
+def test_json_mode_prints_lines_only(folder, impasto):
+    code, out, err = impasto(
+        "stylize", "photo.png", "painting.png", *QUICK, "--json", "-o", "o.png"
+    )
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert code == 0
+    assert err == ""
+    assert [line.get("iteration") for line in lines] == [0, 1, 2, None]
+    assert lines[-1] == {"output": "o.png", "interrupted": False}
+
+
+def test_quiet_is_silent(folder, impasto):
+    assert impasto("stylize", "photo.png", "painting.png", *QUICK, "--quiet") == (0, "", "")
+
+
+def test_progress_goes_to_stderr(folder, impasto):
+    _, out, err = impasto("stylize", "photo.png", "painting.png", *QUICK)
+    assert "painting" not in out.replace("photo_painting.png", "")
+    assert "2/2" in err
+
+
+def test_save_every_leaves_pictures_beside(folder, impasto):
+    impasto(
+        "stylize", "photo.png", "painting.png", "-o", "o.jpg", *QUICK, "--save-every", "1", "-q"
+    )
+    assert sorted(p.name for p in folder.glob("o*")) == ["o.0001.jpg", "o.jpg"]
+
+
+def test_sixteen_bits(folder, impasto):
+    impasto("stylize", "photo.png", "painting.png", "-o", "o.png", *QUICK, "--bits", "16", "-q")
+    levels = (read("o.png").pixels * 65535).round().long() % 257
+    assert levels.unique().numel() > 100  # eight bits would leave multiples of 257
+
+
+def test_options_reach_the_settings(folder, impasto):
+    options = {
+        "recipe": "keras-eager",
+        "learning-rate": "3.5",
+        "style-layers": "relu1_1=0.5,relu2_1",
+        "betas": "0.8,0.9",
+        "pooling": "avg",
+        "clip": "127",
+        "content-weight": "7",
+    }
+    flags = [part for name, value in options.items() for part in (f"--{name}", value)]
+    impasto("stylize", "photo.png", "painting.png", "-o", "o.png", *QUICK, *flags, "-q")
+    record = json.loads(impasto("show", "o.png", "--json")[1])
+    chosen = Settings.checked(record["settings"])
+    assert (chosen.recipe, chosen.learning_rate, chosen.pooling) == ("keras-eager", 3.5, "avg")
+    assert chosen.style_layers == {"relu1_1": 0.5, "relu2_1": 1.0}
+    assert (chosen.betas, chosen.clip, chosen.content_weight) == ((0.8, 0.9), 127.0, 7.0)
+    assert chosen.keep == "best"  # the recipe's own
+
+
+def test_every_setting_is_an_option(impasto, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    _, out, _ = impasto("stylize", "--help")
+    for name in Settings.model_fields:
+        assert f"--{name.replace('_', '-')} " in out
+    for group in ("Picture", "Objective", "Network", "Optimiser"):
+        assert f"─ {group} ─" in out
+
+
+def test_show_prints_a_record(folder, impasto):
+    impasto("stylize", "photo.png", "painting.png", "-o", "o.png", *QUICK, "-q")
+    code, out, _ = impasto("show", "o.png")
+    assert code == 0
+    assert "photo.png" in out
+    assert "style_weight" in out
+
+
+def test_recipes_are_listed_and_shown(impasto):
+    _, listed, _ = impasto("recipes")
+    assert all(name in listed for name in ("standard", "neural-style", "keras-eager"))
+    _, shown, _ = impasto("recipes", "keras-eager")
+    assert "tf.keras" in shown
+    assert "learning_rate" in shown
+
+
+def test_info_says_what_was_chosen_and_why(impasto):
+    facts = json.loads(impasto("info", "--json")[1])
+    assert {
+        "impasto",
+        "torch",
+        "device",
+        "precision",
+        "threads",
+        "weights of vgg19",
+    } <= facts.keys()
+    assert "(" in facts["precision"]
+    assert "sha256" in impasto("info")[1]
+
+
+def test_demo_paints(folder, impasto):
+    code, out, _ = impasto("demo", "--size", "32", "-o", "d.png", "--style", "waves", "-q")
+    assert (code, out) == (0, "")
+    assert read("d.png").size == (32, 32)
+
+
+def test_version(impasto):
+    assert impasto("--version")[1].strip() == json.loads(impasto("info", "--json")[1])["impasto"]
+
+
+MISTAKES = {
+    "no file": (["gone.png", "painting.png"], "gone.png: No such file"),
+    "folder": ([".", "painting.png"], "a folder; expected an image"),
+    "not an image": (["photo.png", "notes.txt"], "notes.txt: not an image"),
+    "truncated": (["cut.png", "painting.png"], "cut.png: damaged"),
+    "no sample": (["sample:x", "painting.png"], "no such sample; expected one of astronaut"),
+    "layer": (
+        ["photo.png", "painting.png", "--style-layers", "relu9_9"],
+        "'relu9_9'; vgg19 has conv1_1",
+    ),
+    "recipe": (
+        ["photo.png", "painting.png", "--recipe", "x"],
+        "recipe is 'x'; expected one of standard",
+    ),
+    "choice": (["photo.png", "painting.png", "--pooling", "min"], "'max', 'avg' or 'l2'"),
+    "number": (["photo.png", "painting.png", "--size", "big"], "valid integer"),
+    "range": (["photo.png", "painting.png", "--iterations", "-1"], "greater than or equal to 0"),
+    "betas": (["photo.png", "painting.png", "--betas", "0.9"], "betas"),
+    "option": (["photo.png", "painting.png", "--pixels", "3"], "No such option"),
+    "one picture": (["photo.png"], "Missing argument"),
+    "too small": (["photo.png", "painting.png", "--size", "12"], "needs at least 16 px"),
+    "too large": (["photo.png", "painting.png", "--max-pixels", "99"], "--max-pixels"),
+    "extension": (["photo.png", "painting.png", "-o", "out.xyz"], "out.xyz"),
+    "no parent": (["photo.png", "painting.png", "-o", "no/such/out.png"], "no/such"),
+    "output folder": (["photo.png", "painting.png", "-o", "folder.png"], "folder.png"),
+    "depth": (["photo.png", "painting.png", "-o", "o.jpg", "--bits", "16"], "16"),
+    "odd depth": (["photo.png", "painting.png", "--bits", "12"], "bits"),
+    "trace": (
+        ["photo.png", "painting.png", "--trace", "no/t.jsonl"],
+        "no/t.jsonl: cannot be written",
+    ),
+    "both modes": (["photo.png", "painting.png", "--json", "--quiet"], "exclude each other"),
+    "init": (["photo.png", "painting.png", "--init", "gone.png"], "gone.png: No such file"),
+    "diverged": (["photo.png", "painting.png", "--learning-rate", "1e30"], "lower --learning-rate"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_mistakes_are_one_line(mistake, folder, impasto):
+    (folder / "notes.txt").write_text("paint me")
+    (folder / "folder.png").mkdir()
+    (folder / "cut.png").write_bytes((folder / "photo.png").read_bytes()[:-500])
+    arguments, says = MISTAKES[mistake]
+    before = {p.name for p in folder.iterdir()}
+    quick = [] if "--size" in arguments or "--iterations" in arguments else QUICK
+    line = refused(
+        impasto("stylize", *arguments, *quick, *([] if "--json" in arguments else ["-q"]))
+    )
+    assert says in line
+    assert {p.name for p in folder.iterdir()} == before, "something was written"
+
+
+@pytest.mark.parametrize(
+    "arguments", [["show", "photo.png"], ["show", "gone.png"], ["recipes", "x"], ["x"]]
+)
+def test_other_commands_refuse_in_one_line_too(arguments, folder, impasto):
+    refused(impasto(*arguments))
+
+
+def test_a_device_that_is_not_here(folder, impasto):
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    line = refused(impasto("stylize", "photo.png", "painting.png", "--device", "cuda", *QUICK))
+    assert "use auto or cpu" in line
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_read_only_folder(folder, impasto):
+    locked = folder / "locked"
+    locked.mkdir(mode=0o500)
+    assert "locked" in refused(
+        impasto("stylize", "photo.png", "painting.png", "-o", locked / "o.png")
+    )
+
+
+def wait_for_lines(path, count, seconds=60):
+    """Until a trace has so many lines."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if path.exists() and path.read_text().count("\n") >= count:
+            return
+        time.sleep(0.05)
+    raise TimeoutError(f"{path} has fewer than {count} lines after {seconds} s")
+
+
+def test_ctrl_c_saves_what_there_is(folder):
+    process = child(
+        "stylize", "photo.png", "painting.png", "-o", "o.png", "--size", "64",
+        "--iterations", "100000", "--trace", "t.jsonl",
+    )  # fmt: skip
+    wait_for_lines(folder / "t.jsonl", 3)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    assert out == "interrupted; wrote o.png\n"
+    assert read(folder / "o.png").size == (64, 53)
+
+
+def test_kill_leaves_no_half_picture(folder):
+    process = child(
+        "stylize", "photo.png", "painting.png", "-o", "o.png", "--size", "64",
+        "--iterations", "100000", "--trace", "t.jsonl", "--save-every", "1",
+    )  # fmt: skip
+    wait_for_lines(folder / "t.jsonl", 4)
+    process.kill()
+    process.communicate(timeout=60)
+    assert not (folder / "o.png").exists()
+    for picture in folder.glob("o.*.png"):
+        Image.open(picture).load()
+
+
+def test_memory_that_runs_out_is_one_line(folder):
+    limit = 3 * 2**30
+
+    def small():
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+    process = child(
+        "stylize", "photo.png", "painting.png", "--size", "4000", "-q", "--threads", "1",
+        preexec_fn=small,
+    )  # fmt: skip
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 2, err
+    assert err.startswith("error: not enough memory for 4000x3333 px")
+    assert err.count("\n") == 1
+
+
+def test_help_is_quick_and_needs_no_torch():
+    probe = (
+        "import sys\n"
+        "sys.argv = ['impasto', '--help']\n"
+        "from impasto.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "sys.exit('torch' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", probe], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0
+    assert "stylize" in done.stdout

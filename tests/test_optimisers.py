@@ -1,0 +1,238 @@
+"""L-BFGS and Adam: step by step against torch.optim, and down known functions."""
+
+from dataclasses import dataclass
+from itertools import islice
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from impasto.errors import SettingsError
+from impasto.optimisers import LINE_SEARCHES, Box, Iterate, adam, constant, lbfgs, stepped, until
+from impasto.optimisers.lbfgs import InverseHessian
+
+
+@dataclass
+class At:
+    loss: torch.Tensor
+    gradient: torch.Tensor
+
+
+def evaluator(function, counter=None):
+    def evaluate(x):
+        if counter is not None:
+            counter.append(x.clone())
+        leaf = x.detach().clone().requires_grad_()
+        loss = function(leaf)
+        (gradient,) = torch.autograd.grad(loss, leaf)
+        return At(loss.detach(), gradient)
+
+    return evaluate
+
+
+def rosenbrock(x):
+    return (100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2).sum()
+
+
+def quartic(x):
+    """Smooth, convex, not quadratic; well scaled so that no line search is needed."""
+    scale = torch.linspace(1, 3, x.numel(), dtype=x.dtype)
+    return (scale * (x - 1) ** 2).sum() / 2 + ((x - 1) ** 4).sum() / 40
+
+
+def start(n=10, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(n, generator=generator, dtype=torch.float64)
+
+
+def torch_lbfgs(function, x, iterations, **options):
+    """torch's losses at every evaluation, its points after 1, 2, … iterations."""
+    points = []
+    for n in range(1, iterations + 1):
+        leaf = x.clone().requires_grad_()
+        optimiser = torch.optim.LBFGS(
+            [leaf], max_iter=n, max_eval=10_000, tolerance_grad=-1, tolerance_change=-1, **options
+        )
+
+        def closure(leaf=leaf, optimiser=optimiser):
+            optimiser.zero_grad()
+            loss = function(leaf)
+            loss.backward()
+            return loss
+
+        optimiser.step(closure)
+        points.append(leaf.detach().clone())
+    return points
+
+
+@pytest.mark.parametrize("history", [1, 3, 100])
+@pytest.mark.parametrize("rate", [1.0, 0.5])
+def test_lbfgs_takes_torchs_steps(history, rate):
+    x = start()
+    expected = torch_lbfgs(quartic, x, 12, lr=rate, history_size=history)
+    found = lbfgs(evaluator(quartic), x, learning_rate=rate, history=history)
+    for point, iterate in zip(expected, islice(found, 1, 13), strict=True):
+        torch.testing.assert_close(iterate.x, point, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("function", [rosenbrock, quartic])
+def test_strong_wolfe_takes_torchs_steps(function):
+    x = start(6)
+    expected = torch_lbfgs(function, x, 15, history_size=10, line_search_fn="strong_wolfe")
+    found = lbfgs(evaluator(function), x, history=10, search="strong-wolfe")
+    for point, iterate in zip(expected, islice(found, 1, 16), strict=False):
+        torch.testing.assert_close(iterate.x, point, rtol=1e-6, atol=1e-8)
+
+
+def test_one_evaluation_an_iteration_without_line_search():
+    calls = []
+    list(islice(lbfgs(evaluator(quartic, calls), start()), 8))
+    assert len(calls) == 8  # the start and seven steps
+
+
+def test_first_step_has_the_root_mean_square_asked_for():
+    x = start()
+    first, second = islice(lbfgs(evaluator(quartic), x, first_step=0.02), 2)
+    assert (second.x - first.x).square().mean().sqrt() == pytest.approx(0.02)
+
+
+@pytest.mark.parametrize("search", ["armijo", "strong-wolfe"])
+def test_rosenbrock_in_the_valley(search):
+    x = torch.tensor([-1.2, 1.0] * 5, dtype=torch.float64)
+    *_, last = islice(lbfgs(evaluator(rosenbrock), x, search=search), 300)
+    assert last.at.loss < 1e-12
+    torch.testing.assert_close(last.x, torch.ones_like(x), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("search", ["armijo", "strong-wolfe"])
+def test_searches_never_climb(search):
+    losses = [
+        float(i.at.loss) for i in islice(lbfgs(evaluator(rosenbrock), start(8), search=search), 40)
+    ]
+    assert losses == sorted(losses, reverse=True)
+
+
+@pytest.mark.parametrize("search", LINE_SEARCHES)
+def test_quadratic_in_ten_thousand_dimensions(search):
+    eigenvalues = torch.logspace(0, 2, 10_000, dtype=torch.float64)
+
+    def bowl(x):
+        return (eigenvalues * x * x).sum() / 2
+
+    x = torch.ones(10_000, dtype=torch.float64)
+    *_, last = islice(lbfgs(evaluator(bowl), x, history=20, search=search), 120)
+    assert last.at.loss < 1e-8 * bowl(x)
+
+
+@settings(deadline=None, max_examples=30)
+@given(pairs=st.integers(1, 9), history=st.integers(1, 6), seed=st.integers(0, 99))
+def test_compact_form_is_the_two_loop_recursion(pairs, history, seed):
+    generator = torch.Generator().manual_seed(seed)
+    n = 12
+    matrix = torch.randn(n, n, generator=generator, dtype=torch.float64)
+    matrix = matrix @ matrix.T + torch.eye(n, dtype=torch.float64)
+    steps = torch.randn(pairs, n, generator=generator, dtype=torch.float64)
+    hessian = InverseHessian(history, steps[0])
+    for step in steps:
+        hessian.update(step, matrix @ step)
+    gradient = torch.randn(n, generator=generator, dtype=torch.float64)
+    expected = two_loop(steps[-history:], steps[-history:] @ matrix, gradient)
+    torch.testing.assert_close(hessian.apply(gradient), expected, rtol=1e-8, atol=1e-10)
+
+
+def two_loop(steps, changes, gradient):
+    q, coefficients = gradient.clone(), []
+    for s, y in reversed(list(zip(steps, changes, strict=True))):
+        coefficients.append(s.dot(q) / s.dot(y))
+        q = q - coefficients[-1] * y
+    q = q * steps[-1].dot(changes[-1]) / changes[-1].dot(changes[-1])
+    for s, y in zip(steps, changes, strict=True):
+        q = q + s * (coefficients.pop() - y.dot(q) / s.dot(y))
+    return q
+
+
+def test_pairs_of_no_curvature_are_skipped():
+    hessian = InverseHessian(4, start())
+    step = start(seed=1)
+    hessian.update(step, -step)
+    hessian.update(step, step * 1e-12)
+    gradient = start(seed=2)
+    assert torch.equal(hessian.apply(gradient), gradient)
+
+
+@pytest.mark.parametrize("search", LINE_SEARCHES)
+def test_ends_at_a_stationary_point(search):
+    iterates = list(
+        islice(lbfgs(evaluator(quartic), torch.ones(5, dtype=torch.float64), search=search), 9)
+    )
+    assert len(iterates) == 1
+
+
+@pytest.mark.parametrize(("search", "method"), [("armijo", lbfgs), ("none", lbfgs)])
+def test_box_is_kept_and_its_corner_found(search, method):
+    target = torch.tensor([2.0, 0.3, -4.0, 0.5], dtype=torch.float64)
+    coupling = torch.tensor([1.0, 2.0, 3.0, 4.0], dtype=torch.float64)
+
+    def bowl(x):
+        return (coupling * (x - target) ** 2).sum() + 0.1 * x.sum() ** 2
+
+    box = Box(torch.tensor([-1.0, -1.0]).double(), torch.tensor([1.0, 0.9]).double())
+    points = [
+        i.x
+        for i in islice(
+            method(evaluator(bowl), torch.zeros(4).double(), search=search, box=box), 60
+        )
+    ]
+    low, high = torch.tensor([-1, -1, -1, -1.0]), torch.tensor([1, 1, 0.9, 0.9])
+    assert all((p >= low).all() and (p <= high).all() for p in points)
+    x = points[-1]
+    gradient = evaluator(bowl)(x).gradient
+    projected = torch.minimum(torch.maximum(x - gradient, low), high) - x
+    assert projected.abs().max() < 1e-6  # the first-order condition in a box
+
+
+def test_adam_takes_torchs_steps():
+    x, rate = start(), stepped(0.3, every=4, factor=0.5)
+    leaf = x.clone().requires_grad_()
+    optimiser = torch.optim.Adam([leaf], lr=0.3, betas=(0.8, 0.99), eps=1e-6)
+    schedule = torch.optim.lr_scheduler.StepLR(optimiser, 4, 0.5)
+    found = adam(evaluator(rosenbrock), x, rate=rate, betas=(0.8, 0.99), epsilon=1e-6)
+    next(found)
+    for iterate in islice(found, 15):
+        optimiser.zero_grad()
+        rosenbrock(leaf).backward()
+        optimiser.step()
+        schedule.step()
+        torch.testing.assert_close(iterate.x, leaf.detach(), rtol=1e-10, atol=1e-12)
+
+
+def test_adam_stays_in_its_box():
+    box = Box(torch.tensor([-0.5]).double(), torch.tensor([0.5]).double())
+    *_, last = islice(adam(evaluator(quartic), start(), rate=constant(0.1), box=box), 60)
+    torch.testing.assert_close(last.x, torch.full_like(last.x, 0.5))
+
+
+def test_schedules():
+    assert [stepped(1.0, 2, 0.1)(n) for n in (1, 2, 3, 4, 5)] == pytest.approx(
+        [1, 1, 0.1, 0.1, 0.01]
+    )
+    assert stepped(3.0, 0, 0.1)(10_000) == 3.0
+
+
+def test_until_counts_iterations():
+    assert [i.iteration for i in until(lbfgs(evaluator(quartic), start()), 3)] == [0, 1, 2, 3]
+    assert [i.iteration for i in until(lbfgs(evaluator(quartic), start()), 0)] == [0]
+
+
+@pytest.mark.parametrize("scale", [1e-12, 1.0, 1e14])
+def test_until_stops_by_relative_change_whatever_the_scale(scale):
+    losses = [scale * (1 + 2.0**-n) for n in range(100)]
+    iterates = [Iterate(n, start(), At(torch.tensor(f), start())) for n, f in enumerate(losses)]
+    assert len(list(until(iterates, 99, tolerance=1e-3))) == 11  # 2⁻¹⁰ is the first below 1e-3
+    assert len(list(until(iterates, 99))) == 100
+
+
+def test_unknown_line_search():
+    with pytest.raises(SettingsError, match="none, armijo, strong-wolfe"):
+        next(lbfgs(evaluator(quartic), start(), search="golden"))
