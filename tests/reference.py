@@ -1,4 +1,4 @@
-"""Straight transcriptions with torch's autograd: the oracle, with nothing of impasto's but weights."""
+"""Straight transcriptions with torch's autograd: the oracle."""
 
 import torch
 import torch.nn.functional as F

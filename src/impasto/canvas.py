@@ -78,8 +78,8 @@ def recoloured(content: Tensor, style: Tensor) -> Tensor:
     (mean, a), (goal, b) = _colour_moments(content), _colour_moments(style)
     root, unroot = _power(a, 0.5), _power(a, -0.5)
     transport = unroot @ _power(root @ b @ root, 0.5) @ unroot
-    moved = transport @ (content.flatten(1).double() - mean) + goal
-    return moved.view_as(content).to(content.dtype)
+    moved: Tensor = transport @ (content.flatten(1).double() - mean) + goal
+    return moved.view_as(content).to(content)
 
 
 def _colour_moments(picture: Tensor) -> tuple[Tensor, Tensor]:
@@ -91,7 +91,8 @@ def _colour_moments(picture: Tensor) -> tuple[Tensor, Tensor]:
 def _power(matrix: Tensor, exponent: float) -> Tensor:
     """A power of a symmetric positive definite matrix."""
     values, vectors = torch.linalg.eigh(matrix)
-    return vectors @ torch.diag(values.clamp_min(0) ** exponent) @ vectors.T
+    power: Tensor = vectors @ torch.diag(values.clamp_min(0) ** exponent) @ vectors.T
+    return power
 
 
 def bounds(settings: Settings, space: ColourSpace, like: Tensor) -> tuple[Tensor, Tensor] | None:

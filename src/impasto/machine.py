@@ -1,4 +1,4 @@
-"""What this machine is good at: device, arithmetic, threads, each with the reason for the choice."""
+"""What this machine is good at: device, arithmetic, threads, each with the reason for it."""
 
 import os
 import platform

@@ -168,4 +168,4 @@ def _cotangent(features: Tensor, gradient: Moments) -> Tensor:
         cotangent = torch.addmm(constant, flat(features).T, symmetric).T
     else:
         cotangent = torch.addmm(constant[:, None], symmetric, flat(features))
-    return cotangent.unflatten(1, features.shape[2:]).unsqueeze(0)
+    return cotangent.view_as(features[0]).unsqueeze(0)

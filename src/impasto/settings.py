@@ -60,7 +60,7 @@ class Settings(BaseModel):
     )
     init: str = _knob(
         "Picture",
-        "first canvas: content, recoloured (in the style's colours), noise, style, or a picture file",
+        "first canvas: content, recoloured (in the style's colours), noise, style, or a file",
         default="content",
     )
     noise: Literal["normal", "uniform"] = _knob(

@@ -142,7 +142,8 @@ class Encoder:
         path = self._path(wanted)
         self._check_size(image, wanted)
         x = self._enter(image, space)
-        features, residuals = {}, {}
+        features: dict[str, Tensor] = {}
+        residuals: dict[str, Any] = {}
         for name in path:
             match name[:4]:
                 case "conv":
@@ -199,8 +200,8 @@ class Encoder:
             )
 
     def _placed(self, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-        place = {"device": self.device, "dtype": self.dtype}
-        return weight.to(**place, memory_format=self._layout), bias.to(**place)
+        weight = weight.to(self.device, self.dtype, memory_format=self._layout)
+        return weight, bias.to(self.device, self.dtype)
 
     def _enter(self, image: Tensor, space: ColourSpace) -> Tensor:
         accurate = torch.promote_types(self.dtype, torch.float32)

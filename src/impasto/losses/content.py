@@ -10,12 +10,12 @@ __all__ = ["CONTENT_SCALES"]
 
 
 def mean(channels: int, positions: int) -> float:
-    """mean((F - P)²)."""
+    """Mean of (F - P)²."""
     return 1 / (channels * positions)
 
 
 def half_mean(channels: int, positions: int) -> float:
-    """mean(½(F - P)²)."""
+    """Mean of ½(F - P)²."""
     return 0.5 / (channels * positions)
 
 

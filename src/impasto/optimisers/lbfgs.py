@@ -1,82 +1,69 @@
-"""L-BFGS in compact form (Byrd, Nocedal & Schnabel 1994, theorem 2.2).
+"""L-BFGS (Liu & Nocedal 1989) by the two-loop recursion, in the order of torch's L-BFGS.
 
-The curvature pairs s = x⁺ - x and y = g⁺ - g are rows of two matrices S and Y, so that applying
-the inverse Hessian is four matrix-vector products and two triangular solves of the history's
-size. It is the two-loop recursion's direction exactly, with H₀ = γI and γ = sᵀy / yᵀy.
+The order matters more than it should. Without a line search, and with the published first step,
+the early iterates amplify rounding: in float32 an algebraically equal form of the same direction
+(Byrd, Nocedal & Schnabel's compact one) parts from torch's trace by per cents within 50
+iterations, where this one follows it to a few parts in a million. Both read the history twice,
+which is what they cost.
 """
 
 from collections.abc import Iterator
 from itertools import count
+from math import sqrt
 
-import torch
 from torch import Tensor
 
 from impasto.optimisers.iterates import Box, Evaluate, Iterate
 from impasto.optimisers.line_search import Ray, Search, Trial, line_search
 
-__all__ = ["InverseHessian", "lbfgs"]
+__all__ = ["History", "lbfgs"]
 
 _TINY = 1e-30  # keeps a division by a vanishing gradient finite
 _LEAST_CURVATURE = 1e-10  # pairs with sᵀy at or below this are skipped, as torch's L-BFGS does
 
 
-class InverseHessian:
-    """The last `history` curvature pairs of a function of n variables, as an operator.
+class History:
+    """The last `length` curvature pairs s = x⁺ - x and y = g⁺ - g, rows of two matrices.
 
-    With R the upper triangle of SYᵀ, D its diagonal and p = R⁻¹ S g, where rows are pairs from
-    oldest to newest,
-
-        H g = γ g + Sᵀ R⁻ᵀ ((D + γ Y Yᵀ) p - γ Y g) - γ Yᵀ p.
+    They stand for an inverse Hessian H: γI with γ = sᵀy / yᵀy of the newest pair, updated by each
+    pair from oldest to newest, H ← (I - ρ s yᵀ) H (I - ρ y sᵀ) + ρ s sᵀ with ρ = 1 / sᵀy.
     """
 
-    def __init__(self, history: int, like: Tensor) -> None:
-        self._steps = like.new_empty(history, like.numel())
-        self._changes = like.new_empty(history, like.numel())
-        self._products = like.new_zeros(history, history, dtype=torch.float64)  # S Yᵀ
-        self._changes_gram = torch.zeros_like(self._products)  # Y Yᵀ
+    def __init__(self, length: int, like: Tensor) -> None:
+        self._steps = like.new_empty(length, like.numel())
+        self._changes = like.new_empty(length, like.numel())
+        self._inverse_curvatures = like.new_empty(length)  # ρ
         self._order: list[int] = []  # rows in use, oldest first
+        self._gamma = like.new_ones(())
 
     def update(self, step: Tensor, change: Tensor) -> None:
         """Add the pair s = `step`, y = `change`, unless sᵀy is too small; forget the oldest."""
-        curvature = step.dot(change)
+        curvature = change.dot(step)
         if not curvature > _LEAST_CURVATURE:
             return
-        history = len(self._steps)
-        row = self._order.pop(0) if len(self._order) == history else len(self._order)
+        full = len(self._order) == len(self._steps)
+        row = self._order.pop(0) if full else len(self._order)
         self._order.append(row)
         self._steps[row], self._changes[row] = step, change
-        used = len(self._order)
-        self._products[:used, row] = (self._steps[:used] @ change).double()
-        gram = (self._changes[:used] @ change).double()
-        self._changes_gram[:used, row] = self._changes_gram[row, :used] = gram
+        self._inverse_curvatures[row] = 1 / curvature
+        self._gamma = curvature / change.dot(change)
 
-    def apply(self, gradient: Tensor) -> Tensor:
-        """H g, for g of n entries; g itself while there are no pairs."""
-        used = len(self._order)
-        if used == 0:
-            return gradient.clone()
-        order = torch.tensor(self._order, device=gradient.device)
-        upper = self._products[order][:, order].triu()
-        gram = self._changes_gram[order][:, order]
-        gamma = upper[-1, -1] / gram[-1, -1]
-        along_steps = (self._steps[:used] @ gradient).double()[order]
-        along_changes = (self._changes[:used] @ gradient).double()[order]
-        p = _solve(upper, along_steps, upper_triangle=True)
-        right = upper.diagonal() * p + gamma * (gram @ p - along_changes)
-        q = _solve(upper.T, right, upper_triangle=False)
-        by_step, by_change = torch.empty_like(q), torch.empty_like(p)
-        by_step[order], by_change[order] = q, -gamma * p
-        result = gradient * gamma.to(gradient.dtype)
-        result.addmv_(self._steps[:used].T, by_step.to(gradient.dtype))
-        return result.addmv_(self._changes[:used].T, by_change.to(gradient.dtype))
+    def direction(self, gradient: Tensor) -> Tensor:
+        """-H g for g of n entries; -g while there are no pairs."""
+        q, along = gradient.neg(), {}
+        for row in reversed(self._order):
+            along[row] = self._steps[row].dot(q) * self._inverse_curvatures[row]
+            q.add_(self._changes[row], alpha=-float(along[row]))
+        q.mul_(self._gamma)
+        for row in self._order:
+            excess = self._changes[row].dot(q) * self._inverse_curvatures[row]
+            q.add_(self._steps[row], alpha=float(along[row] - excess))
+        return q
 
     def forget(self) -> None:
         """Drop all pairs, so that the next direction is steepest descent."""
         self._order.clear()
-
-
-def _solve(triangle: Tensor, right: Tensor, *, upper_triangle: bool) -> Tensor:
-    return torch.linalg.solve_triangular(triangle, right[:, None], upper=upper_triangle)[:, 0]
+        self._gamma.fill_(1)
 
 
 def lbfgs(
@@ -92,24 +79,25 @@ def lbfgs(
     """Iterates of L-BFGS from `x`; ends where no step along the direction descends.
 
     The first step length tried is min(1, 1/‖g‖₁) · learning_rate, or the one that moves entries
-    by `first_step` in root mean square if that is given; later learning_rate. `search` is `none` (take it), `armijo` (halve until sufficient decrease) or `strong-wolfe`. In a box,
-    entries held at a bound are left out of the direction and steps are projected onto it.
+    by `first_step` in root mean square if that is given; later learning_rate. `search` is `none`
+    (take it), `armijo` (halve until sufficient decrease) or `strong-wolfe`. In a box, entries
+    held at a bound are left out of the direction and steps are projected onto it.
     """
     seek = line_search(search)
-    hessian = InverseHessian(history, x)
+    pairs = History(history, x)
     iterate = Iterate(0, x, evaluate(x))
     for iteration in count(1):
         yield iterate
-        trial = _descend(hessian, iterate, evaluate, seek, learning_rate, first_step, box)
+        trial = _descend(pairs, iterate, evaluate, seek, learning_rate, first_step, box)
         if trial is None:
             return
         reached = Iterate(iteration, trial.x, trial.at)
-        hessian.update(trial.step, reached.gradient - iterate.gradient)
+        pairs.update(trial.step, reached.gradient - iterate.gradient)
         iterate = reached
 
 
 def _descend(
-    hessian: InverseHessian,
+    pairs: History,
     iterate: Iterate,
     evaluate: Evaluate,
     seek: Search,
@@ -123,14 +111,14 @@ def _descend(
     gradient = gradient * free if free is not None else gradient
     fresh = iterate.iteration == 0
     for _ in range(2):
-        direction = hessian.apply(gradient).neg_()
+        direction = pairs.direction(gradient)
         direction = direction * free if free is not None else direction
         length = learning_rate * _first_length(gradient, first_step) if fresh else learning_rate
         if direction.dot(gradient) < 0:
             trial = seek(Ray(evaluate, iterate, direction, box), length)
             if trial is not None:
                 return trial
-        hessian.forget()
+        pairs.forget()
         fresh = True
     return None
 
@@ -142,5 +130,5 @@ def _first_length(gradient: Tensor, first_step: float) -> float:
     bfloat16 can tell; `first_step` states a root mean square instead.
     """
     if first_step > 0:
-        return first_step * gradient.numel() ** 0.5 / max(float(gradient.norm()), _TINY)
+        return first_step * sqrt(gradient.numel()) / max(float(gradient.norm()), _TINY)
     return min(1.0, 1.0 / max(float(gradient.abs().sum()), _TINY))

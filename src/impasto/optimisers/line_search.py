@@ -51,7 +51,7 @@ class Ray:
     def __call__(self, t: float) -> Trial:
         """φ at t: one evaluation."""
         step = self.direction * t
-        x = self.start.x + step
+        x = self.start.x.add(self.direction, alpha=t)
         if self.box:
             x = self.box.project(x)
             step = x - self.start.x
