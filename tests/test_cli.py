@@ -210,6 +210,7 @@ MISTAKES = {
     "one picture": (["photo.png"], "Missing argument"),
     "too small": (["photo.png", "painting.png", "--size", "12"], "needs at least 16 px"),
     "too large": (["photo.png", "painting.png", "--max-pixels", "99"], "--max-pixels"),
+    "too large a result": (["photo.png", "painting.png", "--size", "1000000"], "lower --size"),
     "extension": (["photo.png", "painting.png", "-o", "out.xyz"], "out.xyz"),
     "no parent": (["photo.png", "painting.png", "-o", "no/such/out.png"], "no/such"),
     "output folder": (["photo.png", "painting.png", "-o", "folder.png"], "folder.png"),

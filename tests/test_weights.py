@@ -1,5 +1,7 @@
 """The bundled weight files: exact decoding, shapes, sharing, and refusal of damaged ones."""
 
+import hashlib
+
 import numpy as np
 import pytest
 import torch
@@ -27,8 +29,6 @@ def codebook(seed=0):
 
 def written(path, arrays):
     """Write a codebook; its checksum."""
-    import hashlib
-
     blob = save(arrays)
     path.write_bytes(blob)
     return hashlib.sha256(blob).hexdigest()
@@ -64,6 +64,17 @@ def test_golden_values():
     weight, bias = bundled("vgg16").layers["conv1_1"]
     assert weight[0, 0, 0].tolist() == pytest.approx([0.42947, 0.37347, -0.06136], abs=0.01)
     assert bias[:2].tolist() == pytest.approx([0.73429835, 0.09340367], abs=1e-7)
+
+
+def test_vgg19_is_its_source_to_the_bit():
+    """SHA-256 of all weights and biases in order, taken from the source package's own arrays."""
+    digest = hashlib.sha256()
+    for name in sorted(bundled("vgg19").layers):
+        for array in bundled("vgg19").layers[name]:
+            digest.update(array.contiguous().numpy().tobytes())
+    assert digest.hexdigest() == (
+        "0f7b5cfccc0260344e463aa697e3cf3f7c8b0b4e6d20abdad2ad54050985a5fc"
+    )
 
 
 def test_loaded_once_and_shared():

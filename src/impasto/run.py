@@ -23,7 +23,7 @@ from impasto import samples
 from impasto.canvas import bounds, initial_canvas
 from impasto.colour import ColourSpace, colour_space
 from impasto.encoder import Encoder, bundled
-from impasto.errors import Diverged, OutOfMemory
+from impasto.errors import Diverged, ImageTooLarge, OutOfMemory
 from impasto.images import MAX_PIXELS, Picture, Source, fit, read
 from impasto.machine import choose_device, choose_dtype, choose_threads
 from impasto.metadata import make_record
@@ -99,11 +99,19 @@ class Run:
         max_pixels: int = MAX_PIXELS,
     ) -> None:
         self.settings = settings or Settings.of(DEFAULT_RECIPE)
-        self._sources = {"content": samples.found(content), "style": samples.found(style)}
         self._max_pixels = max_pixels
-        self.content = _sized(read(self._sources["content"], max_pixels), self.settings.size)
-        longest = max(1, round(max(self.content.size) * self.settings.style_scale))
-        self.style = fit(read(self._sources["style"], max_pixels), longest)
+        content, style = samples.found(content), samples.found(style)
+        with _memory_guard("these pictures at this size"):
+            photograph, painting = read(content, max_pixels), read(style, max_pixels)
+            size = self.settings.size or max(photograph.size)
+            self.content = _fitted(photograph, size, max_pixels)
+            self.style = _fitted(
+                painting, max(1, round(size * self.settings.style_scale)), max_pixels
+            )
+        self._origins = {
+            "content": {**_identity(content), "size": self.content.size},
+            "style": {**_identity(style), "size": self.style.size},
+        }
         self._steps: list[Step] = []
         self._kept: Step | None = None
 
@@ -112,7 +120,8 @@ class Run:
 
         Raises Diverged for a loss that is not finite, OutOfMemory where memory ends.
         """
-        with _memory_guard(self.content):
+        width, height = self.content.size
+        with _memory_guard(f"{width}x{height} px"):
             started = time.perf_counter()
             for iterate in self._iterates():
                 step = self._step(iterate, time.perf_counter() - started)
@@ -173,14 +182,10 @@ class Run:
     def _record(self) -> str:
         assert self._kept is not None
         device, dtype, _ = _hardware(self.settings)
-        pictures = {"content": self.content, "style": self.style}
         return make_record(
             {
                 "settings": self.settings.model_dump(mode="json"),
-                **{
-                    role: {**_identity(self._sources[role]), "size": list(picture.size)}
-                    for role, picture in pictures.items()
-                },
+                **self._origins,
                 "weights": {self.settings.encoder: bundled(self.settings.encoder).sha256},
                 "hardware": {"device": device.type, "dtype": str(dtype).removeprefix("torch.")},
                 "result": {**self._kept.line(), "iterations_run": len(self._steps) - 1},
@@ -277,8 +282,16 @@ def _hardware(settings: Settings) -> tuple[torch.device, torch.dtype, int]:
     return device, dtype, choose_threads(settings.threads).value
 
 
-def _sized(picture: Picture, longest: int) -> Picture:
-    return fit(picture, longest) if longest else picture
+def _fitted(picture: Picture, longest: int, max_pixels: int) -> Picture:
+    """The picture at a longest side of `longest` px; ImageTooLarge rather than a vain attempt."""
+    scale = longest / max(picture.size)
+    pixels = round(picture.width * scale * picture.height * scale)
+    if pixels > max_pixels:
+        raise ImageTooLarge(
+            f"a longest side of {longest} px gives {pixels} pixels, and the limit is {max_pixels}; "
+            f"lower --size or --style-scale, or raise --max-pixels"
+        )
+    return fit(picture, longest)
 
 
 def _identity(source: Source) -> dict[str, str]:
@@ -290,7 +303,7 @@ def _identity(source: Source) -> dict[str, str]:
 
 
 @contextmanager
-def _memory_guard(picture: Picture) -> Iterator[None]:
+def _memory_guard(job: str) -> Iterator[None]:
     """Turn torch's several ways of saying that memory has run out into OutOfMemory."""
     try:
         yield
@@ -299,7 +312,4 @@ def _memory_guard(picture: Picture) -> Iterator[None]:
             sign in str(error) for sign in ("allocate memory", "not enough memory", "bad_alloc")
         ):
             raise
-        width, height = picture.size
-        raise OutOfMemory(
-            f"not enough memory for {width}x{height} px; lower --size or --history"
-        ) from error
+        raise OutOfMemory(f"not enough memory for {job}; lower --size or --history") from error

@@ -70,11 +70,11 @@ class Saving:
     quality: int
     every: int
 
-    def check(self) -> None:
+    def check(self, size: tuple[int, int] | None = None) -> None:
         """OutputError now rather than after the run."""
         from impasto.images import check_writable
 
-        check_writable(self.path)
+        check_writable(self.path, self.bits, self.quality, size)
 
     def intermediate(self, step: "Step") -> None:
         """Write `name.0100.png` beside the result, if it is time for one."""
@@ -214,6 +214,7 @@ def _paint(
     quiet: bool,
 ) -> int:
     """Iterate, show, save; on Ctrl-C save what there is. The exit code."""
+    saving.check(run.content.size)
     code = 0
     try:
         with ExitStack() as stack:

@@ -39,7 +39,8 @@ def bar(total: int) -> "Iterator[Callable[[Step], None]]":
     try:
         yield show
     finally:
-        progress.stop()
+        if progress.live.is_started:
+            progress.stop()
 
 
 @contextmanager

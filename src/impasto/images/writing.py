@@ -121,12 +121,21 @@ FORMATS = {
 }
 
 
-def check_writable(path: str | os.PathLike[str]) -> None:
-    """Raise OutputError if a picture cannot be written to `path`, before any work is done."""
+def check_writable(
+    path: str | os.PathLike[str],
+    bits: int = 8,
+    quality: int = 95,
+    size: tuple[int, int] | None = None,
+) -> None:
+    """Raise OutputError if a picture cannot be written so to `path`, before any work is done.
+
+    `size` is (width, height) in pixels, if it is known already.
+    """
     try:
         _check_place(shown(path), _target(path), path)
     except OSError as error:  # a name too long, a folder that may not be searched
         raise OutputError(f"{shown(path)}: {error.strerror}; choose another place") from error
+    _check_fits(_format(path), shown(path), bits, quality, size or (1, 1))
 
 
 def _check_place(name: str, target: Path, path: str | os.PathLike[str]) -> None:
@@ -177,9 +186,8 @@ def write(
 
     Raises OutputError where it cannot be written, and ImageError for pixels that are no numbers.
     """
-    check_writable(path)
+    check_writable(path, bits, quality, picture.size)
     chosen, name = _format(path), shown(path)
-    _check_fits(picture, chosen, name, bits, quality)
     record = picture.record if len(picture.record or "") <= MAX_RECORD else None
     try:
         encoded = chosen.encode(integers(picture, bits), record, quality)
@@ -191,7 +199,7 @@ def write(
         raise OutputError(f"{name}: {error.strerror}; nothing was written") from error
 
 
-def _check_fits(picture: Picture, chosen: Format, name: str, bits: int, quality: int) -> None:
+def _check_fits(chosen: Format, name: str, bits: int, quality: int, size: tuple[int, int]) -> None:
     if bits not in chosen.depths:
         deep = ", ".join(ending for ending, kind in FORMATS.items() if bits in kind.depths)
         raise OutputError(
@@ -200,9 +208,9 @@ def _check_fits(picture: Picture, chosen: Format, name: str, bits: int, quality:
         )
     if not 1 <= quality <= 100:
         raise OutputError(f"{name}: quality is {quality}; expected 1 to 100")
-    if max(picture.size) > chosen.longest:
+    if max(size) > chosen.longest:
         raise OutputError(
-            f"{name}: {picture.width}x{picture.height} px; {chosen.name} holds at most "
+            f"{name}: {size[0]}x{size[1]} px; {chosen.name} holds at most "
             f"{chosen.longest} px a side, .png and .tiff hold more"
         )
 
