@@ -70,7 +70,7 @@ def test_layers_are_read_from_text(text, layers):
         ("pooling", "median", "input should be 'max', 'avg' or 'l2'"),
         ("style_weight", float("nan"), "style_weight is nan"),
         ("style_weight", -2, "style_weight is -2"),
-        ("style_layers", "relu1_1=x", "style_layers is 'x'"),
+        ("style_layers", "relu1_1=x", "style_layers[relu1_1] is 'x'"),
         ("clip", -3, "clip is -3.0; expected none, gamut or a positive number"),
         ("clip", "tight", "clip is 'tight'"),
         ("betas", (0.9, 1.0), r"betas[1] is 1.0"),

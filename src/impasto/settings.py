@@ -197,5 +197,6 @@ def _one_line(error: ValidationError) -> str:
     field = str(first["loc"][0])
     if first["type"] == "extra_forbidden":
         return f"{field} is no setting; expected one of {', '.join(Settings.model_fields)}"
-    where = "".join(f"[{part}]" for part in first["loc"][1:] if isinstance(part, int))
+    inner = first["loc"][1:] if field.endswith("_layers") or field == "betas" else ()
+    where = "".join(f"[{part}]" for part in inner)
     return f"{field}{where} is {first['input']!r}; {reason[0].lower()}{reason[1:]}"

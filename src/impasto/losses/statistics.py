@@ -10,6 +10,7 @@ from torch import Tensor
 __all__ = ["Moments"]
 
 _CHUNKS = 16  # a bfloat16 product rounds its result; summing a few in float32 averages that out
+_RUN = 64  # and a sum rounds its own
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,8 +29,7 @@ class Moments:
     def of(cls, features: Tensor) -> Moments:
         """Moments over all positions of features (1, c, h, w)."""
         columns = flat(features)
-        accurate = torch.promote_types(features.dtype, torch.float32)
-        return cls(columns.sum(1, dtype=accurate), _outer(columns), columns.shape[1])
+        return cls(_total(columns), _outer(columns), columns.shape[1])
 
     def __add__(self, other: Moments) -> Moments:
         """Moments of the union of two disjoint sets of positions."""
@@ -41,13 +41,26 @@ def flat(features: Tensor) -> Tensor:
     return features[0].flatten(1)
 
 
+def _total(columns: Tensor) -> Tensor:
+    """Σ f of columns (c, n); bfloat16 sums short runs exactly and rounds each once."""
+    if columns.dtype != torch.bfloat16:
+        return columns.sum(1)
+    runs, rest = _split(columns, _RUN)
+    return runs.sum(1).sum(0, dtype=torch.float32) + rest.sum(0, dtype=torch.float32)
+
+
 def _outer(columns: Tensor) -> Tensor:
     """Σ f fᵀ of columns (c, n)."""
     if columns.dtype != torch.bfloat16:
         return columns @ columns.T
-    channels, count = columns.shape
-    whole = count // _CHUNKS * _CHUNKS
-    chunks = columns[:, :whole].T.view(_CHUNKS, -1, channels)
-    rest = columns[:, whole:]
+    chunks, rest = _split(columns, max(1, columns.shape[1] // _CHUNKS))
     products = torch.bmm(chunks.transpose(1, 2), chunks)
-    return products.sum(0, dtype=torch.float32) + rest @ rest.T
+    return products.sum(0, dtype=torch.float32) + rest.T @ rest
+
+
+def _split(columns: Tensor, length: int) -> tuple[Tensor, Tensor]:
+    """Positions of columns (c, n) in runs of `length` > 0, (runs, length, c); the rest (m, c)."""
+    rows = columns.T
+    runs = rows.shape[0] // length
+    whole = rows[: runs * length].reshape(runs, length, rows.shape[1])
+    return whole, rows[runs * length :]
