@@ -14,7 +14,7 @@ from PIL import Image
 
 from conftest import smooth_picture
 from impasto.cli import main
-from impasto.images import read
+from impasto.images import Picture, read
 from impasto.settings import Settings
 
 QUICK = ["--size", "48", "--iterations", "2", "--precision", "fp32"]
@@ -93,7 +93,7 @@ def test_json_mode_prints_lines_only(folder, impasto):
     assert code == 0
     assert err == ""
     assert [line.get("iteration") for line in lines] == [0, 1, 2, None]
-    assert lines[-1] == {"output": "o.png", "interrupted": False}
+    assert lines[-1] == {"output": "o.png", "interrupted": False, "iterations": 2}
 
 
 def test_quiet_is_silent(folder, impasto):
@@ -208,7 +208,7 @@ MISTAKES = {
     "betas": (["photo.png", "painting.png", "--betas", "0.9"], "betas"),
     "option": (["photo.png", "painting.png", "--pixels", "3"], "No such option"),
     "one picture": (["photo.png"], "Missing argument"),
-    "too small": (["photo.png", "painting.png", "--size", "12"], "needs at least 16 px"),
+    "too small": (["photo.png", "painting.png", "--size", "12"], "the content image is 12x10 px"),
     "too large": (["photo.png", "painting.png", "--max-pixels", "99"], "--max-pixels"),
     "too large a result": (["photo.png", "painting.png", "--size", "1000000"], "lower --size"),
     "extension": (["photo.png", "painting.png", "-o", "out.xyz"], "out.xyz"),
@@ -222,7 +222,27 @@ MISTAKES = {
     ),
     "both modes": (["photo.png", "painting.png", "--json", "--quiet"], "exclude each other"),
     "init": (["photo.png", "painting.png", "--init", "gone.png"], "gone.png: No such file"),
-    "diverged": (["photo.png", "painting.png", "--learning-rate", "1e30"], "lower --learning-rate"),
+    "heavy": (["photo.png", "painting.png", "--style-weight", "1e36"], "lower the weights"),
+    "endless": (["photo.png", "painting.png", "--iterations", "9" * 19], "iterations is 999"),
+    "huge": (["photo.png", "painting.png", "--size", "1" + "0" * 400], "size"),
+    "trace is a photo": (["photo.png", "painting.png", "--trace", "photo.png"], "also the input"),
+    "trace is output": (
+        ["photo.png", "painting.png", "-o", "o.png", "--trace", "o.png"],
+        "also the output",
+    ),
+    "output is input": (["photo.png", "painting.png", "-o", "./photo.png"], "also the input"),
+    "output is init": (
+        ["photo.png", "painting.png", "--init", "painting.png", "-o", "painting.png"],
+        "also the input",
+    ),
+    "trace with a bad layer": (
+        ["photo.png", "painting.png", "--trace", "t.jsonl", "--style-layers", "relu0_1"],
+        "'relu0_1'",
+    ),
+    "intermediate is a folder": (
+        ["photo.png", "painting.png", "-o", "o" * 245 + ".png", "--save-every", "1"],
+        "name too long",
+    ),
 }
 
 
@@ -266,6 +286,83 @@ def test_read_only_folder(folder, impasto):
     )
 
 
+def test_a_diverging_run_leaves_its_best_picture(folder, impasto):
+    """The first steps are good, then the rate blows up: exit code 2, and a picture all the same."""
+    line = refused(
+        impasto("stylize", "photo.png", "painting.png", "-o", "o.png", "-q", *QUICK[:2],
+                "--iterations", "5", "--precision", "fp32", "--learning-rate", "1e30")
+    )  # fmt: skip
+    assert "lower --learning-rate" in line
+    assert read("o.png").size == (48, 40)
+
+
+def test_a_full_disk_under_the_trace_is_one_line(folder, impasto):
+    if not Path("/dev/full").exists():
+        pytest.skip("no /dev/full")
+    line = refused(
+        impasto("stylize", "photo.png", "painting.png", *QUICK, "-q", "--trace", "/dev/full")
+    )
+    assert "/dev/full: cannot be written" in line
+
+
+def test_intermediate_pictures_are_whole_pictures(folder, impasto):
+    Image.new("RGBA", (48, 40), (200, 80, 20, 99)).save("glass.png")
+    impasto(
+        "stylize", "glass.png", "painting.png", "-o", "o.png", *QUICK, "--save-every", "1", "-q"
+    )
+    assert read("o.0001.png").alpha is not None
+    assert json.loads(impasto("show", "o.0001.png", "--json")[1])["result"]["iteration"] == 1
+
+
+def test_a_run_that_cannot_descend_says_so(folder, impasto):
+    _, out, _ = impasto(
+        "stylize", "photo.png", "photo.png", *QUICK, "--init", "content", "--style-scale", "1",
+        "--tv-weight", "0", "-o", "o.png",
+    )  # fmt: skip
+    assert out == "stopped after 0 of 2 iterations, no step descends; wrote o.png\n"
+
+
+def test_init_may_be_a_sample_or_a_bare_name(folder, impasto):
+    (folder / "start").write_bytes((folder / "painting.png").read_bytes())
+    for init in ("start", "sample:swirl"):
+        code, *_ = impasto("stylize", "photo.png", "painting.png", *QUICK, "--init", init, "-q")
+        assert code == 0
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        '{"impasto": {"[/x]": {"[bold": "[/]"}}}',
+        '{"impasto": {"a": ' + "[" * 400 + "]" * 400 + "}}",
+        '{"impasto": {"a": "\\ud800", "b": "\\u001b]0;pwned\\u0007"}}',
+    ],
+)
+def test_hostile_records_are_shown_harmlessly(record, folder, impasto):
+    read("photo.png")
+    Picture(read("photo.png").pixels, record=record).save("h.png")
+    code, out, _ = impasto("show", "h.png")
+    assert code == 0
+    assert "\x1b" not in out
+
+
+def test_json_to_a_closed_pipe_still_saves(folder):
+    process = child("stylize", "photo.png", "painting.png", "-o", "o.png", "--json", *QUICK[:2],
+                    "--iterations", "40")  # fmt: skip
+    process.stdout.readline()
+    process.stdout.close()
+    err = process.stderr.read()
+    process.stderr.close()
+    assert process.wait(timeout=60) == 2
+    assert err == "error: standard output was closed by its reader\n"
+    assert (folder / "o.png").exists()
+
+
+def test_bare_command_shows_help(impasto):
+    code, out, err = impasto()
+    assert "stylize" in out
+    assert (code, err) == (2, "")
+
+
 def wait_for_lines(path, count, seconds=60):
     """Until a trace has so many lines."""
     deadline = time.monotonic() + seconds
@@ -295,11 +392,12 @@ def test_kill_leaves_no_half_picture(folder):
         "stylize", "photo.png", "painting.png", "-o", "o.png", "--size", "64",
         "--iterations", "100000", "--trace", "t.jsonl", "--save-every", "1",
     )  # fmt: skip
-    wait_for_lines(folder / "t.jsonl", 4)
+    wait_for_lines(folder / "t.jsonl", 5)
     process.kill()
     process.communicate(timeout=60)
-    assert not (folder / "o.png").exists()
-    for picture in folder.glob("o.*.png"):
+    saved = list(folder.glob("o.*.png"))
+    assert len(saved) >= 2
+    for picture in saved:
         Image.open(picture).load()
 
 

@@ -239,6 +239,12 @@ def test_until_stops_by_relative_change_whatever_the_scale(scale):
     iterates = [Iterate(n, start(), At(torch.tensor(f), start())) for n, f in enumerate(losses)]
     assert len(list(until(iterates, 99, tolerance=1e-3))) == 11  # 2⁻¹⁰ is the first below 1e-3
     assert len(list(until(iterates, 99))) == 100
+    assert len(list(until([iterates[40], *iterates[41:]], 99, tolerance=1e-3))) == 2
+
+
+def test_until_does_not_judge_the_blind_first_step():
+    flat = [Iterate(n, start(), At(torch.tensor(1.0), start())) for n in range(5)]
+    assert [i.iteration for i in until(flat, 4, tolerance=0.1)] == [0, 1, 2]
 
 
 def test_unknown_line_search():

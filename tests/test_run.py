@@ -250,7 +250,8 @@ def test_inits_start_where_they_say(init, photo, painting):
 def test_init_from_a_file(photo, painting, tmp_path):
     painting.save(tmp_path / "start.png")
     settings = Settings.of(init=str(tmp_path / "start.png"), size=48, iterations=0)
-    (step,) = impasto.iterate(photo, painting, settings)
+    (step,) = run = Run(photo, painting, settings)
+    assert parse_record(run.result().image.record)["settings"]["init"] == "start.png"
     assert step.picture().size == (48, 40)
     with pytest.raises(SettingsError, match="init is 'white'; expected content, recoloured"):
         impasto.stylize(photo, painting, init="white")
@@ -272,7 +273,9 @@ def test_recoloured_survives_a_flat_picture():
 
 
 def test_too_small_a_picture_is_named(painting):
-    with pytest.raises(ImageTooSmall, match="40x12 px, but relu5_1 needs at least 16 px"):
+    with pytest.raises(
+        ImageTooSmall, match="content image is 40x12 px at this size, but relu5_1 needs"
+    ):
         impasto.stylize(smooth_picture(40, 12), painting, size=0, iterations=1)
 
 

@@ -3,9 +3,12 @@
 A canvas is (3, h, w) in a colour space; it enters the optimisers as a flat vector.
 """
 
+from pathlib import Path
+
 import torch
 from torch import Tensor
 
+from impasto import samples
 from impasto.colour import ColourSpace
 from impasto.errors import SettingsError
 from impasto.images import read, resize
@@ -60,10 +63,11 @@ def initial_canvas(
     """The first canvas, (3, h, w) in `space`, from sRGB pictures; `init` may also name a file."""
     if settings.init in INITS:
         return INITS[settings.init](content, style, settings, space)
-    if "." not in settings.init and "/" not in settings.init:
+    source = samples.found(settings.init)
+    if source == settings.init and not {".", "/"} & set(source) and not Path(source).exists():
         names = ", ".join(INITS)
         raise SettingsError(f"init is {settings.init!r}; expected {names} or a picture file")
-    picture = read(settings.init, max_pixels=max_pixels)
+    picture = read(source, max_pixels=max_pixels)
     height, width = content.shape[-2:]
     return space.from_srgb(resize(picture, (width, height)).pixels.to(content))
 

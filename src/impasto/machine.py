@@ -72,7 +72,8 @@ def _multiplies_bfloat16(device: torch.device) -> str:
     if device.type == "cuda":
         return "the GPU multiplies it" if torch.cuda.get_device_capability(device)[0] >= 8 else ""
     if device.type == "cpu":
-        abilities = torch.cpu.get_capabilities()
+        query = getattr(torch.cpu, "get_capabilities", None)  # not in older torch
+        abilities = query() if query else {}
         for flag, unit in (("amx_bf16", "AMX"), ("avx512_bf16", "AVX-512 BF16")):
             if abilities.get(flag):
                 return f"{unit} multiplies it"

@@ -20,10 +20,10 @@ import torch
 from torch import Tensor
 
 from impasto import samples
-from impasto.canvas import bounds, initial_canvas
+from impasto.canvas import INITS, bounds, initial_canvas
 from impasto.colour import ColourSpace, colour_space
-from impasto.encoder import Encoder, bundled
-from impasto.errors import Diverged, ImageTooLarge, OutOfMemory
+from impasto.encoder import Encoder, architecture, bundled
+from impasto.errors import Diverged, ImageError, ImageTooLarge, ImageTooSmall, OutOfMemory
 from impasto.images import MAX_PIXELS, Picture, Source, fit, read
 from impasto.machine import choose_device, choose_dtype, choose_threads
 from impasto.metadata import make_record
@@ -108,18 +108,21 @@ class Run:
             self.style = _fitted(
                 painting, max(1, round(size * self.settings.style_scale)), max_pixels
             )
+        self._check_sizes()
         self._origins = {
             "content": {**_identity(content), "size": self.content.size},
             "style": {**_identity(style), "size": self.style.size},
         }
         self._steps: list[Step] = []
-        self._kept: Step | None = None
+        self._last: Step | None = None
+        self._best: Step | None = None
 
     def __iter__(self) -> Iterator[Step]:
         """Step by Step, the initial canvas first.
 
         Raises Diverged for a loss that is not finite, OutOfMemory where memory ends.
         """
+        self._steps, self._last, self._best = [], None, None
         width, height = self.content.size
         with _memory_guard(f"{width}x{height} px"):
             started = time.perf_counter()
@@ -128,17 +131,38 @@ class Run:
                 self._note(step)
                 yield step
 
-    def result(self) -> Result:
-        """What there is so far: the last canvas, or the best where the settings keep that."""
-        if self._kept is None:
+    def result(self, keep: str | None = None) -> Result:
+        """What there is so far: the `last` canvas or the `best`, by default as the settings say."""
+        best = (keep or self.settings.keep) == "best"
+        kept = self._best if best else self._last
+        if kept is None:
             raise ValueError("no step was taken yet")
-        image = replace(self._kept.picture(), alpha=self.content.alpha, record=self._record())
-        return Result(image, self.settings, tuple(self._steps))
+        return Result(self.picture(kept), self.settings, tuple(self._steps))
+
+    def picture(self, step: Step) -> Picture:
+        """A step's canvas as it is saved: with the photograph's alpha and the run's record."""
+        return replace(step.picture(), alpha=self.content.alpha, record=self._record(step))
 
     @property
-    def started(self) -> bool:
-        """Whether there is a result to ask for."""
-        return self._kept is not None
+    def steps_taken(self) -> int:
+        """Steps so far, the initial canvas among them; 0 means that there is no result yet."""
+        return len(self._steps)
+
+    def _check_sizes(self) -> None:
+        """Each picture leaves a position at every tap it is measured at; ImageTooSmall if not."""
+        s = self.settings
+        taps = {"content": {**s.content_layers, **s.style_layers}, "style": s.style_layers}
+        for role, picture in (("content", self.content), ("style", self.style)):
+            if not taps[role]:
+                continue
+            least = architecture(s.encoder).least_side(taps[role])
+            if min(picture.size) < least:
+                deepest = architecture(s.encoder).deepest(taps[role])
+                raise ImageTooSmall(
+                    f"the {role} image is {picture.width}x{picture.height} px at this size, but "
+                    f"{deepest} needs at least {least} px a side; raise --size"
+                    f"{' or --style-scale' if role == 'style' else ''}, or use shallower layers"
+                )
 
     def _iterates(self) -> Iterator[Iterate]:
         settings = self.settings
@@ -171,24 +195,25 @@ class Run:
 
     def _note(self, step: Step) -> None:
         if not isfinite(step.loss):
-            raise Diverged(
-                f"the loss is {step.loss} after {step.iteration} iterations; lower "
-                f"--learning-rate, or use --line-search armijo with L-BFGS"
-            )
-        if self._kept is None or self.settings.keep == "last" or step.loss < self._kept.loss:
-            self._kept = step
+            cure = "lower --learning-rate" if step.iteration else "lower the weights"
+            raise Diverged(f"the loss is {step.loss} after {step.iteration} iterations; {cure}")
+        self._last = step
+        if self._best is None or step.loss < self._best.loss:
+            self._best = step
         self._steps.append(replace(step, canvas=None))
 
-    def _record(self) -> str:
-        assert self._kept is not None
+    def _record(self, step: Step) -> str:
         device, dtype, _ = _hardware(self.settings)
+        settings = self.settings.model_dump(mode="json")
+        if self.settings.init not in INITS:
+            settings["init"] = Path(self.settings.init).name
         return make_record(
             {
-                "settings": self.settings.model_dump(mode="json"),
+                "settings": settings,
                 **self._origins,
                 "weights": {self.settings.encoder: bundled(self.settings.encoder).sha256},
                 "hardware": {"device": device.type, "dtype": str(dtype).removeprefix("torch.")},
-                "result": {**self._kept.line(), "iterations_run": len(self._steps) - 1},
+                "result": {**step.line(), "iterations_run": len(self._steps) - 1},
             }
         )
 
@@ -261,6 +286,7 @@ def _optimise(
 ) -> Iterator[Iterate]:
     limits = bounds(settings, space, x)
     box = Box(*limits) if limits else None
+    x = box.project(x) if box else x
     if settings.optimiser == "adam":
         rate = stepped(settings.learning_rate, settings.decay_every, settings.decay)
         betas, epsilon = settings.betas, settings.epsilon
@@ -269,7 +295,7 @@ def _optimise(
         evaluate,
         x,
         learning_rate=settings.learning_rate,
-        first_step=settings.first_step,
+        first_step=settings.first_step * space.gain[1] / 255,
         history=min(settings.history, max(1, settings.iterations)),
         search=settings.line_search,
         box=box,
@@ -298,7 +324,10 @@ def _identity(source: Source) -> dict[str, str]:
     """Name and SHA-256 of a file; the type of anything else."""
     if isinstance(source, (str, os.PathLike)):
         path = Path(source)
-        return {"name": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+        try:
+            return {"name": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+        except OSError as error:
+            raise ImageError(f"{path}: {error.strerror}; it was there a moment ago") from error
     return {"name": type(source).__name__}
 
 

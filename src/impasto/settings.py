@@ -48,6 +48,7 @@ class Settings(BaseModel):
     size: int = _knob(
         "Picture",
         "longest side of the result in pixels; 0 keeps the photograph's",
+        le=1_000_000,
         default=512,
         ge=0,
     )
@@ -125,10 +126,10 @@ class Settings(BaseModel):
     threads: int = _knob("Network", "CPU threads; 0 is one per core", default=0, ge=0, le=1024)
 
     optimiser: Literal["lbfgs", "adam"] = _knob("Optimiser", "how to descend", default="lbfgs")
-    iterations: int = _knob("Optimiser", "how many steps", default=1000, ge=0)
+    iterations: int = _knob("Optimiser", "how many steps", default=1000, ge=0, le=10_000_000)
     tolerance: float = _knob(
         "Optimiser",
-        "stop once the loss changes by less than this fraction; 0 never",
+        "stop once the loss changes by at most this fraction; 0 never",
         default=0.0,
         ge=0,
     )
@@ -140,7 +141,7 @@ class Settings(BaseModel):
     )
     first_step: float = _knob(
         "Optimiser",
-        "L-BFGS: first step's root mean square, in the space's units; 0 is min(1, 1/|g|)",
+        "L-BFGS: first step's root mean square, in levels of 255; 0 is min(1, 1/|g|)",
         default=0.0,
         ge=0,
     )

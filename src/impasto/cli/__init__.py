@@ -3,12 +3,14 @@
 Whatever a user can get wrong is one line, `error: …`, on stderr, with exit code 2.
 """
 
+import io
 import sys
 from collections.abc import Sequence
 
 from typer.exceptions import TyperException
 
 from impasto.cli.commands import app
+from impasto.cli.progress import printable
 from impasto.errors import ImpastoError
 
 __all__ = ["app", "main"]
@@ -16,6 +18,9 @@ __all__ = ["app", "main"]
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 2 bad input, 130 interrupted."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name may not fit the terminal
     sys.exit(_run(sys.argv[1:] if arguments is None else arguments))
 
 
@@ -23,7 +28,8 @@ def _run(arguments: Sequence[str]) -> int:
     try:
         return int(app(list(arguments), prog_name="impasto", standalone_mode=False) or 0)
     except TyperException as error:
-        return _refuse(error.format_message())
+        message = error.format_message()
+        return _refuse(message) if message else 2  # no message: help was shown
     except ImpastoError as error:
         return _refuse(str(error))
     except KeyboardInterrupt:
@@ -31,5 +37,5 @@ def _run(arguments: Sequence[str]) -> int:
 
 
 def _refuse(message: str) -> int:
-    print("error:", " ".join(message.split()), file=sys.stderr)
+    print("error:", printable(" ".join(message.split())), file=sys.stderr)
     return 2

@@ -1,25 +1,20 @@
 """The commands. What they need of torch is imported when they run, so that help is instant."""
 
 import json
-import sys
-from collections.abc import Callable
-from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TextIO
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from impasto.cli import progress
 from impasto.cli.options import with_settings
-from impasto.errors import OutputError, SettingsError
+from impasto.cli.progress import printable
+from impasto.cli.session import Session
 from impasto.recipes import recipe, recipes
+from impasto.samples import found
 from impasto.settings import Settings
-
-if TYPE_CHECKING:
-    from impasto.run import Run, Step
 
 __all__ = ["app"]
 
@@ -61,28 +56,6 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show nothing.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON lines instead of a progress bar.")]
 
 
-@dataclass(frozen=True)
-class Saving:
-    """Where and how pictures are written."""
-
-    path: Path
-    bits: int
-    quality: int
-    every: int
-
-    def check(self, size: tuple[int, int] | None = None) -> None:
-        """OutputError now rather than after the run."""
-        from impasto.images import check_writable
-
-        check_writable(self.path, self.bits, self.quality, size)
-
-    def intermediate(self, step: "Step") -> None:
-        """Write `name.0100.png` beside the result, if it is time for one."""
-        if self.every and step.iteration % self.every == 0 and 0 < step.iteration < step.total:
-            path = self.path.with_suffix(f".{step.iteration:04d}{self.path.suffix}")
-            step.picture().save(path, bits=self.bits, quality=self.quality)
-
-
 @app.command()
 @with_settings
 def stylize(
@@ -102,15 +75,22 @@ def stylize(
     """Paint CONTENT in the style of STYLE.
 
     Options set fields of the recipe, whose values stand in brackets where it is `standard`.
-    Ctrl-C saves what there is so far.
+    Ctrl-C saves the best picture so far.
     """
-    path = output or Path(f"{_stem(content)}_{_stem(style)}.png")
-    saving = Saving(path, bits, quality, save_every)
-    saving.check()
+    session = Session(
+        output=output or Path(f"{_stem(content)}_{_stem(style)}.png"),
+        inputs=(content, style, settings.init),
+        bits=bits,
+        quality=quality,
+        save_every=save_every,
+        trace=trace,
+        quiet=quiet,
+        as_json=as_json,
+    )
+    session.check()
     from impasto.run import Run
 
-    run = Run(content, style, settings, max_pixels=max_pixels)
-    return _paint(run, saving, _opened(trace), _shown(quiet, as_json), as_json, quiet)
+    return session.paint(Run(content, style, settings, max_pixels=max_pixels))
 
 
 @app.command()
@@ -124,12 +104,14 @@ def demo(
     quiet: Quiet = False,
 ) -> int:
     """Paint a bundled photograph in a bundled style."""
-    saving = Saving(output or Path(f"{photo}_{painting}.png"), 8, 95, 0)
-    saving.check()
+    sources = (f"sample:{photo}", f"sample:{painting}")
+    for source in sources:
+        found(source)  # raises for a stranger
+    session = Session(output or Path(f"{photo}_{painting}.png"), quiet=quiet)
+    session.check()
     from impasto.run import Run
 
-    run = Run(f"sample:{photo}", f"sample:{painting}", Settings.of(size=size))
-    return _paint(run, saving, None, _shown(quiet, as_json=False), as_json=False, quiet=quiet)
+    return session.paint(Run(*sources, Settings.of(size=size)))
 
 
 @app.command(name="recipes")
@@ -161,7 +143,7 @@ def show(
         print(json.dumps(record))
         return
     for part, values in record.items():
-        Console().print(f"[bold]{part}[/]", highlight=False)
+        Console().print(Text(printable(part), style="bold"))
         _print_table(values if isinstance(values, dict) else {part: values})
 
 
@@ -205,52 +187,6 @@ def _root(
     """Paint a photograph in the style of a painting."""
 
 
-def _paint(
-    run: "Run",
-    saving: Saving,
-    trace: TextIO | None,
-    shown: Callable[..., Any],
-    as_json: bool,
-    quiet: bool,
-) -> int:
-    """Iterate, show, save; on Ctrl-C save what there is. The exit code."""
-    saving.check(run.content.size)
-    code = 0
-    try:
-        with ExitStack() as stack:
-            shows = stack.enter_context(shown(run.settings.iterations))
-            traces = stack.enter_context(progress.trace_file(trace))
-            for step in run:
-                shows(step)
-                traces(step)
-                saving.intermediate(step)
-    except KeyboardInterrupt:
-        code = 130
-    if not run.started:
-        print("interrupted before the first iteration; nothing was written", file=sys.stderr)
-        return code
-    run.result().image.save(saving.path, bits=saving.bits, quality=saving.quality)
-    if as_json:
-        print(json.dumps({"output": str(saving.path), "interrupted": code != 0}))
-    elif not quiet:
-        print(f"{'interrupted; ' if code else ''}wrote {saving.path}")
-    return code
-
-
-def _shown(quiet: bool, as_json: bool) -> Callable[..., Any]:
-    if quiet and as_json:
-        raise SettingsError("--quiet and --json exclude each other; choose one")
-    return progress.silent if quiet else progress.json_lines if as_json else progress.bar
-
-
-def _opened(trace: Path | None) -> TextIO | None:
-    """The trace file, opened before the run so that a bad path is known at once."""
-    try:
-        return trace.open("w", encoding="utf-8") if trace else None
-    except OSError as error:
-        raise OutputError(f"{trace}: cannot be written ({error.strerror})") from error
-
-
 def _stem(source: str) -> str:
     return Path(source.removeprefix("sample:")).stem
 
@@ -258,13 +194,16 @@ def _stem(source: str) -> str:
 def _print_table(values: dict[str, Any]) -> None:
     table = Table.grid(padding=(0, 2))
     for name, value in values.items():
-        table.add_row(f"  {name}", _cell(value))
-    Console(soft_wrap=True).print(table, markup=False, highlight=False)
+        table.add_row(Text(f"  {printable(name)}"), Text(_cell(value)))
+    Console(soft_wrap=True).print(table)
 
 
-def _cell(value: object) -> str:
+def _cell(value: object, depth: int = 3) -> str:
+    """A value in words; what is nested deeper than any record of ours is left out."""
+    if depth == 0:
+        return "…"
     if isinstance(value, dict):
-        return ", ".join(f"{k}={_cell(v)}" for k, v in value.items())
+        return ", ".join(f"{printable(k)}={_cell(v, depth - 1)}" for k, v in value.items())
     if isinstance(value, (list, tuple)):
-        return ", ".join(map(_cell, value))
-    return f"{value:g}" if isinstance(value, float) else str(value)
+        return ", ".join(_cell(item, depth - 1) for item in value)
+    return f"{value:g}" if isinstance(value, float) else printable(value)

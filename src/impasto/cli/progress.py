@@ -1,26 +1,26 @@
 """How a run is shown: a progress bar for people, JSON lines for scripts, or nothing."""
 
 import json
+import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from impasto.errors import OutputError
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from impasto.run import Run, Step
 
-    from impasto.run import Step
-
-__all__ = ["bar", "json_lines", "silent", "trace_file"]
-
-Shown = "Iterator[Callable[[Step], None]]"
+__all__ = ["bar", "check_trace", "json_lines", "printable", "silent", "trace_file"]
 
 
 @contextmanager
-def bar(total: int) -> "Iterator[Callable[[Step], None]]":
+def bar(run: "Run") -> "Iterator[Callable[[Step], None]]":
     """A bar on stderr: iteration, loss, time left."""
     columns = (
         TextColumn("painting"),
@@ -30,7 +30,7 @@ def bar(total: int) -> "Iterator[Callable[[Step], None]]":
         TimeRemainingColumn(),
     )
     progress = Progress(*columns, console=Console(stderr=True))
-    task = progress.add_task("painting", total=total, loss="…")
+    task = progress.add_task("painting", total=run.settings.iterations, loss="…")
 
     def show(step: "Step") -> None:
         progress.start()  # not before the first step, so that an error stands alone
@@ -44,29 +44,61 @@ def bar(total: int) -> "Iterator[Callable[[Step], None]]":
 
 
 @contextmanager
-def json_lines(total: int) -> "Iterator[Callable[[Step], None]]":
+def json_lines(run: "Run") -> "Iterator[Callable[[Step], None]]":
     """One JSON object a step on stdout, as in a trace file."""
 
     def show(step: "Step") -> None:
-        _write_line(sys.stdout, step)
+        try:
+            _write_line(sys.stdout, step)
+        except BrokenPipeError:
+            sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 (till the end)
+            raise OutputError("standard output was closed by its reader") from None
 
     yield show
 
 
 @contextmanager
-def silent(total: int) -> "Iterator[Callable[[Step], None]]":
+def silent(run: "Run") -> "Iterator[Callable[[Step], None]]":
     """Nothing."""
     yield lambda _: None
 
 
+def check_trace(path: Path) -> None:
+    """Raise OutputError if a trace cannot be written to `path`; an older one stays untouched."""
+    if path.is_dir():
+        raise OutputError(f"{path}: cannot be written (a folder); expected a file name")
+    if not path.parent.is_dir():
+        raise OutputError(f"{path}: cannot be written (no folder {path.parent}); create it first")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise OutputError(f"{path}: cannot be written (no permission); choose another place")
+
+
 @contextmanager
-def trace_file(file: TextIO | None) -> "Iterator[Callable[[Step], None]]":
-    """One JSON object a step into an open file, each flushed so that a kill loses none."""
-    if file is None:
-        yield lambda _: None
-        return
-    with file:
-        yield lambda step: _write_line(file, step)
+def trace_file(path: Path | None) -> "Iterator[Callable[[Step], None]]":
+    """One JSON object a step into a file, opened at the first and flushed so that none is lost."""
+    file: TextIO | None = None
+
+    def note(step: "Step") -> None:
+        nonlocal file
+        if path is None:
+            return
+        try:
+            file = file or path.open("w", encoding="utf-8")
+            _write_line(file, step)
+        except OSError as error:
+            raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
+
+    try:
+        yield note
+    finally:
+        if file:
+            with suppress(OSError):  # what could not be flushed was reported above
+                file.close()
+
+
+def printable(value: object) -> str:
+    """Text from strangers as one harmless line: no control or unpaired surrogate characters."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(value))
 
 
 def _write_line(file: TextIO, step: "Step") -> None:

@@ -1,6 +1,6 @@
 """The frozen network: layer tables, weights, features and their pullback."""
 
-from impasto.encoder.architecture import ARCHITECTURES, Architecture
+from impasto.encoder.architecture import ARCHITECTURES, Architecture, architecture
 from impasto.encoder.network import PADDINGS, POOLINGS, Encoder, Tape
 from impasto.encoder.weights import BUNDLED, Weights, bundled
 
@@ -13,5 +13,6 @@ __all__ = [
     "Encoder",
     "Tape",
     "Weights",
+    "architecture",
     "bundled",
 ]

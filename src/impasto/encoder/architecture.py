@@ -28,11 +28,6 @@ class Tap:
     block: int
     index: int  # which convolution of the block; for a pooling, the block's last one
 
-    @property
-    def convolution(self) -> str:
-        """Name of the convolution whose output the tap sees, such as `conv4_2`."""
-        return f"conv{self.block}_{self.index}"
-
 
 @dataclass(frozen=True)
 class Architecture:
@@ -72,18 +67,14 @@ class Architecture:
             return Tap("pool", int(pool), self.depths[int(pool) - 1])
         return Tap(kind, int(block), int(index))
 
-    def channels(self, name: str) -> int:
-        """Channels of the features at tap `name`."""
-        return self.widths[self.tap(name).block - 1]
-
-    def deepest(self, names: Iterable[str]) -> Tap:
+    def deepest(self, names: Iterable[str]) -> str:
         """The tap among `names` (at least one) that is evaluated last."""
-        taps = {name: self.tap(name) for name in names}
-        return taps[max(taps, key=self.taps.index)]
+        known = [name for name in names if self.tap(name)]  # raises for a stranger
+        return max(known, key=self.taps.index)
 
     def least_side(self, names: Iterable[str]) -> int:
         """Smallest height or width, in pixels, that leaves a position at every tap of `names`."""
-        tap = self.deepest(names)
+        tap = self.tap(self.deepest(names))
         poolings = tap.block if tap.kind == "pool" else tap.block - 1
         return int(2**poolings)
 

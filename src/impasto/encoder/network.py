@@ -184,19 +184,16 @@ class Encoder:
         return self._leave(g, tape.space)
 
     def _path(self, wanted: set[str]) -> tuple[str, ...]:
-        for name in wanted:
-            self.architecture.tap(name)  # raises for a stranger
-        last = max(wanted, key=self.architecture.taps.index)
+        last = self.architecture.deepest(wanted)
         return (*takewhile(lambda name: name != last, self.architecture.taps), last)
 
     def _check_size(self, image: Tensor, wanted: set[str]) -> None:
         height, width = image.shape[-2:]
         least = self.architecture.least_side(wanted)
         if min(height, width) < least:
-            last = max(wanted, key=self.architecture.taps.index)
             raise ImageTooSmall(
-                f"image is {width}x{height} px, but {last} needs at least {least} px a side; "
-                f"use a larger picture or size, or a shallower layer"
+                f"image is {width}x{height} px, but {self.architecture.deepest(wanted)} "
+                f"needs at least {least} px a side; use a larger picture, or a shallower layer"
             )
 
     def _placed(self, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:

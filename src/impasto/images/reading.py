@@ -128,6 +128,8 @@ def _pillow(name: str) -> Iterator[None]:
             yield
         except ImageError as error:
             raise type(error)(f"{name}: {error}") from error
+        except MemoryError:
+            raise  # says nothing of the file
         except UnidentifiedImageError as error:
             known = ", ".join(READABLE)
             raise ImageError(f"{name}: not an image that can be read; expected {known}") from error

@@ -65,13 +65,14 @@ def until(
 ) -> Iterator[Iterate]:
     """The start and `iterations` more, fewer if the loss's relative change falls to `tolerance`.
 
-    There is no absolute tolerance: objectives here span 1e-2 to 1e14. A tolerance of 0 never stops.
+    There is no absolute tolerance: objectives here span 1e-2 to 1e14. The first iteration does not
+    count, for L-BFGS takes it blindly and tiny. A tolerance of 0 never stops.
     """
     previous: Tensor | None = None
     for iterate in islice(iterates, iterations + 1):
         yield iterate
         loss = iterate.at.loss
-        if tolerance > 0 and previous is not None:
+        if tolerance > 0 and previous is not None and iterate.iteration > 1:
             largest = torch.maximum(loss.abs(), previous.abs())
             if (loss - previous).abs() <= tolerance * largest:
                 return
