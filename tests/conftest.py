@@ -1,5 +1,9 @@
 """A tiny seeded network, small pictures, and what torch's warnings must not spoil."""
 
+import os
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: see impasto.cli.main
+
 import numpy as np
 import pytest
 import torch

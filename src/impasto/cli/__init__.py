@@ -4,6 +4,7 @@ Whatever a user can get wrong is one line, `error: …`, on stderr, with exit co
 """
 
 import io
+import os
 import sys
 from collections.abc import Sequence
 
@@ -18,6 +19,9 @@ __all__ = ["app", "main"]
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 2 bad input, 130 interrupted."""
+    # Threads that spin while they wait gain 4 % on an idle machine and make two runs on the same
+    # cores nine times slower; threads that sleep make them less than twice as slow.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a name may not fit the terminal
