@@ -1,7 +1,12 @@
-"""Straight transcriptions with torch's autograd: the oracle."""
+"""Straight transcriptions with torch's autograd and optimisers: the oracle.
+
+Nothing here is impasto's but the weights.
+"""
 
 import torch
 import torch.nn.functional as F
+
+from impasto.encoder import bundled
 
 CAFFE_MEAN = (103.939, 116.779, 123.68)  # blue, green, red
 
@@ -46,3 +51,80 @@ def vgg(layers, depths, caffe, pooling="max", padding="zero"):
 def gram(features):
     rows = features[0].flatten(1)
     return rows @ rows.T
+
+
+STYLE_TAPS = [f"relu{block}_1" for block in range(1, 6)]
+
+
+def features(canvas):
+    return vgg(bundled("vgg19").layers, (2, 2, 4, 4, 4), canvas)
+
+
+def neural_style_loss(content, style):
+    """The PyTorch port's loss, written out."""
+    p, a = features(to_caffe(content))["relu4_2"], features(to_caffe(style))
+    targets = {tap: (gram(a[tap]) / a[tap].numel()) for tap in STYLE_TAPS}
+
+    def loss(x):
+        f = features(x)
+        total = 5 * ((f["relu4_2"] - p) ** 2).mean()
+        for tap in STYLE_TAPS:
+            total = total + 100 * ((gram(f[tap]) / f[tap].numel() - targets[tap]) ** 2).mean()
+        dx, dy = x[:, :, 1:] - x[:, :, :-1], x[:, 1:] - x[:, :-1]
+        return total + 1e-3 * (dx.abs().sum() + dy.abs().sum())
+
+    return loss
+
+
+def keras_eager_loss(content, style):
+    """The tf.keras tutorial's loss, written out."""
+    p, a = features(to_caffe(content))["relu5_2"], features(to_caffe(style))
+    targets = {tap: gram(a[tap]) / a[tap][0, 0].numel() for tap in STYLE_TAPS}
+
+    def loss(x):
+        f = features(x)
+        total = 1e3 * ((f["relu5_2"] - p) ** 2).mean()
+        for tap in STYLE_TAPS:
+            difference = gram(f[tap]) / f[tap][0, 0].numel() - targets[tap]
+            total = total + 1e-2 * (difference**2).mean() / 5
+        return total
+
+    return loss
+
+
+def lbfgs_trace(loss, x, iterations):
+    x, losses = x.clone().requires_grad_(), []
+    optimiser = torch.optim.LBFGS(
+        [x], max_iter=iterations + 1, tolerance_grad=-1, tolerance_change=-1
+    )
+
+    def closure():
+        optimiser.zero_grad()
+        value = loss(x)
+        value.backward()
+        losses.append(value.item())
+        return value
+
+    optimiser.step(closure)
+    return losses
+
+
+def adam_trace(loss, x, iterations):
+    x, losses = x.clone().requires_grad_(), []
+    optimiser = torch.optim.Adam([x], lr=10.0)
+    low = -torch.tensor([103.939, 116.779, 123.68], dtype=x.dtype).view(3, 1, 1)
+    for _ in range(iterations + 1):
+        optimiser.zero_grad()
+        value = loss(x)
+        losses.append(value.item())
+        value.backward()
+        optimiser.step()
+        with torch.no_grad():
+            x.copy_(torch.minimum(torch.maximum(x, low), low + 255))
+    return losses
+
+
+PARITY = {  # recipe -> (loss of a canvas from content and style, its trace from a first canvas)
+    "neural-style": (neural_style_loss, lbfgs_trace),
+    "keras-eager": (keras_eager_loss, adam_trace),
+}

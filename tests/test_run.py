@@ -16,84 +16,9 @@ from impasto.images import Picture, fit, read
 from impasto.metadata import parse_record, show_record
 from impasto.run import Run
 from impasto.settings import Settings
-from reference import gram, to_caffe, vgg
+from reference import PARITY, to_caffe
 
 QUICK = {"size": 48, "iterations": 3, "precision": "fp32"}
-STYLE_TAPS = [f"relu{block}_1" for block in range(1, 6)]
-
-
-def features(canvas):
-    return vgg(bundled("vgg19").layers, (2, 2, 4, 4, 4), canvas)
-
-
-def neural_style_loss(content, style):
-    """The PyTorch port's loss, written out."""
-    p, a = features(to_caffe(content))["relu4_2"], features(to_caffe(style))
-    targets = {tap: (gram(a[tap]) / a[tap].numel()) for tap in STYLE_TAPS}
-
-    def loss(x):
-        f = features(x)
-        total = 5 * ((f["relu4_2"] - p) ** 2).mean()
-        for tap in STYLE_TAPS:
-            total = total + 100 * ((gram(f[tap]) / f[tap].numel() - targets[tap]) ** 2).mean()
-        dx, dy = x[:, :, 1:] - x[:, :, :-1], x[:, 1:] - x[:, :-1]
-        return total + 1e-3 * (dx.abs().sum() + dy.abs().sum())
-
-    return loss
-
-
-def keras_eager_loss(content, style):
-    """The tf.keras tutorial's loss, written out."""
-    p, a = features(to_caffe(content))["relu5_2"], features(to_caffe(style))
-    targets = {tap: gram(a[tap]) / a[tap][0, 0].numel() for tap in STYLE_TAPS}
-
-    def loss(x):
-        f = features(x)
-        total = 1e3 * ((f["relu5_2"] - p) ** 2).mean()
-        for tap in STYLE_TAPS:
-            difference = gram(f[tap]) / f[tap][0, 0].numel() - targets[tap]
-            total = total + 1e-2 * (difference**2).mean() / 5
-        return total
-
-    return loss
-
-
-def lbfgs_trace(loss, x, iterations):
-    x, losses = x.clone().requires_grad_(), []
-    optimiser = torch.optim.LBFGS(
-        [x], max_iter=iterations + 1, tolerance_grad=-1, tolerance_change=-1
-    )
-
-    def closure():
-        optimiser.zero_grad()
-        value = loss(x)
-        value.backward()
-        losses.append(value.item())
-        return value
-
-    optimiser.step(closure)
-    return losses
-
-
-def adam_trace(loss, x, iterations):
-    x, losses = x.clone().requires_grad_(), []
-    optimiser = torch.optim.Adam([x], lr=10.0)
-    low = -torch.tensor([103.939, 116.779, 123.68], dtype=x.dtype).view(3, 1, 1)
-    for _ in range(iterations + 1):
-        optimiser.zero_grad()
-        value = loss(x)
-        losses.append(value.item())
-        value.backward()
-        optimiser.step()
-        with torch.no_grad():
-            x.copy_(torch.minimum(torch.maximum(x, low), low + 255))
-    return losses
-
-
-PARITY = {
-    "neural-style": (neural_style_loss, lbfgs_trace),
-    "keras-eager": (keras_eager_loss, adam_trace),
-}
 
 
 def traces(name, init, pictures, precision):
@@ -230,9 +155,9 @@ def test_identity_stops_at_once(photo):
 
 def test_size_and_style_scale(photo, painting):
     run = Run(photo, painting, Settings.of(size=96, style_scale=0.5))
-    assert run.content.size == (96, 80)
-    assert max(run.style.size) == 48
-    assert Run(photo, painting, Settings.of(size=0)).content.size == photo.size
+    assert run.inputs.content.size == (96, 80)
+    assert max(run.inputs.style.size) == 48
+    assert Run(photo, painting, Settings.of(size=0)).inputs.content.size == photo.size
 
 
 @pytest.mark.parametrize("init", ["content", "recoloured", "style"])
@@ -251,7 +176,9 @@ def test_init_from_a_file(photo, painting, tmp_path):
     painting.save(tmp_path / "start.png")
     settings = Settings.of(init=str(tmp_path / "start.png"), size=48, iterations=0)
     (step,) = run = Run(photo, painting, settings)
-    assert parse_record(run.result().image.record)["settings"]["init"] == "start.png"
+    record = parse_record(run.result().image.record)
+    assert record["settings"]["init"] == record["init"]["name"] == "start.png"
+    assert len(record["init"]["sha256"]) == 64
     assert step.picture().size == (48, 40)
     with pytest.raises(SettingsError, match="init is 'white'; expected content, recoloured"):
         impasto.stylize(photo, painting, init="white")

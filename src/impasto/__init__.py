@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from impasto.errors import ImpastoError
     from impasto.images import Picture
     from impasto.objective import Evaluation, Objective, Term
-    from impasto.run import Result, Run, Step, iterate, stylize
+    from impasto.run import Result, Run, iterate, stylize
     from impasto.settings import Settings
+    from impasto.step import Step
 
 _HOMES = {
     "Encoder": "encoder",
@@ -28,7 +29,7 @@ _HOMES = {
     "Result": "run",
     "Run": "run",
     "Settings": "settings",
-    "Step": "run",
+    "Step": "step",
     "Term": "objective",
     "iterate": "run",
     "stylize": "run",

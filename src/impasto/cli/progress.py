@@ -14,7 +14,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from impasto.errors import OutputError
 
 if TYPE_CHECKING:
-    from impasto.run import Run, Step
+    from impasto.run import Run
+    from impasto.step import Step
 
 __all__ = ["bar", "check_trace", "json_lines", "printable", "silent", "trace_file"]
 

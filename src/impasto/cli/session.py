@@ -12,7 +12,8 @@ from impasto.errors import ImpastoError, OutputError, SettingsError
 from impasto.samples import found
 
 if TYPE_CHECKING:
-    from impasto.run import Run, Step
+    from impasto.run import Run
+    from impasto.step import Step
 
 __all__ = ["Session"]
 
@@ -51,7 +52,7 @@ class Session:
 
         Ctrl-C and errors on the way leave the best picture so far; errors are raised after that.
         """
-        self.check(run.content.size)
+        self.check(run.inputs.content.size)
         failure: ImpastoError | KeyboardInterrupt | None = None
         try:
             self._follow(run)

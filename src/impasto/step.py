@@ -1,0 +1,47 @@
+"""Progress as data: one record that progress bars, traces and your own loop consume."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from impasto.colour import ColourSpace
+from impasto.images import Picture
+
+__all__ = ["Step"]
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """The run after `iteration` of `total` iterations; iteration 0 is the initial canvas.
+
+    `scale` is the canvas's longest side in pixels, `loss` the objective at the canvas, `terms`
+    its weighted parts, `seconds` the time since the run started. `canvas` is (3, h, w) in
+    `space`; None in a finished result's steps, which would otherwise fill the memory.
+    """
+
+    scale: int
+    iteration: int
+    total: int
+    loss: float
+    terms: dict[str, float]
+    seconds: float
+    space: ColourSpace
+    canvas: Tensor | None
+
+    def picture(self) -> Picture:
+        """The canvas as a picture, clipped to what a screen can show."""
+        if self.canvas is None:
+            raise ValueError("this step's canvas was not kept; take pictures while iterating")
+        return Picture(self.space.to_srgb(self.canvas).clamp(0, 1).float().cpu())
+
+    def line(self) -> dict[str, float]:
+        """What a trace file says of it: scale, iteration, loss, terms, seconds."""
+        return {
+            "scale": self.scale,
+            "iteration": self.iteration,
+            "loss": self.loss,
+            **self.terms,
+            "seconds": round(self.seconds, 4),
+        }
