@@ -14,7 +14,7 @@ from impasto import samples
 from impasto.images import fit, read
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
-from reference import PARITY  # noqa: E402 (the tests' oracle)
+from reference import PARITY
 
 
 def main() -> None:

@@ -7,8 +7,13 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: see impasto
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 
 from impasto.encoder import Architecture, Weights
+
+# Machines differ in speed, and continuous integration must not differ from itself.
+settings.register_profile("impasto", deadline=None, derandomize="CI" in os.environ)
+settings.load_profile("impasto")
 
 TINY = {
     "vgg19": Architecture("vgg19", (2, 2, 4, 4, 4), (4, 5, 6, 7, 8)),

@@ -57,7 +57,7 @@ def test_each_tap_alone(network):
         compare(network, [tap], 33, 35, "max", "zero")
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     height=st.integers(16, 45),
     width=st.integers(16, 45),

@@ -163,7 +163,7 @@ def test_content_alone_vanishes_at_the_content():
     assert at.gradient.norm() < 1e-9
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(
     rows=st.integers(1, 12),
     columns=st.integers(1, 12),

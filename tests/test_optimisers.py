@@ -125,7 +125,7 @@ def test_quadratic_in_ten_thousand_dimensions(search):
     assert last.at.loss < 1e-8 * bowl(x)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(pairs=st.integers(1, 9), history=st.integers(1, 6), seed=st.integers(0, 99))
 def test_history_is_the_dense_update(pairs, history, seed):
     generator = torch.Generator().manual_seed(seed)
