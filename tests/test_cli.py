@@ -357,6 +357,21 @@ def test_json_to_a_closed_pipe_still_saves(folder):
     assert (folder / "o.png").exists()
 
 
+def test_a_trace_may_be_called_like_an_init(folder, impasto):
+    code, *_ = impasto(
+        "stylize", "photo.png", "painting.png", *QUICK, "--trace", "recoloured", "-q"
+    )
+    assert code == 0
+    assert (folder / "recoloured").read_text().count("\n") == 3
+
+
+def test_what_has_no_weight_asks_for_no_size(folder, impasto):
+    code, *_ = impasto(
+        "stylize", "photo.png", "painting.png", *QUICK, "--size", "12", "--style-weight", "0", "-q"
+    )
+    assert code == 0
+
+
 def test_bare_command_shows_help(impasto):
     code, out, err = impasto()
     assert "stylize" in out

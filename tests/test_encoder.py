@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import TINY, random_image, tiny_weights
+from impasto.colour import CAFFE
 from impasto.encoder import ARCHITECTURES, PADDINGS, POOLINGS, Encoder, bundled
 from impasto.errors import ImageTooSmall, SettingsError
 from reference import to_caffe, vgg
@@ -124,6 +125,22 @@ def test_lower_precision_on_the_real_weights(network, dtype, tolerance):
     for tap in taps:
         assert rough[tap].dtype == dtype
         assert relative(rough[tap].double(), exact[tap]) < tolerance
+
+
+@pytest.mark.parametrize("network", sorted(ARCHITECTURES))
+def test_float32_is_that_of_a_plain_torch_program(network):
+    """Features to the bit, gradients to a few parts in ten million."""
+    weights, taps = bundled(network), ["conv1_2", "relu2_1", "pool3", "relu5_1"]
+    canvas = to_caffe(random_image(70, 61, dtype=torch.float32)).requires_grad_()
+    expected = vgg(weights.layers, weights.architecture.depths, canvas)
+    encoder = Encoder(weights)
+    tape, features = encoder.features(canvas.detach(), taps, CAFFE)
+    for tap in taps:
+        assert torch.equal(features[tap], expected[tap])
+    cotangents = {tap: torch.ones_like(f) for tap, f in features.items()}
+    outputs = [expected[tap] for tap in taps]
+    (gradient,) = torch.autograd.grad(outputs, canvas, [cotangents[tap] for tap in taps])
+    assert relative(encoder.pullback(tape, cotangents), gradient) < 1e-6
 
 
 @pytest.mark.parametrize("network", sorted(ARCHITECTURES))

@@ -13,6 +13,7 @@ ROOT = Path(impasto.__file__).parent
 
 ORDER = [
     "errors",
+    "text",
     "recipes",
     "settings",
     "samples",

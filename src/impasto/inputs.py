@@ -53,8 +53,9 @@ class Inputs:
 
 def _check_size(role: str, picture: Picture, settings: Settings) -> None:
     """A picture leaves a position at every tap it is measured at; ImageTooSmall if not."""
-    taps = list(settings.style_layers)
-    taps += settings.content_layers if role == "content" else ()
+    taps = list(settings.style_layers) if settings.style_weight else []
+    if role == "content" and settings.content_weight:
+        taps += settings.content_layers
     if not taps:
         return
     net = architecture(settings.encoder)

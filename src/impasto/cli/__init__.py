@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typer.exceptions import TyperException
 
 from impasto.cli.commands import app
-from impasto.cli.progress import printable
 from impasto.errors import ImpastoError
+from impasto.text import printable
 
 __all__ = ["app", "main"]
 

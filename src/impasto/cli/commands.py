@@ -10,11 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from impasto.cli.options import with_settings
-from impasto.cli.progress import printable
 from impasto.cli.session import Session
 from impasto.recipes import recipe, recipes
 from impasto.samples import found
 from impasto.settings import Settings
+from impasto.text import printable
 
 __all__ = ["app"]
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from impasto.run import Run
     from impasto.step import Step
 
-__all__ = ["bar", "check_trace", "json_lines", "printable", "silent", "trace_file"]
+__all__ = ["bar", "check_trace", "json_lines", "silent", "trace_file"]
 
 
 @contextmanager
@@ -95,11 +95,6 @@ def trace_file(path: Path | None) -> "Iterator[Callable[[Step], None]]":
         if file:
             with suppress(OSError):  # what could not be flushed was reported above
                 file.close()
-
-
-def printable(value: object) -> str:
-    """Text from strangers as one harmless line: no control or unpaired surrogate characters."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(value))
 
 
 def _write_line(file: TextIO, step: "Step") -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from impasto.cli import progress
 from impasto.errors import ImpastoError, OutputError, SettingsError
 from impasto.samples import found
+from impasto.text import printable
 
 if TYPE_CHECKING:
     from impasto.run import Run
@@ -22,7 +23,7 @@ __all__ = ["Session"]
 class Session:
     """Where the pictures and the trace of a run go, and how it is shown.
 
-    `inputs` are the files that the run reads and must not overwrite.
+    `inputs` are what the run may read, and so must not overwrite where it is a file.
     """
 
     output: Path
@@ -87,24 +88,30 @@ class Session:
         return self.output.with_suffix(f".{iteration:04d}{self.output.suffix}")
 
     def _tell(self, run: "Run", *, interrupted: bool) -> None:
-        done, total = run.steps_taken - 1, run.settings.iterations
-        early = done < total and not interrupted
-        name = progress.printable(self.output) if done >= 0 else None
+        """Say where the picture is, and whether the run ended before its time."""
+        done = run.steps_taken - 1
+        name = printable(self.output) if run.steps_taken else None
         if self.as_json:
             print(json.dumps({"output": name, "interrupted": interrupted, "iterations": done}))
-        elif interrupted and name is None:
+        elif name is None:
             print("interrupted before the first iteration; nothing was written", file=sys.stderr)
         elif not self.quiet:
-            where = (
-                f"stopped after {done} of {total} iterations, no step descends; " if early else ""
-            )
-            if early and run.settings.tolerance > 0:
-                where = f"stopped after {done} of {total} iterations; "
-            print(f"{'interrupted; ' if interrupted else where}wrote {name}")
+            early = "interrupted; " if interrupted else self._why_early(run, done)
+            print(f"{early}wrote {name}")
+
+    @staticmethod
+    def _why_early(run: "Run", done: int) -> str:
+        """Empty for a run of full length."""
+        total, tolerant = run.settings.iterations, run.settings.tolerance > 0
+        if done >= total:
+            return ""
+        reason = "" if tolerant else ", no step descends"
+        return f"stopped after {done} of {total} iterations{reason}; "
 
     def _check_collisions(self) -> None:
         """No file is both read and written, or written for two purposes."""
-        taken = {Path(found(name)).resolve(): f"the input {name}" for name in self.inputs}
+        sources = {name: Path(found(name)) for name in self.inputs}
+        taken = {p.resolve(): f"the input {name}" for name, p in sources.items() if p.is_file()}
         for option, path in (("--output", self.output), ("--trace", self.trace)):
             if path is None:
                 continue

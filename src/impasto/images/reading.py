@@ -23,6 +23,7 @@ from impasto.images.arrays import from_array, from_tensor, planes, unit
 from impasto.images.colour import conversion
 from impasto.images.deep import deep_channels
 from impasto.images.picture import Picture
+from impasto.text import printable
 
 __all__ = ["MAX_PIXELS", "MAX_RECORD", "READABLE", "Source", "read", "read_record", "shown"]
 
@@ -89,8 +90,7 @@ def _from_file(path: str | os.PathLike[str], max_pixels: int) -> Picture:
 
 def shown(path: str | os.PathLike[str]) -> str:
     """The path as one printable line."""
-    text = os.fsdecode(path)
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    return printable(os.fsdecode(path))
 
 
 @contextmanager

@@ -42,7 +42,7 @@ def flat(features: Tensor) -> Tensor:
 
 
 def _total(columns: Tensor) -> Tensor:
-    """Σ f of columns (c, n); bfloat16 sums short runs exactly and rounds each once."""
+    """Σ f of columns (c, n); bfloat16 rounds once in each short run."""
     if columns.dtype != torch.bfloat16:
         return columns.sum(1)
     runs, rest = _split(columns, _RUN)
