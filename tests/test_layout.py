@@ -14,6 +14,7 @@ ROOT = Path(impasto.__file__).parent
 ORDER = [
     "errors",
     "text",
+    "extras",
     "recipes",
     "settings",
     "samples",

@@ -7,6 +7,7 @@
     │   └── ImageTooLarge        more pixels than the limit allows
     ├── WeightsError             a weight file that is missing, damaged or of another network
     ├── OutputError              a place where the result cannot be written
+    ├── ExtraMissing             a library that an optional feature needs and is not installed
     ├── OutOfMemory              the machine has less memory than the run needs
     └── Diverged                 a run whose loss is no longer a number
 
@@ -16,6 +17,7 @@ prints it and exits with code 2.
 
 __all__ = [
     "Diverged",
+    "ExtraMissing",
     "ImageError",
     "ImageTooLarge",
     "ImageTooSmall",
@@ -53,6 +55,10 @@ class WeightsError(ImpastoError):
 
 class OutputError(ImpastoError):
     """A place where the result cannot be written."""
+
+
+class ExtraMissing(ImpastoError, ImportError):
+    """A library that an optional feature needs and is not installed."""
 
 
 class OutOfMemory(ImpastoError):

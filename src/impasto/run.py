@@ -120,6 +120,7 @@ class Run:
         return Step(
             scale=max(self.inputs.content.size),
             iteration=iterate.iteration,
+            done=iterate.iteration,
             total=settings.iterations,
             loss=float(at.loss),
             terms={name: float(term) for name, term in at.terms.items()},

@@ -14,15 +14,17 @@ __all__ = ["Step"]
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """The run after `iteration` of `total` iterations; iteration 0 is the initial canvas.
+    """The run after `iteration` iterations at one scale; iteration 0 is the initial canvas there.
 
-    `scale` is the canvas's longest side in pixels, `loss` the objective at the canvas, `terms`
-    its weighted parts, `seconds` the time since the run started. `canvas` is (3, h, w) in
-    `space`; None in a finished result's steps, which would otherwise fill the memory.
+    `scale` is the canvas's longest side in pixels. `done` counts the iterations of all scales so
+    far, of `total` planned. `loss` is the objective at the canvas, `terms` its weighted parts,
+    `seconds` the time since the run started. `canvas` is (3, h, w) in `space`; None in a finished
+    result's steps, which would otherwise fill the memory.
     """
 
     scale: int
     iteration: int
+    done: int
     total: int
     loss: float
     terms: dict[str, float]
