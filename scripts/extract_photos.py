@@ -15,7 +15,12 @@ from pathlib import Path
 from PIL import Image
 from skimage import data
 
-PHOTOS = {"astronaut": data.astronaut, "coffee": data.coffee}
+PHOTOS = {
+    "astronaut": data.astronaut,
+    "chelsea": data.chelsea,
+    "coffee": data.coffee,
+    "rocket": data.rocket,
+}
 DEFAULT_OUT = Path(__file__).parents[1] / "src/impasto/samples/photos"
 JPEG = {"quality": 92, "subsampling": "4:4:4", "optimize": True, "progressive": True}
 

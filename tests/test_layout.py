@@ -32,6 +32,10 @@ ORDER = [
     "step",
     "metadata",
     "run",
+    "report",
+    "notebook",
+    "files",
+    "session",
     "cli",
 ]
 """As the data flows; a module imports only from those before it."""
@@ -75,7 +79,7 @@ def test_unknown_export():
         impasto.paint  # noqa: B018
 
 
-@pytest.mark.parametrize("package", ["encoder", "losses", "optimisers", "images"])
+@pytest.mark.parametrize("package", ["encoder", "losses", "optimisers", "images", "report"])
 def test_packages_list_what_they_export(package):
     module = __import__(f"impasto.{package}", fromlist=["__all__"])
     assert sorted(module.__all__) == sorted(set(module.__all__))

@@ -1,4 +1,4 @@
-"""The bundled weight files: exact decoding, shapes, sharing, and refusal of damaged ones."""
+"""The bundled weight files: exact decoding, shapes, sharing, refusal of damaged ones; names."""
 
 import hashlib
 
@@ -7,9 +7,23 @@ import pytest
 import torch
 from safetensors.numpy import save
 
-from impasto.encoder import ARCHITECTURES, BUNDLED, Architecture, Weights, bundled
+import weight_files
+from conftest import random_image, tiny_weights
+from impasto import samples
+from impasto.encoder import (
+    ARCHITECTURES,
+    BUNDLED,
+    ENCODERS,
+    Architecture,
+    Encoder,
+    Weights,
+    bundled,
+    weights_of,
+)
+from impasto.encoder.normalised import MEAN_ACTIVATIONS, mean_activations, rescaled
 from impasto.encoder.weights import read_codebook
 from impasto.errors import SettingsError, WeightsError
+from impasto.images import read
 
 SMALL = Architecture("small", (1, 1), (2, 3))
 
@@ -125,3 +139,97 @@ def test_wrong_shape_is_named():
     del layers["conv2_1"]
     with pytest.raises(WeightsError, match="no layer conv2_1"):
         Weights(SMALL, layers)
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
+@pytest.mark.parametrize("part", [0, 1])
+def test_what_is_no_number_is_named(part, value):
+    layers = {name: (w.clone(), b.clone()) for name, (w, b) in tiny_weights().layers.items()}
+    layers["conv4_2"][part].view(-1)[3] = value
+    with pytest.raises(WeightsError, match="vgg19: conv4_2 holds infinities"):
+        Weights(tiny_weights().architecture, layers)
+
+
+# Normalised networks
+
+
+def relus(network):
+    return [tap for tap in ARCHITECTURES[network].taps if tap.startswith("relu")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("network", MEAN_ACTIVATIONS)
+def test_mean_activation_is_one(network):
+    """Over the sample photographs, at every ReLU."""
+    photographs = [path for path in samples.names().values() if path.parent.name == "photos"]
+    assert len(photographs) == 4
+    pictures = [read(path).pixels for path in photographs]
+    means = mean_activations(weights_of(f"{network}:normalised"), pictures)
+    assert means == pytest.approx([1] * len(relus(network)), rel=1e-3)
+
+
+@pytest.mark.parametrize("network", MEAN_ACTIVATIONS)
+def test_normalised_features_are_the_original_ones_scaled(network):
+    image, taps = random_image(64, 80), relus(network)
+    _, original = Encoder(bundled(network)).features(image, taps)
+    _, scaled = Encoder(weights_of(f"{network}:normalised")).features(image, taps)
+    for tap, factor in zip(taps, MEAN_ACTIVATIONS[network], strict=True):
+        error = (scaled[tap] * factor - original[tap]).norm() / original[tap].norm()
+        assert error < 2e-6
+
+
+@pytest.mark.parametrize("pooling", ["max", "avg", "l2"])
+def test_rescaling_is_exact(pooling):
+    source, taps = tiny_weights(), relus("vgg19")
+    factors = [0.3 + place for place in range(len(taps))]
+    image = random_image(32, 40)
+    _, original = Encoder(source, pooling=pooling, dtype=torch.float64).features(image, taps)
+    scaled = Encoder(rescaled(source, factors), pooling=pooling, dtype=torch.float64)
+    _, found = scaled.features(image, taps)
+    for tap, factor in zip(taps, factors, strict=True):
+        assert torch.allclose(found[tap] * factor, original[tap], rtol=1e-12, atol=0)
+
+
+def test_mean_activations_weigh_every_position_alike():
+    source, pictures = tiny_weights(), [random_image(32, 40), random_image(48, 32, seed=1)]
+    encoder = Encoder(source)
+    values = [encoder.features(p, ["relu3_1"])[1]["relu3_1"].flatten() for p in pictures]
+    place = relus("vgg19").index("relu3_1")
+    assert mean_activations(source, pictures)[place] == pytest.approx(
+        torch.cat(values).double().mean().item()
+    )
+
+
+# Names
+
+
+def test_known_names():
+    for name in ("vgg19", "vgg16", "vgg19:normalised", "vgg16:normalised"):
+        weights = weights_of(name)
+        assert weights is weights_of(name)
+        assert weights.name == name
+        assert weights.sha256 == BUNDLED[name.partition(":")[0]]
+
+
+@pytest.mark.parametrize("name", ["vgg11", "vgg19:caffe", "", "gone.pth", "x" * 9999, "a\0b"])
+def test_neither_a_name_nor_a_file(name):
+    with pytest.raises(SettingsError, match="expected one of vgg19, vgg16") as caught:
+        weights_of(name)
+    assert ", ".join(ENCODERS) in str(caught.value)
+    assert str(caught.value).endswith("or a weight file")
+
+
+def test_a_file_that_changes_is_read_again(tmp_path):
+    path = tmp_path / "w.pth"
+    path.write_bytes(b"\x80 damaged")
+    with pytest.raises(WeightsError, match="w"):
+        weights_of(str(path))
+    weight_files.pth(path, bundled("vgg16"))
+    assert weights_of(str(path)) is weights_of(str(path))
+    assert weights_of(str(path)).name == "w.pth"
+
+
+def test_a_broken_link(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "gone")
+    with pytest.raises(WeightsError, match="No such file"):
+        weights_of(str(tmp_path / "link"))

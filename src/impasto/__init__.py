@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from impasto.errors import ImpastoError
     from impasto.images import Picture
     from impasto.objective import Evaluation, Objective, Term
-    from impasto.run import Result, Run, iterate, stylize
+    from impasto.run import Result, Run, iterate, reconstruct, stylize, texture
     from impasto.settings import Settings
     from impasto.step import Step
 
@@ -32,7 +32,9 @@ _HOMES = {
     "Step": "step",
     "Term": "objective",
     "iterate": "run",
+    "reconstruct": "run",
     "stylize": "run",
+    "texture": "run",
 }
 
 __all__ = [
@@ -48,7 +50,9 @@ __all__ = [
     "Term",
     "__version__",
     "iterate",
+    "reconstruct",
     "stylize",
+    "texture",
 ]
 
 

@@ -1,20 +1,22 @@
 """From settings to the parts they describe: network, objective, optimiser."""
 
 import functools
-from collections.abc import Iterator
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
 
 import torch
 from torch import Tensor
 
-from impasto.canvas import bounds
+from impasto.canvas import Pair, bounds
 from impasto.colour import ColourSpace
-from impasto.encoder import Encoder, bundled
+from impasto.encoder import Encoder, weights_of
+from impasto.losses import Moments
 from impasto.machine import choose_device, choose_dtype, choose_threads
-from impasto.objective import Objective, Term
-from impasto.optimisers import Box, Evaluate, Iterate, adam, lbfgs, stepped
-from impasto.settings import Settings
+from impasto.objective import Objective, Term, measured
+from impasto.optimisers import Box, Evaluate, Iterate, adam, lbfgs, rounds, stepped
+from impasto.settings import Settings, Stage
 
-__all__ = ["encoder_for", "hardware_for", "objective_for", "optimiser_for"]
+__all__ = ["Shelf", "encoder_for", "hardware_for", "objective_for", "optimiser_for"]
 
 
 def encoder_for(settings: Settings) -> Encoder:
@@ -31,44 +33,86 @@ def encoder_for(settings: Settings) -> Encoder:
 def _encoder(
     name: str, pooling: str, padding: str, dtype: torch.dtype, device: torch.device
 ) -> Encoder:
-    return Encoder(bundled(name), pooling=pooling, padding=padding, dtype=dtype, device=device)
+    return Encoder(weights_of(name), pooling=pooling, padding=padding, dtype=dtype, device=device)
+
+
+class Shelf:
+    """Moments of style pictures, for runs that share them; the least used leave first.
+
+    A style is known by its `name`: whatever tells one picture at one size from all others.
+    """
+
+    def __init__(self, most: int = 64) -> None:
+        self._most = most
+        self._kept: OrderedDict[object, Mapping[str, Moments]] = OrderedDict()
+
+    def moments(
+        self, encoder: Encoder, picture: Tensor, taps: tuple[str, ...], name: object
+    ) -> Mapping[str, Moments]:
+        """What `measured` makes of the picture (3, h, w), measured now or taken from the shelf."""
+        key = (encoder, taps, name)
+        if key not in self._kept:
+            self._kept[key] = measured(encoder, picture, taps)
+        self._kept.move_to_end(key)
+        if len(self._kept) > self._most:
+            self._kept.popitem(last=False)
+        return self._kept[key]
 
 
 def objective_for(
-    encoder: Encoder, content: Tensor, style: Tensor, settings: Settings, space: ColourSpace
+    encoder: Encoder,
+    pair: Pair,
+    settings: Settings,
+    space: ColourSpace,
+    shelf: Shelf,
+    style: object,
 ) -> Objective:
-    """The objective that the settings describe, for sRGB pictures (3, h, w)."""
+    """The objective that the settings describe; `style` is the style's name on the shelf."""
     s = settings
+    style_term = Term(s.style_weight, s.style_normalisation, s.style_layers)
+    taps = tuple(style_term.taps())
+    moments = None
+    if taps and pair.style is not None:
+        moments = shelf.moments(encoder, pair.style, taps, (style, pair.style.shape))
     return Objective(
         encoder,
-        content,
-        style,
+        pair.content,
+        moments,
         space=space,
         content_term=Term(s.content_weight, s.content_normalisation, s.content_layers),
-        style_term=Term(s.style_weight, s.style_normalisation, s.style_layers),
+        style_term=style_term,
         variation_term=Term(s.tv_weight, s.tv_normalisation),
     )
 
 
 def optimiser_for(
-    evaluate: Evaluate, x: Tensor, settings: Settings, space: ColourSpace
+    evaluate: Evaluate, x: Tensor, stage: Stage, settings: Settings, space: ColourSpace
 ) -> Iterator[Iterate]:
-    """The optimiser that the settings describe, from a flat canvas `x` in `space`."""
+    """The optimiser that the settings describe at one scale, from a flat canvas `x` in `space`."""
     limits = bounds(settings, space, x)
     box = Box(*limits) if limits else None
     x = box.project(x) if box else x
     if settings.optimiser == "adam":
-        rate = stepped(settings.learning_rate, settings.decay_every, settings.decay)
+        rate = stepped(settings.learning_rate, stage.decay_every, settings.decay)
         betas, epsilon = settings.betas, settings.epsilon
         return adam(evaluate, x, rate=rate, betas=betas, epsilon=epsilon, box=box)
-    return lbfgs(
-        evaluate,
-        x,
+    descend = _descent(stage, settings, space)
+    if settings.evaluations:
+        return rounds(evaluate, x, descend=descend, evaluations=settings.evaluations, box=box)
+    return descend(evaluate, x, box=box)
+
+
+def _descent(
+    stage: Stage, settings: Settings, space: ColourSpace
+) -> Callable[..., Iterator[Iterate]]:
+    """L-BFGS as the settings describe it; a round of it has no more iterations than evaluations."""
+    first, longest = settings.first_step, settings.evaluations or stage.iterations
+    return functools.partial(
+        lbfgs,
         learning_rate=settings.learning_rate,
-        first_step=settings.first_step * space.gain[1] / 255,
-        history=min(settings.history, max(1, settings.iterations)),
+        first_step=first if isinstance(first, str) else first * space.gain[1] / 255,
+        history=min(settings.history, max(1, longest)),
         search=settings.line_search,
-        box=box,
     )
 
 

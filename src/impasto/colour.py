@@ -14,7 +14,7 @@ from torch import Tensor
 
 from impasto.errors import SettingsError
 
-__all__ = ["CAFFE", "IMAGENET", "SPACES", "SRGB", "ColourSpace", "colour_space"]
+__all__ = ["CAFFE", "CAFFE_RGB", "IMAGENET", "SPACES", "SRGB", "ColourSpace", "colour_space"]
 
 
 @dataclass(frozen=True)
@@ -69,13 +69,16 @@ class ColourSpace:
 
 SRGB = ColourSpace("srgb", (0, 1, 2), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0))
 CAFFE = ColourSpace("caffe", (2, 1, 0), (255.0, 255.0, 255.0), (-103.939, -116.779, -123.68))
+CAFFE_RGB = ColourSpace(
+    "caffe-rgb", (0, 1, 2), (255.0, 255.0, 255.0), (-123.68, -116.779, -103.939)
+)
 IMAGENET = ColourSpace(
     "imagenet",
     (0, 1, 2),
     (1 / 0.229, 1 / 0.224, 1 / 0.225),
     (-0.485 / 0.229, -0.456 / 0.224, -0.406 / 0.225),
 )
-SPACES = {space.name: space for space in (CAFFE, IMAGENET, SRGB)}
+SPACES = {space.name: space for space in (CAFFE, CAFFE_RGB, IMAGENET, SRGB)}
 
 
 def colour_space(name: str) -> ColourSpace:

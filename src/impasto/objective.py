@@ -11,7 +11,7 @@ Statistics are sums, so the passes can run over parts of a canvas and add up to 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -19,9 +19,10 @@ from torch import Tensor
 
 from impasto.colour import CAFFE, ColourSpace
 from impasto.encoder import Encoder
+from impasto.errors import SettingsError
 from impasto.losses import CONTENT_SCALES, STYLE_LOSSES, VARIATIONS, Moments, flat
 
-__all__ = ["Evaluation", "Objective", "Term"]
+__all__ = ["Evaluation", "Objective", "Term", "measured"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,13 +51,20 @@ class Term:
         return {tap: weight for tap, weight in full.items() if weight != 0}
 
 
+def measured(encoder: Encoder, picture: Tensor, taps: Iterable[str]) -> dict[str, Moments]:
+    """Moments of an sRGB picture (3, h, w) at each tap."""
+    taps = list(taps)
+    features = encoder.features(picture, taps)[1] if taps else {}
+    return {tap: Moments.of(f) for tap, f in features.items()}
+
+
 class Objective:
     """Content + style + total variation of a canvas, against targets measured once.
 
     Args:
         encoder: the frozen network.
-        content: sRGB picture, (3, h, w) in [0, 1], of the canvas's size.
-        style: sRGB picture of any size.
+        content: sRGB picture, (3, h, w) in [0, 1], of the canvas's size; None without weight.
+        style: sRGB picture of any size, or what `measured` made of it; None without weight.
         space: the canvas's colour space.
         content_term, style_term, variation_term: weights, taps and normalisations.
     """
@@ -64,8 +72,8 @@ class Objective:
     def __init__(
         self,
         encoder: Encoder,
-        content: Tensor,
-        style: Tensor,
+        content: Tensor | None,
+        style: Tensor | Mapping[str, Moments] | None,
         *,
         space: ColourSpace = CAFFE,
         content_term: Term,
@@ -78,10 +86,8 @@ class Objective:
         self._style_loss = STYLE_LOSSES[style_term.normalisation]
         self._variation = VARIATIONS[variation_term.normalisation]
         self._variation_weight = variation_term.weight
-        self._content = self._targets(content, self._content_weights)
-        self._style = {
-            tap: Moments.of(f) for tap, f in self._targets(style, self._style_weights).items()
-        }
+        self._content = self._features(content, self._content_weights)
+        self._style = self._moments(style, self._style_weights)
 
     def __call__(self, canvas: Tensor) -> Evaluation:
         """Loss, terms and gradient at `canvas`, (3, h, w) in the canvas's colour space."""
@@ -100,8 +106,19 @@ class Objective:
         terms = self._named(zero + content, zero + style, variation)
         return Evaluation(content + style + variation, terms, gradient)
 
-    def _targets(self, picture: Tensor, taps: Mapping[str, float]) -> dict[str, Tensor]:
-        return self._encoder.features(picture, taps)[1] if taps else {}
+    def _features(self, picture: Tensor | None, taps: Mapping[str, float]) -> dict[str, Tensor]:
+        if not taps:
+            return {}
+        if picture is None:
+            raise SettingsError("the content term has a weight, but there is no content picture")
+        return self._encoder.features(picture, taps)[1]
+
+    def _moments(
+        self, style: Tensor | Mapping[str, Moments] | None, taps: Mapping[str, float]
+    ) -> Mapping[str, Moments]:
+        if taps and style is None:
+            raise SettingsError("the style term has a weight, but there is no style picture")
+        return measured(self._encoder, style, taps) if isinstance(style, Tensor) else style or {}
 
     def _content_and_cotangents(
         self, features: Mapping[str, Tensor]

@@ -15,21 +15,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from impasto.assembly import encoder_for, hardware_for, objective_for, optimiser_for
-from impasto.canvas import INITS, initial_canvas
+from impasto.assembly import Shelf, encoder_for, hardware_for, objective_for, optimiser_for
+from impasto.canvas import Pair, enlarged, initial_canvas
 from impasto.colour import colour_space
-from impasto.encoder import bundled
+from impasto.encoder import Encoder, weights_of
 from impasto.errors import Diverged
-from impasto.images import MAX_PIXELS, Picture, Source
+from impasto.images import MAX_PIXELS, Picture, Source, resize
 from impasto.inputs import Inputs
 from impasto.memory import memory_guard
 from impasto.metadata import make_record
 from impasto.objective import Evaluation
 from impasto.optimisers import Iterate, until
-from impasto.settings import DEFAULT_RECIPE, Settings
+from impasto.settings import DEFAULT_RECIPE, Settings, Stage
 from impasto.step import Step
 
-__all__ = ["Result", "Run", "iterate", "stylize"]
+__all__ = ["Result", "Run", "iterate", "reconstruct", "stylize", "texture"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,117 +46,142 @@ class Run:
 
     Args:
         content, style: paths (`sample:NAME` for a bundled picture), PIL images, numpy arrays,
-            tensors or Pictures.
+            tensors or Pictures. One may be None where its term has no weight.
         settings: what to do; by default the recipe `standard`.
         max_pixels: refuse pictures larger than this before decoding them.
+        shelf: where styles that several runs share are measured once.
 
     Raises ImageError for pictures that cannot be read, SettingsError for settings that do not fit.
     """
 
     def __init__(
         self,
-        content: Source,
-        style: Source,
+        content: Source | None,
+        style: Source | None,
         settings: Settings | None = None,
         *,
         max_pixels: int = MAX_PIXELS,
+        shelf: Shelf | None = None,
     ) -> None:
         self.settings = settings or Settings.of(DEFAULT_RECIPE)
-        self._max_pixels = max_pixels
+        self._max_pixels, self._shelf = max_pixels, shelf or Shelf()
         self.inputs = Inputs.of(content, style, self.settings, max_pixels)
+        # a picture from memory has no checksum, and is no other picture's equal
+        checksum = self.inputs.origins.get("style", {}).get("sha256", object())
+        self._style_name = (checksum, self.settings.fit, self.settings.style_fit)
         self._steps: list[Step] = []
         self._last: Step | None = None
         self._best: Step | None = None
 
     def __iter__(self) -> Iterator[Step]:
-        """Step by Step, the initial canvas first.
+        """Step by Step, the initial canvas first; each larger scale starts from the last's result.
 
         Raises Diverged for a loss that is not finite, OutOfMemory where memory ends.
         """
         self._steps, self._last, self._best = [], None, None
-        width, height = self.inputs.content.size
+        width, height = self.inputs.size
         with memory_guard(f"{width}x{height} px"):
-            started = time.perf_counter()
-            for iterate in self._iterates():
-                step = self._step(iterate, time.perf_counter() - started)
-                self._note(step)
-                yield step
+            started, done = time.perf_counter(), 0
+            encoder = encoder_for(self.settings)
+            for pair, stage in zip(self.inputs.pairs, self.settings.stages, strict=True):
+                for iterate in self._descent(encoder, pair, stage):
+                    seconds = time.perf_counter() - started
+                    step = self._step(iterate, max(pair.size), done, seconds)
+                    self._note(step)
+                    yield step
+                done += iterate.iteration
 
     def result(self, keep: str | None = None) -> Result:
         """What there is so far: the `last` canvas or the `best`, by default as the settings say."""
-        best = (keep or self.settings.keep) == "best"
-        kept = self._best if best else self._last
-        if kept is None:
-            raise ValueError("no step was taken yet")
-        return Result(self.picture(kept), self.settings, tuple(self._steps))
+        return Result(self.picture(self._kept(keep)), self.settings, tuple(self._steps))
 
     def picture(self, step: Step) -> Picture:
         """A step's canvas as it is saved: with the photograph's alpha and the run's record."""
-        return replace(step.picture(), alpha=self.inputs.content.alpha, record=self._record(step))
+        picture, content = step.picture(), self.inputs.content
+        alpha = resize(content, picture.size).alpha if content else None
+        return replace(picture, alpha=alpha, record=self._record(step))
 
     @property
-    def steps_taken(self) -> int:
-        """Steps so far, the initial canvas among them; 0 means that there is no result yet."""
-        return len(self._steps)
+    def total(self) -> int:
+        """Iterations planned, over all scales."""
+        return sum(stage.iterations for stage in self.settings.stages)
 
-    def _iterates(self) -> Iterator[Iterate]:
-        settings = self.settings
-        encoder, space = encoder_for(settings), colour_space(settings.space)
+    @property
+    def done(self) -> int | None:
+        """Iterations so far, over all scales; None while there is not even an initial canvas."""
+        return self._last.done if self._last else None
+
+    def _kept(self, keep: str | None = None) -> Step:
+        """The step whose canvas counts, among those of the current scale."""
+        kept = self._best if (keep or self.settings.keep) == "best" else self._last
+        if kept is None:
+            raise ValueError("no step was taken yet")
+        return kept
+
+    def _descent(self, encoder: Encoder, pair: Pair, stage: Stage) -> Iterator[Iterate]:
+        """The iterates at one scale."""
+        settings, space = self.settings, colour_space(self.settings.space)
         accurate = torch.promote_types(encoder.dtype, torch.float32)
-        content = self.inputs.content.pixels.to(encoder.device, accurate)
-        style = self.inputs.style.pixels.to(encoder.device, accurate)
-        canvas = initial_canvas(content, style, settings, space, self._max_pixels)
-        objective = objective_for(encoder, content, style, settings, space)
+        pair = pair.to(encoder.device, accurate)
+        if self._last is None:
+            canvas = initial_canvas(pair, settings, space, self._max_pixels)
+        else:
+            finished = self._kept().canvas
+            assert finished is not None
+            canvas = enlarged(finished, pair.size, space)
+        canvas = canvas.to(encoder.device, accurate)
+        objective = objective_for(encoder, pair, settings, space, self._shelf, self._style_name)
 
         def evaluate(x: Tensor) -> Evaluation:
             return objective(x.view_as(canvas))
 
-        iterates = optimiser_for(evaluate, canvas.flatten(), settings, space)
-        return until(iterates, settings.iterations, settings.tolerance)
+        iterates = optimiser_for(evaluate, canvas.flatten(), stage, settings, space)
+        return until(iterates, stage.iterations, settings.tolerance)
 
-    def _step(self, iterate: Iterate, seconds: float) -> Step:
+    def _step(self, iterate: Iterate, scale: int, before: int, seconds: float) -> Step:
         at, settings = iterate.at, self.settings
         assert isinstance(at, Evaluation)
         return Step(
-            scale=max(self.inputs.content.size),
+            scale=scale,
             iteration=iterate.iteration,
-            done=iterate.iteration,
-            total=settings.iterations,
+            done=before + iterate.iteration,
+            total=self.total,
             loss=float(at.loss),
             terms={name: float(term) for name, term in at.terms.items()},
             seconds=seconds,
             space=colour_space(settings.space),
             canvas=iterate.x.view(at.gradient.shape),
+            tones=settings.tones,
         )
 
     def _note(self, step: Step) -> None:
         if not isfinite(step.loss):
             cure = "lower --learning-rate" if step.iteration else "lower the weights"
-            raise Diverged(f"the loss is {step.loss} after {step.iteration} iterations; {cure}")
+            raise Diverged(f"the loss is {step.loss} after {step.done} iterations; {cure}")
         self._last = step
-        if self._best is None or step.loss < self._best.loss:
-            self._best = step
+        if self._best is None or step.iteration == 0 or step.loss < self._best.loss:
+            self._best = step  # losses of different scales do not compare
         self._steps.append(replace(step, canvas=None))
 
     def _record(self, step: Step) -> str:
         device, dtype, _ = hardware_for(self.settings)
         settings = self.settings.model_dump(mode="json")
-        if self.settings.init not in INITS:
-            settings["init"] = Path(self.settings.init).name
+        for field in ("init", "encoder"):  # no private folder shall leak
+            settings[field] = Path(settings[field]).name
         return make_record(
             {
                 "settings": settings,
                 **self.inputs.origins,
-                "weights": {self.settings.encoder: bundled(self.settings.encoder).sha256},
+                "weights": {settings["encoder"]: weights_of(self.settings.encoder).sha256},
                 "hardware": {"device": device.type, "dtype": str(dtype).removeprefix("torch.")},
-                "result": {**step.line(), "iterations_run": len(self._steps) - 1},
+                "result": {**step.line(), "iterations_run": self.done},
             }
         )
 
 
 def iterate(
-    content: Source,
-    style: Source,
+    content: Source | None,
+    style: Source | None,
     settings: Settings | None = None,
     *,
     max_pixels: int = MAX_PIXELS,
@@ -180,7 +205,46 @@ def stylize(
     Settings, such as `size=512`; `on_step` sees every Step while it has its canvas. Raises
     subclasses of ImpastoError for whatever the caller can mend.
     """
-    run = Run(content, style, Settings.of(recipe, **overrides), max_pixels=max_pixels)
+    settings = Settings.of(recipe, **overrides)
+    return _finished(Run(content, style, settings, max_pixels=max_pixels), on_step)
+
+
+def reconstruct(
+    content: Source,
+    layer: str | None = None,
+    recipe: str = "reconstruction",
+    *,
+    on_step: Callable[[Step], object] | None = None,
+    max_pixels: int = MAX_PIXELS,
+    **overrides: Any,  # noqa: ANN401 (fields of Settings, checked there)
+) -> Result:
+    """From noise, a picture with the features of `content` at `layer`; see `stylize`.
+
+    Several layers, with weights, are a field of Settings: `content_layers`.
+    """
+    if layer:
+        overrides["content_layers"] = layer
+    settings = Settings.of(recipe, **overrides)
+    return _finished(Run(content, None, settings, max_pixels=max_pixels), on_step)
+
+
+def texture(
+    style: Source,
+    recipe: str = "texture",
+    *,
+    on_step: Callable[[Step], object] | None = None,
+    max_pixels: int = MAX_PIXELS,
+    **overrides: Any,  # noqa: ANN401 (fields of Settings, checked there)
+) -> Result:
+    """From noise, a texture with the statistics of `style`; see `stylize`.
+
+    `size` is (width, height) or "WxH", or the longest side of a texture in the style's shape.
+    """
+    settings = Settings.of(recipe, **overrides)
+    return _finished(Run(None, style, settings, max_pixels=max_pixels), on_step)
+
+
+def _finished(run: Run, on_step: Callable[[Step], object] | None) -> Result:
     for step in run:
         if on_step:
             on_step(step)

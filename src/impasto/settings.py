@@ -7,6 +7,7 @@ of `Settings`. Settings are frozen; derive others with `Settings.of(recipe, **ov
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
@@ -14,7 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from impasto.errors import SettingsError
 from impasto.recipes import recipe
 
-__all__ = ["DEFAULT_RECIPE", "Settings", "choices"]
+__all__ = ["DEFAULT_RECIPE", "Settings", "Stage", "choices"]
 
 DEFAULT_RECIPE = "standard"
 
@@ -29,12 +30,34 @@ def _layers(value: object) -> object:
     return {name.strip(): weight if equals else 1.0 for name, equals, weight in pairs}
 
 
+def _numbers(value: object) -> object:
+    """`900x600` or `500,300` -> its numbers as a tuple; a number alone, or anything else, as is."""
+    if not isinstance(value, str):
+        return tuple(value) if isinstance(value, list) else value
+    parts = value.replace("x", ",").split(",")
+    return tuple(parts) if len(parts) > 1 else value
+
+
+Side = Annotated[int, Field(ge=0, le=1_000_000)]
+Size = Annotated[Side | tuple[Side, Side], BeforeValidator(_numbers)]
+Count = Annotated[int, Field(ge=0, le=10_000_000)]
+Counts = Annotated[Count | tuple[Count, ...], BeforeValidator(_numbers)]
+Scale = Annotated[float, Field(gt=0, le=1)]
 Layers = Annotated[dict[str, Annotated[float, Field(ge=0)]], BeforeValidator(_layers)]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 def _knob(group: str, text: str, **constraints: Any) -> Any:  # noqa: ANN401 (pydantic's own types)
     return Field(description=text, json_schema_extra={"group": group}, **constraints)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What a run does at one of its scales: canvas size as a part of the result's, and how long."""
+
+    scale: float
+    iterations: int
+    decay_every: int
 
 
 class Settings(BaseModel):
@@ -45,19 +68,26 @@ class Settings(BaseModel):
     recipe: str = _knob(
         "Picture", "named settings to start from; see `impasto recipes`", default=""
     )
-    size: int = _knob(
+    size: Size = _knob(
         "Picture",
-        "longest side of the result in pixels; 0 keeps the photograph's",
-        le=1_000_000,
+        "the result's longest side in pixels, or WxH; 0 keeps the photograph's",
         default=512,
-        ge=0,
+    )
+    fit: Literal["crop", "stretch"] = _knob(
+        "Picture", "how a picture of another shape comes to WxH", default="crop"
+    )
+    style_fit: Literal["longest", "width", "same"] = _knob(
+        "Picture",
+        "style image's size: the result's longest side, its width, or both its sides (see --fit)",
+        default="longest",
     )
     style_scale: float = _knob(
+        "Picture", "multiplies the style image's size", default=1.0, gt=0, le=16
+    )
+    scales: Annotated[tuple[Scale, ...], BeforeValidator(_numbers)] = _knob(
         "Picture",
-        "style image's longest side as a multiple of the result's",
-        default=1.0,
-        gt=0,
-        le=16,
+        "parts of the size to paint one after the other, each from the last, X,…,1",
+        default=(1.0,),
     )
     init: str = _knob(
         "Picture",
@@ -73,15 +103,20 @@ class Settings(BaseModel):
         default=0.001,
         ge=0,
     )
-    space: Literal["caffe", "imagenet", "srgb"] = _knob(
+    space: Literal["caffe", "caffe-rgb", "imagenet", "srgb"] = _knob(
         "Picture",
-        "what is optimised: BGR 0-255 minus the mean, normalised RGB, or sRGB 0-1",
+        "what is optimised: BGR or RGB 0-255 minus the mean, normalised RGB, or sRGB 0-1",
         default="caffe",
     )
     clip: Literal["none", "gamut"] | float = _knob(
         "Picture",
         "keep the canvas in bounds: none, gamut (what a screen can show), or ±X in its space",
         default="none",
+    )
+    tones: Literal["clip", "stretch"] = _knob(
+        "Picture",
+        "what a picture shows of its canvas: what is visible, or least to greatest value stretched",
+        default="clip",
     )
     seed: int = _knob("Picture", "seed of the noise", default=0, ge=0, le=2**63 - 1)
 
@@ -112,7 +147,11 @@ class Settings(BaseModel):
         default="l1-sum",
     )
 
-    encoder: Literal["vgg19", "vgg16"] = _knob("Network", "which network measures", default="vgg19")
+    encoder: str = _knob(
+        "Network",
+        "which network measures: a name (see `impasto weights list`) or a weight file",
+        default="vgg19",
+    )
     pooling: Literal["max", "avg", "l2"] = _knob("Network", "how it pools", default="max")
     padding: Literal["zero", "replicate"] = _knob(
         "Network", "its first layer's border: mean colour or edge colour", default="zero"
@@ -126,7 +165,7 @@ class Settings(BaseModel):
     threads: int = _knob("Network", "CPU threads; 0 is one per core", default=0, ge=0, le=1024)
 
     optimiser: Literal["lbfgs", "adam"] = _knob("Optimiser", "how to descend", default="lbfgs")
-    iterations: int = _knob("Optimiser", "how many steps", default=1000, ge=0, le=10_000_000)
+    iterations: Counts = _knob("Optimiser", "how many steps, N or one per scale", default=1000)
     tolerance: float = _knob(
         "Optimiser",
         "stop once the loss changes by at most this fraction; 0 never",
@@ -139,36 +178,64 @@ class Settings(BaseModel):
     learning_rate: float = _knob(
         "Optimiser", "step length, in the space's units for Adam", default=1.0, gt=0
     )
-    first_step: float = _knob(
+    first_step: Literal["l1", "l2"] | Annotated[float, Field(gt=0)] = _knob(
         "Optimiser",
-        "L-BFGS: first step's root mean square, in levels of 255; 0 is min(1, 1/|g|)",
-        default=0.0,
-        ge=0,
+        "L-BFGS: how far to go first: min(1, 1/|g|₁), 1/|g|₂, or X levels of 255 on average",
+        default="l1",
     )
     decay: float = _knob(
         "Optimiser", "Adam: factor on the learning rate …", default=1.0, gt=0, le=1
     )
-    decay_every: int = _knob(
-        "Optimiser", "… after each so many iterations; 0 never", default=0, ge=0
+    decay_every: Counts = _knob(
+        "Optimiser", "… after each so many iterations, N or one per scale; 0 never", default=0
     )
     betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = _knob(
         "Optimiser", "Adam: decay of the gradient's mean and square", default=(0.9, 0.999)
     )
     epsilon: float = _knob("Optimiser", "Adam: added to the denominator", default=1e-8, gt=0)
     history: int = _knob("Optimiser", "L-BFGS: curvature pairs kept", default=100, ge=1, le=1000)
-    line_search: Literal["none", "armijo", "strong-wolfe"] = _knob(
+    line_search: Literal["none", "armijo", "strong-wolfe", "more-thuente"] = _knob(
         "Optimiser", "L-BFGS: how the step length is found", default="none"
+    )
+    evaluations: int = _knob(
+        "Optimiser",
+        "L-BFGS: start anew after so many evaluations, which make one iteration; 0 never",
+        default=0,
+        ge=0,
     )
 
     @model_validator(mode="after")
     def _fit_together(self) -> Settings:
-        if self.clip != "none" and self.optimiser == "lbfgs" and self.line_search == "strong-wolfe":
-            raise ValueError("line_search strong-wolfe cannot hold a clipped canvas; use armijo")
+        wolfe = self.optimiser == "lbfgs" and self.line_search in ("strong-wolfe", "more-thuente")
+        if wolfe and self.clip != "none" and not self.evaluations:
+            raise ValueError(
+                f"line_search {self.line_search} cannot hold a clipped canvas; use armijo, "
+                f"or set evaluations, to clip when it starts anew"
+            )
         if isinstance(self.clip, float) and self.clip <= 0:
             raise ValueError(f"clip is {self.clip}; expected none, gamut or a positive number")
         if not self.init.strip():
             raise ValueError("init is empty; expected the name of one or a picture file")
+        if not self.scales or self.scales[-1] != 1 or list(self.scales) != sorted(self.scales):
+            raise ValueError(f"scales is {self.scales}; expected rising parts of the size up to 1")
+        for name in ("iterations", "decay_every"):
+            value = getattr(self, name)
+            if isinstance(value, tuple) and len(value) != len(self.scales):
+                raise ValueError(f"{name} is {value}; expected one number, or one per scale")
         return self
+
+    def replaced(self, **overrides: Any) -> Settings:  # noqa: ANN401 (fields, checked there)
+        """These settings with some fields replaced; SettingsError if one does not fit."""
+        return self.checked({**self.model_dump(), **overrides})
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """What to do at each scale, smallest first."""
+        iterations, decays = self._per_scale(self.iterations), self._per_scale(self.decay_every)
+        return tuple(map(Stage, self.scales, iterations, decays))
+
+    def _per_scale(self, value: int | tuple[int, ...]) -> tuple[int, ...]:
+        return value if isinstance(value, tuple) else (value,) * len(self.scales)
 
     @classmethod
     def of(cls, name: str = DEFAULT_RECIPE, /, **overrides: Any) -> Settings:  # noqa: ANN401

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from impasto.canvas import TONES
 from impasto.colour import ColourSpace
 from impasto.images import Picture
 
@@ -19,7 +20,7 @@ class Step:
     `scale` is the canvas's longest side in pixels. `done` counts the iterations of all scales so
     far, of `total` planned. `loss` is the objective at the canvas, `terms` its weighted parts,
     `seconds` the time since the run started. `canvas` is (3, h, w) in `space`; None in a finished
-    result's steps, which would otherwise fill the memory.
+    result's steps, which would otherwise fill the memory. `tones` is how it becomes a picture.
     """
 
     scale: int
@@ -31,12 +32,13 @@ class Step:
     seconds: float
     space: ColourSpace
     canvas: Tensor | None
+    tones: str = "clip"
 
     def picture(self) -> Picture:
-        """The canvas as a picture, clipped to what a screen can show."""
+        """The canvas as a picture: what a screen can show of it, or stretched to that."""
         if self.canvas is None:
             raise ValueError("this step's canvas was not kept; take pictures while iterating")
-        return Picture(self.space.to_srgb(self.canvas).clamp(0, 1).float().cpu())
+        return Picture(TONES[self.tones](self.space.to_srgb(self.canvas)).float().cpu())
 
     def line(self) -> dict[str, float]:
         """What a trace file says of it: scale, iteration, loss, terms, seconds."""

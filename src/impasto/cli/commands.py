@@ -9,8 +9,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from impasto.cli.options import with_settings
-from impasto.cli.session import Session
+from impasto.cli.options import Asked, with_options
+from impasto.cli.session import paint
+from impasto.cli.weights import app as weights
 from impasto.recipes import recipe, recipes
 from impasto.samples import found
 from impasto.settings import Settings
@@ -28,90 +29,56 @@ app = typer.Typer(
 
 Content = Annotated[str, typer.Argument(help="The photograph: a file, or sample:NAME.")]
 Style = Annotated[str, typer.Argument(help="The painting: a file, or sample:NAME.")]
-Output = Annotated[
-    Path | None,
-    typer.Option(
-        "--output",
-        "-o",
-        metavar="FILE",
-        help="Where the result goes: .png .jpg .webp .tiff .avif [CONTENT_STYLE.png]".replace(
-            "[", r"\["
-        ),
-    ),
+Layer = Annotated[
+    str | None, typer.Option("--layer", metavar="LAYER", help="Such as relu1_2, conv4_2 or pool5.")
 ]
-Bits = Annotated[int, typer.Option("--bits", help="Depth of PNG and TIFF: 8 or 16.")]
-Quality = Annotated[int, typer.Option("--quality", min=1, max=100, help="Of JPEG, WebP, AVIF.")]
-MaxPixels = Annotated[
-    int, typer.Option("--max-pixels", min=1, help="Refuse larger pictures before decoding them.")
-]
-Trace = Annotated[
-    Path | None,
-    typer.Option("--trace", metavar="FILE.jsonl", help="Write each iteration's losses there."),
-]
-SaveEvery = Annotated[
-    int,
-    typer.Option("--save-every", metavar="N", min=0, help="Also save every N iterations; 0 never."),
-]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show nothing.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON lines instead of a progress bar.")]
 
 
 @app.command()
-@with_settings
-def stylize(
-    content: Content,
-    style: Style,
-    output: Output = None,
-    bits: Bits = 8,
-    quality: Quality = 95,
-    max_pixels: MaxPixels = 200_000_000,
-    trace: Trace = None,
-    save_every: SaveEvery = 0,
-    quiet: Quiet = False,
-    as_json: Json = False,
-    *,
-    settings: Settings,
-) -> int:
+@with_options()
+def stylize(content: Content, style: Style, *, asked: Asked, settings: Settings) -> int:
     """Paint CONTENT in the style of STYLE.
 
     Options set fields of the recipe, whose values stand in brackets where it is `standard`.
     Ctrl-C saves the best picture so far.
     """
-    session = Session(
-        output=output or Path(f"{_stem(content)}_{_stem(style)}.png"),
-        inputs=(content, style, settings.init),
-        bits=bits,
-        quality=quality,
-        save_every=save_every,
-        trace=trace,
-        quiet=quiet,
-        as_json=as_json,
-    )
-    session.check()
-    from impasto.run import Run
+    return paint(asked, settings, {"content": content, "style": style})
 
-    return session.paint(Run(content, style, settings, max_pixels=max_pixels))
+
+@app.command()
+@with_options("reconstruction")
+def reconstruct(content: Content, layer: Layer = None, *, asked: Asked, settings: Settings) -> int:
+    """Paint what one layer knows of CONTENT, from noise; several: `--content-layers`."""
+    if layer:
+        settings = settings.replaced(content_layers=layer)
+    return paint(asked, settings, {"content": content})
+
+
+@app.command()
+@with_options("texture")
+def texture(style: Style, *, asked: Asked, settings: Settings) -> int:
+    """Paint a texture of STYLE, from noise; `--size WxH` gives it any size."""
+    return paint(asked, settings, {"style": style})
 
 
 @app.command()
 def demo(
-    output: Output = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where the result goes.")
+    ] = None,
     photo: Annotated[
         str, typer.Option("--photo", help="Name of a bundled photograph.")
     ] = "astronaut",
     painting: Annotated[str, typer.Option("--style", help="Name of a bundled painting.")] = "swirl",
     size: Annotated[int, typer.Option("--size", min=1, help="Longest side in pixels.")] = 512,
-    quiet: Quiet = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show nothing.")] = False,
 ) -> int:
-    """Paint a bundled photograph in a bundled style."""
-    sources = (f"sample:{photo}", f"sample:{painting}")
-    for source in sources:
+    """Paint a bundled photograph in a bundled style, with a report and a film of how it came."""
+    sources = {"content": f"sample:{photo}", "style": f"sample:{painting}"}
+    for source in sources.values():
         found(source)  # raises for a stranger
-    session = Session(output or Path(f"{photo}_{painting}.png"), quiet=quiet)
-    session.check()
-    from impasto.run import Run
-
-    return session.paint(Run(*sources, Settings.of(size=size)))
+    wishes = {"report": "{stem}_report.html", "timelapse": "{stem}.mp4"}
+    return paint(Asked(output=output, quiet=quiet), Settings.of(size=size), sources, wishes)
 
 
 @app.command(name="recipes")
@@ -168,6 +135,9 @@ def info(
         "recipes": ", ".join(recipes()),
     }
     print(json.dumps(facts)) if as_json else _print_table(facts)
+
+
+app.add_typer(weights, name="weights")
 
 
 def _version(wanted: bool) -> None:

@@ -1,8 +1,10 @@
-"""Command-line options generated from the fields of Settings."""
+"""Command-line options, generated from the fields of Asked and of Settings."""
 
 import functools
 import inspect
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
 import typer
@@ -11,45 +13,101 @@ from pydantic.fields import FieldInfo
 from impasto.recipes import recipe
 from impasto.settings import DEFAULT_RECIPE, Settings
 
-__all__ = ["with_settings"]
+__all__ = ["Asked", "with_options"]
 
 Command = Callable[..., Any]
 
 
-def with_settings(command: Command) -> Command:
-    """Give `command` an option for each field of Settings, and a `settings` in their place.
+@dataclass(frozen=True)
+class Asked:
+    """What the command line says of files and of how a run is shown."""
 
-    An option that is left out keeps the recipe's value.
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Where the result goes: .png .jpg .webp .tiff .avif; left out, the recipe names it.",
+        ),
+    ] = None
+    bits: Annotated[int, typer.Option("--bits", help="Depth of PNG and TIFF: 8 or 16.")] = 8
+    quality: Annotated[
+        int, typer.Option("--quality", min=1, max=100, help="Of JPEG, WebP, AVIF.")
+    ] = 95
+    max_pixels: Annotated[
+        int,
+        typer.Option("--max-pixels", min=1, help="Refuse larger pictures before decoding them."),
+    ] = 200_000_000
+    save_every: Annotated[
+        int | None,
+        typer.Option(
+            "--save-every", metavar="N", min=0, help="Also save every N iterations; 0 never."
+        ),
+    ] = None
+    trace: Annotated[
+        Path | None,
+        typer.Option("--trace", metavar="FILE.jsonl", help="Write each iteration's losses there."),
+    ] = None
+    report: Annotated[
+        str | None,
+        typer.Option(
+            "--report", metavar="FILE", help="Pictures and curves of the run: .png, .html or none."
+        ),
+    ] = None
+    timelapse: Annotated[
+        str | None,
+        typer.Option(
+            "--timelapse", metavar="FILE", help="The run as a film: .mp4, .gif, .webp or none."
+        ),
+    ] = None
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show nothing.")] = False
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON lines instead of a progress bar.")
+    ] = False
+
+
+def with_options(default: str = DEFAULT_RECIPE) -> Callable[[Command], Command]:
+    """Give a command the options of `Asked` and of `Settings` in place of `asked` and `settings`.
+
+    A setting that is left out keeps the recipe's value; without `--recipe`, that of `default`.
     """
 
-    @functools.wraps(command)
-    def wrapped(**arguments: Any) -> Any:  # noqa: ANN401 (whatever the command returns)
-        given = {name: arguments.pop(name) for name in Settings.model_fields}
-        overrides = {name: value for name, value in given.items() if value is not None}
-        name = overrides.pop("recipe", DEFAULT_RECIPE)
-        return command(**arguments, settings=Settings.of(name, **_plain(overrides)))
+    def decorate(command: Command) -> Command:
+        signature = inspect.signature(command, eval_str=True)
+        asks = list(inspect.signature(Asked, eval_str=True).parameters.values())
+        asks = [ask.replace(kind=inspect.Parameter.KEYWORD_ONLY) for ask in asks]
+        fields = Settings.model_fields.items()
+        options = [*asks, *(_parameter(name, field, default) for name, field in fields)]
+        own = [p for p in signature.parameters.values() if p.name not in ("asked", "settings")]
 
-    signature = inspect.signature(command, eval_str=True)
-    own = [p for p in signature.parameters.values() if p.name != "settings"]
-    options = [_parameter(name, field) for name, field in Settings.model_fields.items()]
-    wrapped.__signature__ = signature.replace(parameters=[*own, *options])  # type: ignore[attr-defined]
-    wrapped.__annotations__ = {p.name: p.annotation for p in [*own, *options]}
-    return wrapped
+        @functools.wraps(command)
+        def wrapped(**arguments: Any) -> Any:  # noqa: ANN401 (whatever the command returns)
+            asked = Asked(**{ask.name: arguments.pop(ask.name) for ask in asks})
+            given = {name: arguments.pop(name) for name in Settings.model_fields}
+            return command(**arguments, asked=asked, settings=_settings(given, default))
+
+        wrapped.__signature__ = signature.replace(parameters=[*own, *options])  # type: ignore[attr-defined]
+        wrapped.__annotations__ = {p.name: p.annotation for p in [*own, *options]}
+        return wrapped
+
+    return decorate
 
 
-def _plain(overrides: dict[str, Any]) -> dict[str, Any]:
-    """Options arrive as text; `betas` is two numbers in it."""
+def _settings(given: dict[str, Any], default: str) -> Settings:
+    """Options arrive as text or None; `betas` is two numbers in it."""
+    overrides = {name: value for name, value in given.items() if value is not None}
     if "betas" in overrides:
         overrides["betas"] = tuple(overrides["betas"].split(","))
-    return overrides
+    return Settings.of(overrides.pop("recipe", default), **overrides)
 
 
-def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:
+def _parameter(name: str, field: FieldInfo, default: str) -> inspect.Parameter:
     extra = field.json_schema_extra
     group = extra["group"] if isinstance(extra, dict) else None
     option = typer.Option(
         f"--{name.replace('_', '-')}",
-        help=_help(name, field),
+        help=_help(name, field, default),
         metavar=_metavar(name, field.annotation),
         rich_help_panel=str(group),
         show_default=False,
@@ -61,20 +119,31 @@ def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:
     )
 
 
-def _help(name: str, field: FieldInfo) -> str:
-    """The field's help, with the value that the default recipe gives it."""
-    default = DEFAULT_RECIPE
-    if name != "recipe":
-        default = _written(recipe(DEFAULT_RECIPE).settings.get(name, field.default))
-    return f"{field.description} [{default}]".replace("[", r"\[")
+def _help(name: str, field: FieldInfo, default: str) -> str:
+    """The field's help, with the value that the recipe `default` gives it."""
+    value = recipe(default).settings.get(name, field.default) if name != "recipe" else default
+    return f"{field.description} [{_written(value)}]".replace("[", r"\[")
 
 
 def _written(value: object) -> str:
     if isinstance(value, dict):
         return ",".join(f"{k}={v:g}" if v != 1 else k for k, v in value.items())
     if isinstance(value, tuple):
-        return ",".join(map(str, value))
+        return ",".join(map(_written, value))
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+_METAVARS = {
+    "recipe": "NAME",
+    "size": "N|WxH",
+    "scales": "X,…,1",
+    "iterations": "N[,N…]",
+    "decay_every": "N[,N…]",
+    "betas": "X,X",
+    "init": "NAME|FILE",
+    "encoder": "NAME|FILE",
+    "first_step": "l1|l2|X",
+}
 
 
 def _metavar(name: str, annotation: Any) -> str:  # noqa: ANN401 (any type a field may have)
@@ -83,6 +152,6 @@ def _metavar(name: str, annotation: Any) -> str:  # noqa: ANN401 (any type a fie
     literals = [arg for arg in get_args(annotation) if isinstance(arg, str)]
     for part in get_args(annotation):
         literals += [arg for arg in get_args(part) if isinstance(arg, str)]
-    if literals and get_origin(annotation) is not dict:
+    if name not in _METAVARS and literals and get_origin(annotation) is not dict:
         return "|".join(literals)
-    return {"recipe": "NAME", "betas": "X,X", "init": "NAME|FILE"}.get(name, "LAYERS")
+    return _METAVARS.get(name, "LAYERS")

@@ -1,121 +1,98 @@
-"""One painting session: check where things go, iterate, show, and save whatever happens."""
+"""One painting session at the command line: what it writes, how it is shown, what it says."""
 
 import json
 import sys
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from impasto.cli import progress
-from impasto.errors import ImpastoError, OutputError, SettingsError
-from impasto.samples import found
+from impasto.cli.options import Asked
+from impasto.errors import SettingsError
+from impasto.recipes import recipe
+from impasto.settings import Settings
 from impasto.text import printable
 
 if TYPE_CHECKING:
+    from impasto.files import Files
     from impasto.run import Run
-    from impasto.step import Step
+    from impasto.session import Outcome
 
-__all__ = ["Session"]
+__all__ = ["paint"]
 
 
-@dataclass(frozen=True)
-class Session:
-    """Where the pictures and the trace of a run go, and how it is shown.
+Wishes = Mapping[str, str | int]
 
-    `inputs` are what the run may read, and so must not overwrite where it is a file.
+
+def paint(
+    asked: Asked, settings: Settings, sources: Mapping[str, str], wishes: Wishes | None = None
+) -> int:
+    """Paint the pictures that `sources` names by role, content and style; the exit code.
+
+    `wishes` stand in for the recipe's own files. The code is 0, or 130 after Ctrl-C; errors are
+    raised once what there is has been saved.
     """
+    files = _files(asked, settings, sources, wishes)
+    files.check([*sources.values(), settings.init])
+    from impasto.run import Run
+    from impasto.session import paint
 
-    output: Path
-    inputs: tuple[str, ...] = ()
-    bits: int = 8
-    quality: int = 95
-    save_every: int = 0
-    trace: Path | None = None
-    quiet: bool = False
-    as_json: bool = False
+    content, style = sources.get("content"), sources.get("style")
+    run = Run(content, style, settings, max_pixels=asked.max_pixels)
+    with _shown(asked)(run) as show:
+        outcome = paint(run, files, show)
+    _tell(asked, run, files, outcome)
+    return 130 if outcome.interrupted else 0
 
-    def check(self, size: tuple[int, int] | None = None) -> None:
-        """Raise now what would otherwise go wrong after the run; `size` (w, h) where known."""
-        from impasto.images import check_writable
 
-        if self.quiet and self.as_json:
-            raise SettingsError("--quiet and --json exclude each other; choose one")
-        check_writable(self.output, self.bits, self.quality, size)
-        if self.save_every:
-            check_writable(self._intermediate(9_999_999), self.bits, self.quality, size)
-        if self.trace:
-            progress.check_trace(self.trace)
-        self._check_collisions()
+def _files(
+    asked: Asked, settings: Settings, sources: Mapping[str, str], wishes: Wishes | None
+) -> "Files":
+    """What the recipe writes, as far as the libraries for it are here, and what was asked for."""
+    if asked.quiet and asked.as_json:
+        raise SettingsError("--quiet and --json exclude each other; choose one")
+    from impasto.files import Files
 
-    def paint(self, run: "Run") -> int:
-        """Iterate, show, save. The exit code: 0, or 130 after Ctrl-C.
+    wishes = recipe(settings.recipe).files if wishes is None else wishes
+    files, reasons = Files.of(wishes, sources, asked.output).possible()
+    named = {"report": asked.report, "timelapse": asked.timelapse}
+    for kind, name in named.items():
+        if name is not None:
+            chosen: dict[str, Any] = {kind: None if name == "none" else Path(name)}
+            files = replace(files, **chosen)
+    if not asked.quiet:
+        for reason in reasons:
+            print(printable(reason), file=sys.stderr)
+    every = files.save_every if asked.save_every is None else asked.save_every
+    return replace(
+        files, bits=asked.bits, quality=asked.quality, save_every=every, trace=asked.trace
+    )
 
-        Ctrl-C and errors on the way leave the best picture so far; errors are raised after that.
-        """
-        self.check(run.inputs.content.size)
-        failure: ImpastoError | KeyboardInterrupt | None = None
-        try:
-            self._follow(run)
-        except (ImpastoError, KeyboardInterrupt) as error:
-            failure = error
-        if run.steps_taken:
-            result = run.result("best" if failure else None)
-            result.image.save(self.output, bits=self.bits, quality=self.quality)
-        if isinstance(failure, ImpastoError):
-            raise failure
-        self._tell(run, interrupted=failure is not None)
-        return 130 if failure else 0
 
-    def _follow(self, run: "Run") -> None:
-        show_as = progress.silent if self.quiet else progress.bar
-        with ExitStack() as stack:
-            show = stack.enter_context((progress.json_lines if self.as_json else show_as)(run))
-            note = stack.enter_context(progress.trace_file(self.trace))
-            for step in run:
-                note(step)
-                show(step)
-                self._save_intermediate(run, step)
+def _shown(asked: Asked) -> progress.Shown:
+    if asked.as_json:
+        return progress.json_lines
+    return progress.silent if asked.quiet else progress.bar
 
-    def _save_intermediate(self, run: "Run", step: "Step") -> None:
-        due = self.save_every and step.iteration % self.save_every == 0
-        if due and 0 < step.iteration < step.total:
-            path = self._intermediate(step.iteration)
-            run.picture(step).save(path, bits=self.bits, quality=self.quality)
 
-    def _intermediate(self, iteration: int) -> Path:
-        """`out.png` -> `out.0100.png`."""
-        return self.output.with_suffix(f".{iteration:04d}{self.output.suffix}")
+def _tell(asked: Asked, run: "Run", files: "Files", outcome: "Outcome") -> None:
+    """Say where the picture is, and whether the run ended before its time."""
+    name = printable(files.output) if outcome.result else None
+    interrupted = outcome.interrupted
+    if asked.as_json:
+        print(json.dumps({"output": name, "interrupted": interrupted, "iterations": run.done}))
+    elif name is None:
+        print("interrupted before the first iteration; nothing was written", file=sys.stderr)
+    elif not asked.quiet:
+        beside = [str(path) for path in (files.report, files.timelapse, files.trace) if path]
+        names = ", ".join([name, *map(printable, beside)])
+        print(f"{'interrupted; ' if interrupted else _why_early(run)}wrote {names}")
 
-    def _tell(self, run: "Run", *, interrupted: bool) -> None:
-        """Say where the picture is, and whether the run ended before its time."""
-        done = run.steps_taken - 1
-        name = printable(self.output) if run.steps_taken else None
-        if self.as_json:
-            print(json.dumps({"output": name, "interrupted": interrupted, "iterations": done}))
-        elif name is None:
-            print("interrupted before the first iteration; nothing was written", file=sys.stderr)
-        elif not self.quiet:
-            early = "interrupted; " if interrupted else self._why_early(run, done)
-            print(f"{early}wrote {name}")
 
-    @staticmethod
-    def _why_early(run: "Run", done: int) -> str:
-        """Empty for a run of full length."""
-        total, tolerant = run.settings.iterations, run.settings.tolerance > 0
-        if done >= total:
-            return ""
-        reason = "" if tolerant else ", no step descends"
-        return f"stopped after {done} of {total} iterations{reason}; "
-
-    def _check_collisions(self) -> None:
-        """No file is both read and written, or written for two purposes."""
-        sources = {name: Path(found(name)) for name in self.inputs}
-        taken = {p.resolve(): f"the input {name}" for name, p in sources.items() if p.is_file()}
-        for option, path in (("--output", self.output), ("--trace", self.trace)):
-            if path is None:
-                continue
-            if path.resolve() in taken:
-                other = taken[path.resolve()]
-                raise OutputError(f"{option} {path}: is also {other}; choose another file")
-            taken[path.resolve()] = f"the {option.removeprefix('--')}"
+def _why_early(run: "Run") -> str:
+    """Empty for a run of full length."""
+    if run.done is None or run.done >= run.total:
+        return ""
+    reason = "" if run.settings.tolerance > 0 else ", no step descends"
+    return f"stopped after {run.done} of {run.total} iterations{reason}; "

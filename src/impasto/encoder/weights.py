@@ -1,4 +1,4 @@
-"""Where the convolution weights come from: bundled files, checked and mapped once per process.
+"""A network's convolutions, and the bundled ones: checked, decoded once per process.
 
 A bundled file holds, per layer, an 8-bit codebook: `conv1_1.index` (uint8, out x in x 3 x 3),
 `conv1_1.table` (float32, 256 values) and `conv1_1.bias` (float32, out), with weight =
@@ -7,9 +7,8 @@ minus the mean colour of ImageNet.
 """
 
 import functools
-import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -20,9 +19,10 @@ from torch import Tensor
 
 from impasto.colour import CAFFE, ColourSpace
 from impasto.encoder.architecture import Architecture, architecture
+from impasto.encoder.checksums import digest
 from impasto.errors import SettingsError, WeightsError
 
-__all__ = ["BUNDLED", "Weights", "bundled", "read_codebook"]
+__all__ = ["BUNDLED", "Weights", "bundled", "bundled_file", "read_codebook"]
 
 BUNDLED = {
     "vgg19": "2165a7a1556e635e2a51a459b9fa5bf90a9b88f97f9a8ba2221814237b454f53",
@@ -35,17 +35,19 @@ BUNDLED = {
 class Weights:
     """A network's convolutions and the pictures it was trained on.
 
-    `layers` maps `conv4_2` to its weight (out, in, 3, 3) and bias (out,), float32; `input` is
-    the colour space the first layer expects.
+    `layers` maps `conv4_2` to its weight (out, in, 3, 3) and bias (out,), float32 and finite;
+    `input` is the colour space the first layer expects; `name` and `sha256`, of the file they were
+    read from, are for records.
     """
 
     architecture: Architecture
     layers: Mapping[str, tuple[Tensor, Tensor]]
     input: ColourSpace = CAFFE
     sha256: str | None = None
+    name: str | None = None
 
     def __post_init__(self) -> None:
-        """Check every layer's shape against the architecture; WeightsError names the first off."""
+        """Check every layer against the architecture; WeightsError names the first that is off."""
         for name, (inward, outward) in self.architecture.convolutions.items():
             if name not in self.layers:
                 raise WeightsError(f"{self.architecture.name}: the weights have no layer {name}")
@@ -55,6 +57,11 @@ class Weights:
                     f"{self.architecture.name}: {name} has weight {tuple(weight.shape)} and bias "
                     f"{tuple(bias.shape)}; expected {(outward, inward, 3, 3)} and {(outward,)}"
                 )
+            if not (weight.isfinite().all() and bias.isfinite().all()):
+                raise WeightsError(
+                    f"{self.architecture.name}: {name} holds infinities or values that are no "
+                    f"numbers; take another copy of the weights"
+                )
 
 
 @functools.cache
@@ -63,10 +70,15 @@ def bundled(name: str) -> Weights:
 
     Raises SettingsError for an unknown name, WeightsError for a file that is not the one packed.
     """
+    path = bundled_file(name)
+    return replace(read_codebook(path, architecture(name), BUNDLED[name]), name=name)
+
+
+def bundled_file(name: str) -> Path:
+    """The file of the bundled network `name`; SettingsError lists those there are."""
     if name not in BUNDLED:
         raise SettingsError(f"encoder is {name!r}; expected one of {', '.join(BUNDLED)}")
-    with resources.as_file(resources.files(__package__) / "data" / f"{name}.safetensors") as path:
-        return read_codebook(path, architecture(name), BUNDLED[name])
+    return Path(str(resources.files(__package__))) / "data" / f"{name}.safetensors"
 
 
 def read_codebook(path: Path, net: Architecture, sha256: str) -> Weights:
@@ -82,8 +94,7 @@ def read_codebook(path: Path, net: Architecture, sha256: str) -> Weights:
 
 def _check(path: Path, expected: str) -> None:
     try:
-        with path.open("rb") as file:
-            actual = _digest(file.read())
+        actual = digest(path)
     except OSError as error:
         raise WeightsError(
             f"{path}: cannot be read ({error.strerror}); reinstall impasto"
@@ -92,10 +103,6 @@ def _check(path: Path, expected: str) -> None:
         raise WeightsError(
             f"{path}: damaged (SHA-256 is {actual}, expected {expected}); reinstall impasto"
         )
-
-
-def _digest(blob: bytes) -> str:
-    return hashlib.sha256(blob).hexdigest()
 
 
 def _decoded(arrays: Any, name: str) -> tuple[Tensor, Tensor]:  # noqa: ANN401 (an untyped handle)

@@ -5,16 +5,20 @@
 A Picture holds float32 sRGB in [0, 1], upright, whatever the file held.
 """
 
-from impasto.images.picture import Picture, fit, resize
+from impasto.images.picture import Picture, cover, fit, resize
+from impasto.images.places import Draft, check_place
 from impasto.images.reading import MAX_PIXELS, Source, read, read_record
 from impasto.images.writing import FORMATS, check_writable, write
 
 __all__ = [
     "FORMATS",
     "MAX_PIXELS",
+    "Draft",
     "Picture",
     "Source",
+    "check_place",
     "check_writable",
+    "cover",
     "fit",
     "read",
     "read_record",

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from impasto.errors import ImageError
 
-__all__ = ["Picture", "fit", "integers", "resize"]
+__all__ = ["Picture", "cover", "fit", "integers", "resize"]
 
 INVISIBLE = 1e-3  # alpha below which a pixel's own colour says nothing
 
@@ -112,6 +112,20 @@ def _lanczos(planes: Tensor, size: tuple[int, int]) -> Tensor:
     sheets = [Image.fromarray(plane) for plane in planes.detach().cpu().numpy()]
     resized = [np.asarray(sheet.resize(size, Image.Resampling.LANCZOS)) for sheet in sheets]
     return torch.from_numpy(np.stack(resized)).to(planes.device)
+
+
+def cover(picture: Picture, size: tuple[int, int]) -> Picture:
+    """Change to size (w, h), the aspect kept: what does not fit is cut off on both sides alike."""
+    scale = max(size[0] / picture.width, size[1] / picture.height)
+    width, height = (
+        min(s, max(1, round(t / scale))) for s, t in zip(picture.size, size, strict=True)
+    )
+    left, top = (picture.width - width) // 2, (picture.height - height) // 2
+    window = (slice(top, top + height), slice(left, left + width))
+    alpha = None if picture.alpha is None else picture.alpha[window]
+    return resize(
+        replace(picture, pixels=picture.pixels[:, window[0], window[1]], alpha=alpha), size
+    )
 
 
 def fit(picture: Picture, longest: int) -> Picture:

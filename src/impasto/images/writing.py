@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import io
 import os
-import secrets
 import struct
 import zlib
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 from PIL import ExifTags, Image
@@ -19,6 +16,7 @@ from PIL import ExifTags, Image
 from impasto.errors import OutputError
 from impasto.images.colour import srgb_profile
 from impasto.images.picture import Picture, integers
+from impasto.images.places import Draft, check_place
 from impasto.images.reading import MAX_RECORD, shown
 
 __all__ = ["FORMATS", "Format", "check_writable", "write"]
@@ -131,47 +129,7 @@ def check_writable(
 
     `size` is (width, height) in pixels, if it is known already.
     """
-    try:
-        _check_place(shown(path), _target(path), path)
-    except OSError as error:  # a name too long, a folder that may not be searched
-        raise OutputError(f"{shown(path)}: {error.strerror}; choose another place") from error
-    _check_fits(_format(path), shown(path), bits, quality, size or (1, 1))
-
-
-def _check_place(name: str, target: Path, path: str | os.PathLike[str]) -> None:
-    if target.is_dir():
-        raise OutputError(f"{name}: a folder; expected a file name ending in {_endings()}")
-    _format(path)
-    if not target.parent.is_dir():
-        raise OutputError(f"{name}: folder {shown(target.parent)} does not exist; create it first")
-    if target.exists() and not (target.is_file() and os.access(target, os.W_OK)):
-        raise OutputError(f"{name}: exists and is not a writable file; choose another name")
-    if not os.access(target.parent, os.W_OK | os.X_OK):
-        raise OutputError(
-            f"{name}: folder {shown(target.parent)} is not writable; choose another folder"
-        )
-
-
-def _target(path: str | os.PathLike[str]) -> Path:
-    """The file itself where `path` is a link, so that the link stays."""
-    try:
-        return Path(os.path.realpath(os.fsdecode(path)))
-    except (OSError, ValueError) as error:
-        raise OutputError(f"{shown(path)}: {error}; expected a path to write to") from error
-
-
-def _format(path: str | os.PathLike[str]) -> Format:
-    ending = Path(os.fsdecode(path)).suffix
-    if ending.lower() not in FORMATS:
-        raise OutputError(
-            f"{shown(path)}: cannot write {shown(ending) or 'without ending'}; "
-            f"expected a name ending in {_endings()}"
-        )
-    return FORMATS[ending.lower()]
-
-
-def _endings() -> str:
-    return ", ".join(FORMATS)
+    _format(path, bits, quality, size or (1, 1))
 
 
 def write(
@@ -186,20 +144,19 @@ def write(
 
     Raises OutputError where it cannot be written, and ImageError for pixels that are no numbers.
     """
-    check_writable(path, bits, quality, picture.size)
-    chosen, name = _format(path), shown(path)
+    chosen = _format(path, bits, quality, picture.size)
     record = picture.record if len(picture.record or "") <= MAX_RECORD else None
     try:
         encoded = chosen.encode(integers(picture, bits), record, quality)
     except (OSError, ValueError, MemoryError) as error:
-        raise OutputError(f"{name}: cannot encode as {chosen.name} ({error})") from error
-    try:
-        _replace(_target(path), encoded)
-    except OSError as error:
-        raise OutputError(f"{name}: {error.strerror}; nothing was written") from error
+        raise OutputError(f"{shown(path)}: cannot encode as {chosen.name} ({error})") from error
+    with Draft(path) as file:
+        file.write_bytes(encoded)
 
 
-def _check_fits(chosen: Format, name: str, bits: int, quality: int, size: tuple[int, int]) -> None:
+def _format(path: str | os.PathLike[str], bits: int, quality: int, size: tuple[int, int]) -> Format:
+    """The format that the path's ending names, with which such a picture can be written there."""
+    chosen, name = FORMATS[check_place(path, FORMATS)], shown(path)
     if bits not in chosen.depths:
         deep = ", ".join(ending for ending, kind in FORMATS.items() if bits in kind.depths)
         raise OutputError(
@@ -213,20 +170,4 @@ def _check_fits(chosen: Format, name: str, bits: int, quality: int, size: tuple[
             f"{name}: {size[0]}x{size[1]} px; {chosen.name} holds at most "
             f"{chosen.longest} px a side, .png and .tiff hold more"
         )
-
-
-def _replace(target: Path, encoded: bytes) -> None:
-    """Write beside the target, then rename: a reader sees the old file or the new one, whole."""
-    # The name is cut, for a folder takes 255 bytes, and a character may be four.
-    unique = f".{target.name[:40]}.{os.getpid()}.{secrets.token_hex(4)}.tmp"
-    temporary = target.with_name(unique)
-    try:
-        with temporary.open("xb") as stream:
-            stream.write(encoded)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(target)
-    except BaseException:  # an interruption too
-        with suppress(OSError):
-            temporary.unlink()
-        raise
+    return chosen

@@ -4,6 +4,7 @@ from impasto.optimisers.adam import adam, constant, stepped
 from impasto.optimisers.iterates import Box, Evaluate, Iterate, Valued, until
 from impasto.optimisers.lbfgs import lbfgs
 from impasto.optimisers.line_search import LINE_SEARCHES
+from impasto.optimisers.rounds import rounds
 
 __all__ = [
     "LINE_SEARCHES",
@@ -14,6 +15,7 @@ __all__ = [
     "adam",
     "constant",
     "lbfgs",
+    "rounds",
     "stepped",
     "until",
 ]

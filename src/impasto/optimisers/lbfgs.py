@@ -10,13 +10,16 @@ which is what they cost.
 from collections.abc import Iterator
 from itertools import count
 from math import sqrt
+from typing import Literal
 
 from torch import Tensor
 
 from impasto.optimisers.iterates import Box, Evaluate, Iterate
 from impasto.optimisers.line_search import Ray, Search, Trial, line_search
 
-__all__ = ["History", "lbfgs"]
+__all__ = ["FirstStep", "History", "lbfgs"]
+
+FirstStep = float | Literal["l1", "l2"]
 
 _TINY = 1e-30  # keeps a division by a vanishing gradient finite
 _LEAST_CURVATURE = 1e-10  # pairs with sᵀy at or below this are skipped, as torch's L-BFGS does
@@ -71,17 +74,16 @@ def lbfgs(
     x: Tensor,
     *,
     learning_rate: float = 1.0,
-    first_step: float = 0.0,
+    first_step: FirstStep = "l1",
     history: int = 100,
     search: str = "none",
     box: Box | None = None,
 ) -> Iterator[Iterate]:
     """Iterates of L-BFGS from `x`; ends where no step along the direction descends.
 
-    The first step length tried is min(1, 1/‖g‖₁) · learning_rate, or the one that moves entries
-    by `first_step` in root mean square if that is given; later learning_rate. `search` is `none`
-    (take it), `armijo` (halve until sufficient decrease) or `strong-wolfe`. In a box, entries
-    held at a bound are left out of the direction and steps are projected onto it.
+    The first step length tried is learning_rate times min(1, 1/‖g‖₁) if `first_step` is `l1`,
+    1/‖g‖₂ if it is `l2`, else what moves entries by it in root mean square; later learning_rate. `search` is one of LINE_SEARCHES. In a box, entries held at a bound are left
+    out of the direction and steps are projected onto it.
     """
     seek = line_search(search)
     pairs = History(history, x)
@@ -102,7 +104,7 @@ def _descend(
     evaluate: Evaluate,
     seek: Search,
     learning_rate: float,
-    first_step: float,
+    first_step: FirstStep,
     box: Box | None,
 ) -> Trial | None:
     """The step taken along -H g, or if that fails along -g with a new history; None if both do."""
@@ -123,12 +125,13 @@ def _descend(
     return None
 
 
-def _first_length(gradient: Tensor, first_step: float) -> float:
+def _first_length(gradient: Tensor, first_step: FirstStep) -> float:
     """How far to go before any curvature is known.
 
-    The published min(1, 1/‖g‖₁) moves all entries by 1 in sum, for a picture far less than
-    bfloat16 can tell; `first_step` states a root mean square instead.
+    torch's min(1, 1/‖g‖₁) moves all entries by at most 1 in sum, scipy's 1/‖g‖₂ by 1 in norm: for
+    a picture less than bfloat16 can tell. A number states a root mean square instead.
     """
-    if first_step > 0:
-        return first_step * sqrt(gradient.numel()) / max(float(gradient.norm()), _TINY)
-    return min(1.0, 1.0 / max(float(gradient.abs().sum()), _TINY))
+    if first_step == "l1":
+        return min(1.0, 1.0 / max(float(gradient.abs().sum()), _TINY))
+    norm = max(float(gradient.norm()), _TINY)
+    return 1.0 / norm if first_step == "l2" else first_step * sqrt(gradient.numel()) / norm

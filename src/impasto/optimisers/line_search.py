@@ -1,4 +1,4 @@
-"""How far to go along a direction: not asking, backtracking, or strong Wolfe conditions."""
+"""How far to go along a direction: not asking, backtracking, or Wolfe's conditions, two ways."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from torch import Tensor
 
 from impasto.errors import SettingsError
 from impasto.optimisers.iterates import Box, Evaluate, Iterate, Valued
+from impasto.optimisers.more_thuente import Interval, Point, enough
 
 __all__ = ["LINE_SEARCHES", "Ray", "Trial", "line_search"]
 
 _DECREASE, _CURVATURE = 1e-4, 0.9  # c₁ and c₂ of the Wolfe conditions
 _MOST_TRIALS = 25
+_MOST_THUENTE = 20  # L-BFGS-B's
 _LEAST_MOVE = 1e-9  # a bracket that moves no entry by more than this is a point
 
 
@@ -160,7 +162,26 @@ def _cubic_minimiser(one: Trial, other: Trial, least: float, most: float) -> flo
     return min(max(t, least), most)
 
 
-LINE_SEARCHES: dict[str, Search] = {"none": take, "armijo": armijo, "strong-wolfe": strong_wolfe}
+def more_thuente(ray: Ray, t: float) -> Trial | None:
+    """A length that satisfies Wolfe's conditions, by the trials of L-BFGS-B; None if 20 do not."""
+    start = ray.origin()
+    origin = Point(0.0, start.loss, start.slope)
+    interval = Interval.at(origin)
+    for _ in range(_MOST_THUENTE):
+        trial = ray(t)
+        here = Point(t, trial.loss, trial.slope)
+        if enough(origin, here) or interval.exhausted(here):
+            return trial
+        interval, t = interval.after(here)
+    return None
+
+
+LINE_SEARCHES: dict[str, Search] = {
+    "none": take,
+    "armijo": armijo,
+    "strong-wolfe": strong_wolfe,
+    "more-thuente": more_thuente,
+}
 
 
 def line_search(name: str) -> Search:

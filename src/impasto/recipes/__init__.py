@@ -1,7 +1,7 @@
 """Named settings, one TOML file each: published systems to the constant, and our own presets.
 
-A file has `summary` (one line), `about` (what it is and where it is from), and a table `settings`
-with fields of `impasto.Settings`.
+A file has `summary` (one line), `about` (what it is and where it is from), a table `settings` with
+fields of `impasto.Settings`, and where the system writes more than its result a table `files`.
 """
 
 import functools
@@ -29,6 +29,7 @@ class Recipe:
     summary: str
     about: str
     settings: Mapping[str, Any]
+    files: Mapping[str, str | int]
 
 
 @functools.cache
@@ -48,4 +49,6 @@ def recipe(name: str) -> Recipe:
 
 def _parsed(name: str, text: str) -> Recipe:
     table = tomllib.loads(text)
-    return Recipe(name, table["summary"], table["about"].strip(), table["settings"])
+    return Recipe(
+        name, table["summary"], table["about"].strip(), table["settings"], table.get("files", {})
+    )

@@ -1,0 +1,142 @@
+"""Where the files of a run go: the picture, and what a recipe or its user wants beside it."""
+
+from __future__ import annotations
+
+import os
+import string
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from impasto.errors import ExtraMissing, OutputError, SettingsError
+from impasto.images import check_writable
+from impasto.report import check_film, check_report
+from impasto.samples import found
+
+__all__ = ["Files", "filled"]
+
+_OUTPUTS = {
+    frozenset({"content", "style"}): "{content}_{style}.png",
+    frozenset({"content"}): "{content}_reconstruction.png",
+    frozenset({"style"}): "{style}_texture.png",
+}
+_INTERMEDIATE = "{stem}.{iteration:04d}{suffix}"
+
+
+@dataclass(frozen=True)
+class Files:
+    """Names of a run's files, and how its pictures are written.
+
+    `intermediate` is the name, beside `output`, of the picture saved every `save_every` iterations
+    (0 never), with the fields {stem} and {suffix} of `output` and {iteration}.
+    """
+
+    output: Path
+    bits: int = 8
+    quality: int = 95
+    save_every: int = 0
+    intermediate: str = _INTERMEDIATE
+    trace: Path | None = None
+    report: Path | None = None
+    timelapse: Path | None = None
+
+    @classmethod
+    def of(
+        cls, wishes: Mapping[str, str | int], sources: Mapping[str, str], output: Path | None = None
+    ) -> Files:
+        """The files that a recipe's table `files` wishes for.
+
+        `sources` has the names of the pictures read, by role: content and style. They name the
+        output, where neither `output` nor the recipe does.
+        """
+        stems = {role: _stem(source) for role, source in sources.items()}
+        name = str(wishes.get("output", _OUTPUTS[frozenset(stems)]))
+        files = cls(output or Path(filled(name, stems)))
+        beside: dict[str, Any] = {
+            kind: files.beside(str(wishes[kind]))
+            for kind in ("report", "timelapse")
+            if kind in wishes
+        }
+        intermediate = str(wishes.get("intermediate", _INTERMEDIATE))
+        every = int(wishes.get("save_every", 0))
+        return replace(files, save_every=every, intermediate=intermediate, **beside)
+
+    def beside(self, template: str) -> Path:
+        """A file in the picture's folder; the template may have its {stem} and {suffix}."""
+        fields = {"stem": self.output.stem, "suffix": self.output.suffix}
+        return self.output.with_name(filled(template, fields))
+
+    def at(self, iteration: int) -> Path:
+        """The picture saved after so many iterations."""
+        fields = {"stem": self.output.stem, "suffix": self.output.suffix, "iteration": iteration}
+        return self.output.with_name(filled(self.intermediate, fields))
+
+    def possible(self) -> tuple[Files, list[str]]:
+        """These files without those that need a library not installed, and why they are left out."""
+        files, reasons = self, []
+        for kind, check in (("report", check_report), ("timelapse", check_film)):
+            try:
+                if getattr(files, kind):
+                    check(getattr(files, kind))
+            except ExtraMissing as error:
+                absent: dict[str, Any] = {kind: None}
+                files = replace(files, **absent)
+                reasons.append(f"no {kind}: {error}")
+        return files, reasons
+
+    def check(self, sources: Iterable[str] = (), size: tuple[int, int] | None = None) -> None:
+        """Raise now what would otherwise go wrong after the run.
+
+        `sources` may be read and so must not be overwritten; `size` is (w, h) where it is known.
+        """
+        check_writable(self.output, self.bits, self.quality, size)
+        if self.save_every:
+            check_writable(self.at(9_999_999), self.bits, self.quality, size)
+        if self.trace:
+            _check_trace(self.trace)
+        if self.report:
+            check_report(self.report)
+        if self.timelapse:
+            check_film(self.timelapse)
+        self._check_collisions(sources)
+
+    def _check_collisions(self, sources: Iterable[str]) -> None:
+        """No file is both read and written, or written for two purposes."""
+        read = {name: Path(found(name)) for name in sources}
+        taken = {p.resolve(): f"the input {name}" for name, p in read.items() if p.is_file()}
+        for kind in ("output", "trace", "report", "timelapse"):
+            path: Path | None = getattr(self, kind)
+            if path is None:
+                continue
+            if path.resolve() in taken:
+                raise OutputError(
+                    f"--{kind} {path}: is also {taken[path.resolve()]}; choose another file"
+                )
+            taken[path.resolve()] = f"the {kind}"
+
+
+def filled(template: str, fields: Mapping[str, object]) -> str:
+    """The template with its fields filled in; SettingsError for one that there is not."""
+    try:
+        for _, name, _, _ in string.Formatter().parse(template):
+            if name is not None and name not in fields:
+                known = ", ".join(f"{{{field}}}" for field in fields)
+                raise SettingsError(f"{template!r} has the field {{{name}}}; expected {known}")
+        return template.format_map(dict(fields))
+    except ValueError as error:
+        raise SettingsError(f"{template!r} is no template of a file name ({error})") from error
+
+
+def _stem(source: str) -> str:
+    return Path(source.removeprefix("sample:")).stem
+
+
+def _check_trace(path: Path) -> None:
+    """Raise OutputError if a trace cannot be written to `path`; an older one stays untouched."""
+    if path.is_dir():
+        raise OutputError(f"{path}: cannot be written (a folder); expected a file name")
+    if not path.parent.is_dir():
+        raise OutputError(f"{path}: cannot be written (no folder {path.parent}); create it first")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise OutputError(f"{path}: cannot be written (no permission); choose another place")

@@ -1,0 +1,48 @@
+"""A descent that is started anew every so many evaluations, as callers of scipy's L-BFGS-B do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import count
+
+import torch
+from torch import Tensor
+
+from impasto.optimisers.iterates import Box, Evaluate, Iterate, Valued
+
+__all__ = ["rounds"]
+
+Descend = Callable[[Evaluate, Tensor], Iterator[Iterate]]
+
+
+def rounds(
+    evaluate: Evaluate, x: Tensor, *, descend: Descend, evaluations: int, box: Box | None = None
+) -> Iterator[Iterate]:
+    """Iterates that are each the end of one descent, started from the one before without memory.
+
+    A descent ends at its first iterate after more than `evaluations` evaluations, its start among
+    them, which is how scipy's L-BFGS-B counts `maxfun`, or by itself. Its end is then projected
+    onto the box.
+    """
+    iterate = Iterate(0, x, evaluate(x))
+    for iteration in count(1):
+        yield iterate
+        counted = _Counted(evaluate, iterate)
+        for reached in descend(counted, iterate.x):
+            if counted.made > evaluations:
+                break
+        end = box.project(reached.x) if box else reached.x
+        at = reached.at if torch.equal(end, reached.x) else evaluate(end)
+        iterate = Iterate(iteration, end, at)
+
+
+class _Counted:
+    """An objective that counts its evaluations; that at the start is known and not repeated."""
+
+    def __init__(self, evaluate: Evaluate, start: Iterate) -> None:
+        self._evaluate, self._start = evaluate, start
+        self.made = 0
+
+    def __call__(self, x: Tensor) -> Valued:
+        self.made += 1
+        return self._start.at if x is self._start.x else self._evaluate(x)

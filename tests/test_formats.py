@@ -1,0 +1,365 @@
+"""Weight files of other programs: the same features, and nothing but WeightsError for the rest."""
+
+import os
+import pickle
+import sys
+from functools import partial
+
+import h5py
+import numpy as np
+import pytest
+import scipy.io
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+import weight_files as files
+from conftest import TINY, random_image, tiny_weights
+from impasto.colour import CAFFE, CAFFE_RGB, IMAGENET
+from impasto.encoder import ARCHITECTURES, Architecture, Encoder, Weights, bundled, read_weights
+from impasto.encoder.comparing import expecting
+from impasto.encoder.formats import contents, matlab
+from impasto.encoder.formats.matlab import read_matlab
+from impasto.errors import ExtraMissing, WeightsError
+
+WRITERS = {
+    "mat": files.mat,
+    "mat compressed": partial(files.mat, compress=True),
+    "mat of old": partial(files.mat, old=True),
+    "mat with meta": partial(files.mat, meta=True),
+    "npz": files.npz,
+    "npz compressed": partial(files.npz, save=np.savez_compressed),
+    "h5": files.h5,
+    "h5 new": partial(files.h5, old=False),
+    "h5 below model_weights": partial(files.h5, old=False, below="model_weights/"),
+    "pth": files.pth,
+    "pth legacy": partial(files.pth, legacy=True),
+    "pth wrapped": partial(files.pth, wrap=True, prefix="module."),
+    "safetensors": files.safetensors,
+}
+# Names as torchvision's, whose networks expect other colours
+COUNTED = {
+    "pth": partial(files.pth, keys=files.counted),
+    "safetensors": partial(files.safetensors, keys=files.counted),
+}
+
+
+def same_features(read, source, margin=0):
+    """At two taps, within float32; `margin` positions of each border are left out."""
+    image = random_image(32, 40)
+    taps = ["relu2_1", "relu5_1"] if margin == 0 else ["relu1_1"]
+    _, found = Encoder(read).features(image, taps)
+    _, expected = Encoder(source).features(image, taps)
+    inner = (..., slice(margin, -margin or None), slice(margin, -margin or None))
+    for tap in taps:
+        error = (found[tap] - expected[tap])[inner].norm() / expected[tap][inner].norm()
+        assert error < 2e-6
+
+
+@pytest.mark.parametrize("network", TINY)
+@pytest.mark.parametrize("form", WRITERS)
+def test_same_features_from_every_format(tmp_path, form, network):
+    source = tiny_weights(network, dtype=torch.float32)
+    WRITERS[form](tmp_path / "weights.bin", source)  # the ending says nothing
+    weights = read_weights(tmp_path / "weights.bin", TINY[network])
+    assert weights.name == "weights.bin"
+    assert len(weights.sha256) == 64
+    same_features(weights, source)
+
+
+@pytest.mark.parametrize("network", TINY)
+@pytest.mark.parametrize("form", COUNTED)
+def test_names_that_count_mean_torchvisions_colours(tmp_path, form, network):
+    source = expecting(tiny_weights(network, dtype=torch.float32), IMAGENET)
+    COUNTED[form](tmp_path / "w", source)
+    weights = read_weights(tmp_path / "w", TINY[network])
+    assert weights.input == IMAGENET
+    same_features(weights, source)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("write", [files.pth, files.safetensors])
+def test_any_floating_type_becomes_float32(tmp_path, write, dtype):
+    source = tiny_weights("vgg16", dtype=dtype)
+    write(tmp_path / "w", source)
+    for name, (weight, bias) in read_weights(tmp_path / "w", TINY["vgg16"]).layers.items():
+        assert torch.equal(weight, source.layers[name][0].float())
+        assert torch.equal(bias, source.layers[name][1].float())
+
+
+def real_first_layer(seed=0):
+    """A narrow VGG-19 behind the published first layer."""
+    net = Architecture("vgg19", (2, 2, 4, 4, 4), (64, 3, 3, 3, 3))
+    generator, layers = torch.Generator().manual_seed(seed), {}
+    for name, (inward, outward) in net.convolutions.items():
+        weight = torch.randn(outward, inward, 3, 3, generator=generator) / inward
+        layers[name] = (weight, torch.zeros(outward))
+    return Weights(net, {**layers, "conv1_1": bundled("vgg19").layers["conv1_1"]})
+
+
+@pytest.mark.parametrize("write", [*COUNTED.values(), files.pth, files.safetensors])
+@pytest.mark.parametrize("space", [CAFFE, CAFFE_RGB])
+def test_first_layer_tells_the_colours(tmp_path, write, space):
+    source = expecting(real_first_layer(), space)
+    write(tmp_path / "w", source)
+    weights = read_weights(tmp_path / "w", source.architecture)
+    assert weights.input == space
+    same_features(weights, source)
+
+
+def test_folded_into_torchvisions_colours(tmp_path):
+    """Equal away from the border, where 0 pads: another colour in another space."""
+    source = real_first_layer()
+    COUNTED["pth"](tmp_path / "w", expecting(source, IMAGENET))
+    weights = read_weights(tmp_path / "w", source.architecture)
+    assert weights.input == IMAGENET
+    same_features(weights, source, margin=1)
+
+
+@pytest.mark.parametrize("mean", [(120.0, 110.0, 100.0), files.MEAN])
+def test_mean_colour_of_the_file_is_kept(tmp_path, mean):
+    source = real_first_layer()
+    files.mat(tmp_path / "w", source, mean=mean)
+    found = read_weights(tmp_path / "w", source.architecture).input
+    assert (found.order, found.gain) == (CAFFE_RGB.order, CAFFE_RGB.gain)
+    assert found.shift == pytest.approx([-channel for channel in mean], abs=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("network", "write"), [("vgg19", COUNTED["pth"]), ("vgg19", files.h5), ("vgg16", files.npz)]
+)
+def test_whole_networks_are_told_by_their_layers(tmp_path, network, write):
+    source = bundled(network)
+    write(tmp_path / "w", source)
+    weights = read_weights(tmp_path / "w")
+    assert weights.architecture == ARCHITECTURES[network]
+    same = expecting(source, weights.input)
+    for name in source.layers:
+        assert torch.allclose(weights.layers[name][0], same.layers[name][0])
+
+
+def test_matlab_reader_agrees_with_scipy(tmp_path):
+    numbers = np.arange(24, dtype=np.float64).reshape(2, 3, 4)
+    nested = {"text": "añ", "cells": files.cells([numbers, np.float32([[1.5]])]), "small": 7.0}
+    scipy.io.savemat(tmp_path / "m.mat", {"layers": nested, "other": numbers})
+    expected = scipy.io.loadmat(tmp_path / "m.mat", simplify_cells=True)["layers"]
+    found = read_matlab(tmp_path / "m.mat", ["layers"])
+    assert set(found) == {"layers", "other"}
+    assert found["other"] is None
+    assert found["layers"]["text"] == expected["text"]
+    assert np.array_equal(found["layers"]["cells"][0].read(), expected["cells"][0])
+    assert found["layers"]["small"].read().item() == expected["small"]
+
+
+# What is refused
+
+
+class Trap:
+    def __reduce__(self):
+        return (os.system, ("touch ran",))
+
+
+def picture(path):
+    Image.new("RGB", (9, 9)).save(path, "PNG")
+
+
+def state(path, change):
+    """A narrow VGG-16's state dictionary after `change`."""
+    held = files.counted(tiny_weights("vgg16", dtype=torch.float32))
+    torch.save(change(held) or held, path)
+
+
+def relinked(path, link):
+    files.h5(path.with_name("other"), tiny_weights("vgg16", dtype=torch.float32))
+    files.h5(path, tiny_weights("vgg16", dtype=torch.float32))
+    with h5py.File(path, "r+") as file:
+        del file["block1_conv1"]
+        file["block1_conv1"] = link
+
+
+def replaced(path, **options):
+    files.h5(path, tiny_weights("vgg16", dtype=torch.float32))
+    with h5py.File(path, "r+") as file:
+        name = "block1_conv1/block1_conv1_W_1:0"
+        values = file[name][()]
+        del file[name]
+        file.create_dataset(name, data=values, **options)
+
+
+def virtual(path):
+    replaced(path)
+    with h5py.File(path, "r+") as file:
+        name = "block1_conv1/block1_conv1_W_1:0"
+        shape = file[name].shape
+        del file[name]
+        layout = h5py.VirtualLayout(shape, "f4")
+        layout[...] = h5py.VirtualSource("other.h5", "w", shape)
+        file.create_virtual_dataset(name, layout)
+
+
+def sparse(path):
+    with path.open("wb") as file:
+        file.truncate(3 << 30)
+
+
+REFUSED = {
+    "nothing there": (lambda path: None, "No such file"),
+    "folder": (lambda path: path.mkdir(), "a folder"),
+    "pipe": (os.mkfifo, "not a regular file"),
+    "empty": (lambda path: path.touch(), "has 0 bytes"),
+    "too large": (sparse, "at most 2 GB"),
+    "picture": (picture, "not a weight file; expected a MatConvNet .mat"),
+    "text": (lambda path: path.write_text("weights, honest\n" * 99), "not a weight file"),
+    "MATLAB 7.3": (lambda path: path.write_bytes(b"MATLAB 7.3 MAT-file".ljust(600)), "-v7"),
+    "no pickle": (lambda path: path.write_bytes(b"\x80\x02" * 99), "cannot be read|Python objects"),
+    "code": (lambda path: path.write_bytes(pickle.dumps(Trap())), "Python objects"),
+    "code in a zip": (lambda path: torch.save({"w": Trap()}, path), "Python objects"),
+    "list": (lambda path: torch.save([torch.zeros(3)], path), "holds a list"),
+    "no VGG": (lambda path: torch.save({"fc.weight": torch.zeros(3)}, path), "no convolution"),
+    "batch normalisation": (
+        lambda path: state(path, lambda held: held.update({"features.1.running_mean": held[KEY]})),
+        "batch normalisation",
+    ),
+    "layer missing": (
+        lambda path: state(path, lambda held: {k: held[k] for k in held if ".28.w" not in k}),
+        "lacks features.28.weight",
+    ),
+    "layers missing": (
+        lambda path: state(path, lambda held: {k: held[k] for k in held if ".2" not in k}),
+        "lacks features.2, features.21, features.24 of vgg16",
+    ),
+    "layers too many": (
+        lambda path: state(path, lambda held: held.update({"features.30.weight": held[KEY]})),
+        "has features.30, which vgg16 does not",
+    ),
+    "shape": (
+        lambda path: state(path, lambda held: held.update({KEY: torch.zeros(4, 1, 3, 3)})),
+        r"features.0.weight is float32 \(4, 1, 3, 3\); expected floats \(4, 3, 3, 3\)",
+    ),
+    "integers": (
+        lambda path: state(path, lambda held: held.update({KEY: held[KEY].int()})),
+        "features.0.weight is int32",
+    ),
+    "not a number": (
+        lambda path: state(path, lambda held: held.update({KEY: held[KEY] * torch.nan})),
+        "conv1_1 holds infinities or values that are no numbers",
+    ),
+    "overflow": (
+        lambda path: state(path, lambda held: held.update({KEY: held[KEY].double() * 1e300})),
+        "conv1_1 holds infinities",
+    ),
+    "soft link": (lambda path: relinked(path, h5py.SoftLink("/block1_conv2")), "lacks conv1_1"),
+    "external link": (
+        lambda path: relinked(path, h5py.ExternalLink("other", "/block1_conv1")),
+        "lacks conv1_1",
+    ),
+    "packed": (lambda path: replaced(path, compression="gzip"), "compressed"),
+    "kept elsewhere": (
+        lambda path: replaced(path, external=[(str(path) + ".raw", 0, 999)]),
+        "another file",
+    ),
+    "virtual": (virtual, "another file"),
+    "mean colour": (
+        lambda path: files.mat(path, tiny_weights("vgg16", dtype=torch.float32), mean=(1, 2, 999)),
+        "averageImage is 1, 2, 999; expected 0 to 255",
+    ),
+}
+KEY = "features.0.weight"
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_refused_in_one_line(tmp_path, monkeypatch, kind):
+    make, message = REFUSED[kind]
+    monkeypatch.chdir(tmp_path)
+    make(tmp_path / "w")
+    with pytest.raises(WeightsError, match=message) as caught:
+        read_weights(tmp_path / "w", TINY["vgg16"])
+    assert str(caught.value).startswith(str(tmp_path / "w"))
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_wrong_network_is_named(tmp_path):
+    files.pth(tmp_path / "w", tiny_weights("vgg19", dtype=torch.float32))
+    with pytest.raises(WeightsError, match="has conv3_4, conv4_4, conv5_4, which vgg16 does not"):
+        read_weights(tmp_path / "w", TINY["vgg16"])
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may read everything")
+def test_no_permission(tmp_path):
+    (tmp_path / "w").touch(mode=0o000)
+    with pytest.raises(WeightsError, match="Permission denied"):
+        read_weights(tmp_path / "w")
+
+
+def test_unpacking_is_bounded(tmp_path, monkeypatch):
+    source = tiny_weights("vgg16", dtype=torch.float32)
+    for module in (contents, matlab):
+        monkeypatch.setattr(module, "LIMIT", 20_000)
+    for write in (partial(files.mat, compress=True), files.npz, files.pth):
+        write(tmp_path / "w", source)
+        with pytest.raises(WeightsError, match="unpacks to more than"):
+            read_weights(tmp_path / "w", source.architecture)
+
+
+def test_nesting_is_bounded(tmp_path):
+    inner = np.zeros((1, 1))
+    for _ in range(40):
+        inner = files.cells([inner])
+    scipy.io.savemat(tmp_path / "w", {"layers": inner}, appendmat=False)
+    with pytest.raises(WeightsError, match="nests deeper than 16 levels"):
+        read_weights(tmp_path / "w")
+
+
+def test_library_missing(tmp_path, monkeypatch):
+    files.h5(tmp_path / "w", tiny_weights("vgg16", dtype=torch.float32))
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    with pytest.raises(ExtraMissing, match=r"needs h5py, .* pip install 'impasto\[formats\]'"):
+        read_weights(tmp_path / "w", TINY["vgg16"])
+
+
+NARROW = Architecture("vgg16", (2, 2, 3, 3, 3), (2, 2, 2, 2, 2))
+
+
+@pytest.fixture(scope="module")
+def whole_files(tmp_path_factory):
+    """Bytes of a small file of every format."""
+    generator, layers = torch.Generator().manual_seed(0), {}
+    for name, (inward, outward) in NARROW.convolutions.items():
+        weight = torch.randn(outward, inward, 3, 3, generator=generator)
+        layers[name] = (weight, torch.zeros(outward))
+    source, found = Weights(NARROW, layers), {}
+    for form, write in WRITERS.items():
+        path = tmp_path_factory.mktemp("whole") / "w"
+        write(path, source)
+        found[form] = path.read_bytes()
+    return found
+
+
+def loads_or_refuses(blob, folder):
+    path = folder / "damaged"
+    path.write_bytes(blob)
+    try:
+        assert read_weights(path, NARROW).architecture == NARROW
+    except WeightsError as error:
+        assert "\n" not in str(error)  # noqa: PT017 (either is right)
+
+
+@pytest.mark.parametrize("form", WRITERS)
+@given(draw=st.data())
+def test_cut_short(whole_files, tmp_path_factory, form, draw):
+    whole = whole_files[form]
+    kept = draw.draw(st.integers(0, len(whole) - 1))
+    loads_or_refuses(whole[:kept], tmp_path_factory.getbasetemp())
+
+
+@pytest.mark.parametrize("form", WRITERS)
+@given(draw=st.data())
+def test_bytes_changed(whole_files, tmp_path_factory, form, draw):
+    blob = bytearray(whole_files[form])
+    places = st.integers(0, len(blob) - 1)
+    for place, value in draw.draw(st.lists(st.tuples(places, st.integers(0, 255)), max_size=4)):
+        blob[place] = value
+    loads_or_refuses(bytes(blob), tmp_path_factory.getbasetemp())

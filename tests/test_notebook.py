@@ -1,0 +1,138 @@
+"""Runs watched in a notebook: one output, updated in place, whatever ends the run."""
+
+import io
+import sys
+from itertools import islice
+
+import numpy as np
+import pytest
+from IPython.core.displaypub import DisplayPublisher
+from IPython.core.interactiveshell import InteractiveShell
+from PIL import Image
+
+import impasto
+from conftest import smooth_picture
+from impasto.errors import Diverged, ExtraMissing, SettingsError
+from impasto.images.picture import integers
+from impasto.notebook import live, watch
+from made_steps import made_steps
+
+
+class Page(DisplayPublisher):
+    """What a front end receives."""
+
+    def publish(self, data, metadata=None, *, transient=None, update=False, **_):
+        self.received.append((data, (transient or {})["display_id"], update))
+
+
+@pytest.fixture
+def cell(tmp_path, monkeypatch):
+    """Outputs of a notebook's cell: (data, display id, whether it is an update)."""
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    shell = InteractiveShell.instance()
+    shell.history_manager.enabled = False
+    shell.display_formatter.active_types = list(shell.display_formatter.format_types)
+    shell.display_pub = Page(parent=shell)
+    shell.display_pub.received = []
+    yield shell.display_pub.received
+    shell.history_manager.end_session()
+    InteractiveShell.clear_instance()
+
+
+def checked(cell, updates):
+    """The pictures shown, after checking that they replaced each other."""
+    assert len({identity for _, identity, _ in cell}) == 1
+    assert [update for _, _, update in cell] == [False] + [True] * updates
+    return [Image.open(io.BytesIO(data["image/png"])).convert("RGB") for data, _, _ in cell]
+
+
+@pytest.mark.parametrize(
+    ("iterations", "every", "updates"), [(0, 1, 0), (5, 1, 5), (20, 10, 2), (25, 10, 3), (3, 10, 1)]
+)
+def test_one_output_is_updated(cell, iterations, every, updates):
+    steps = list(made_steps((24, iterations)))
+    assert list(watch(iter(steps), every)) == steps
+    checked(cell, updates)
+
+
+def test_the_canvas_is_shown_as_it_is(cell):
+    steps = list(made_steps((48, 4)))
+    list(watch(steps, every=2))
+    panels = checked(cell, 2)
+    for panel, step in zip(panels, steps[::2], strict=True):
+        canvas = integers(step.picture(), bits=8)
+        np.testing.assert_array_equal(np.asarray(panel)[:32, :48], canvas)
+
+
+def test_large_canvases_are_shown_smaller(cell):
+    list(watch(made_steps((1100, 0), shape=(1, 1))))
+    (panel,) = checked(cell, 0)
+    assert panel.height == 512
+
+
+def test_words_for_a_terminal(cell):
+    list(watch(made_steps((24, 3))))
+    assert cell[-1][0]["text/plain"].startswith("3 iterations at 24 px in 0.8 s, final loss")
+
+
+def test_a_break_shows_where_it_stopped(cell):
+    steps = list(made_steps((24, 9)))
+    for step in watch(steps):
+        if step.done == 4:
+            break
+    panels = checked(cell, 1)
+    np.testing.assert_array_equal(
+        np.asarray(panels[-1])[:16, :24], integers(steps[4].picture(), bits=8)
+    )
+
+
+@pytest.mark.parametrize("error", [Diverged("the loss is nan"), KeyboardInterrupt()])
+def test_an_error_passes_after_the_last_update(cell, error):
+    def broken():
+        yield from islice(made_steps((24, 9)), 4)
+        raise error
+
+    with pytest.raises(type(error)) as caught:
+        list(watch(broken()))
+    assert caught.value is error
+    checked(cell, 1)
+
+
+def test_a_last_update_that_fails_does_not_hide_the_error(cell, monkeypatch):
+    steps = list(made_steps((24, 9)))
+
+    def broken():
+        yield from steps[:4]
+        monkeypatch.setattr("impasto.notebook.Panel", None)
+        raise Diverged("the loss is nan")
+
+    with pytest.raises(Diverged, match="the loss is nan"):
+        list(watch(broken()))
+    checked(cell, 0)
+
+
+def test_live_is_stylize_watched(cell):
+    photo, painting = smooth_picture(40, 40), smooth_picture(40, 40, phase=1.0)
+    result = live(photo, painting, every=1, size=32, iterations=2, precision="fp32")
+    plain = impasto.stylize(photo, painting, size=32, iterations=2, precision="fp32")
+    assert (result.image.pixels == plain.image.pixels).all()
+    panels = checked(cell, 2)
+    np.testing.assert_array_equal(np.asarray(panels[-1])[:32, :32], integers(result.image, bits=8))
+
+
+def test_without_a_front_end_nothing_is_shown(capsys):
+    assert not InteractiveShell.initialized()
+    steps = list(made_steps((24, 3)))
+    assert list(watch(steps, every=1)) == steps
+    assert capsys.readouterr() == ("", "")
+
+
+def test_mistakes_are_told_at_once(monkeypatch):
+    with pytest.raises(SettingsError, match="every is 0; expected 1 or more"):
+        watch([], every=0)
+    for library in ("IPython", "matplotlib"):
+        with monkeypatch.context() as patched:
+            patched.setitem(sys.modules, library, None)
+            message = rf"watching a run needs {library}.*impasto\[notebook\]"
+            with pytest.raises(ExtraMissing, match=message):
+                watch([])
