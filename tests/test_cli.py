@@ -223,7 +223,7 @@ MISTAKES = {
     "both modes": (["photo.png", "painting.png", "--json", "--quiet"], "exclude each other"),
     "init": (["photo.png", "painting.png", "--init", "gone.png"], "gone.png: No such file"),
     "heavy": (["photo.png", "painting.png", "--style-weight", "1e36"], "lower the weights"),
-    "endless": (["photo.png", "painting.png", "--iterations", "9" * 19], "iterations is 999"),
+    "endless": (["photo.png", "painting.png", "--iterations", "9" * 19], "iterations is '999"),
     "huge": (["photo.png", "painting.png", "--size", "1" + "0" * 400], "size"),
     "trace is a photo": (["photo.png", "painting.png", "--trace", "photo.png"], "also the input"),
     "trace is output": (

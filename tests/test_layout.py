@@ -36,6 +36,7 @@ ORDER = [
     "notebook",
     "files",
     "session",
+    "batch",
     "cli",
 ]
 """As the data flows; a module imports only from those before it."""
@@ -79,7 +80,9 @@ def test_unknown_export():
         impasto.paint  # noqa: B018
 
 
-@pytest.mark.parametrize("package", ["encoder", "losses", "optimisers", "images", "report"])
+@pytest.mark.parametrize(
+    "package", ["encoder", "losses", "optimisers", "images", "report", "batch"]
+)
 def test_packages_list_what_they_export(package):
     module = __import__(f"impasto.{package}", fromlist=["__all__"])
     assert sorted(module.__all__) == sorted(set(module.__all__))

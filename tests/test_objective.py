@@ -51,6 +51,7 @@ VARIATION_ORACLE = {
 SPACE_ORACLE = {  # canvas -> sRGB, written out
     "srgb": lambda x: x,
     "caffe": lambda x: (x + x.new_tensor([103.939, 116.779, 123.68]).view(3, 1, 1)).flip(0) / 255,
+    "caffe-rgb": lambda x: (x + x.new_tensor([123.68, 116.779, 103.939]).view(3, 1, 1)) / 255,
     "imagenet": lambda x: (
         x * x.new_tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
         + x.new_tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
@@ -218,5 +219,5 @@ def test_spaces_invert_and_pull(name):
 
 
 def test_unknown_space():
-    with pytest.raises(SettingsError, match="caffe, imagenet, srgb"):
+    with pytest.raises(SettingsError, match="caffe, caffe-rgb, imagenet, srgb"):
         colour_space("lab")

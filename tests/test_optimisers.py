@@ -1,5 +1,6 @@
 """L-BFGS and Adam: step by step against torch.optim, and down known functions."""
 
+import functools
 from dataclasses import dataclass
 from itertools import islice
 
@@ -7,9 +8,20 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import fmin_l_bfgs_b
 
 from impasto.errors import SettingsError
-from impasto.optimisers import LINE_SEARCHES, Box, Iterate, adam, constant, lbfgs, stepped, until
+from impasto.optimisers import (
+    LINE_SEARCHES,
+    Box,
+    Iterate,
+    adam,
+    constant,
+    lbfgs,
+    rounds,
+    stepped,
+    until,
+)
 from impasto.optimisers.lbfgs import History
 
 
@@ -85,6 +97,71 @@ def test_strong_wolfe_takes_torchs_steps(function):
         torch.testing.assert_close(iterate.x, point, rtol=1e-6, atol=1e-8)
 
 
+def bumpy(x):
+    """A quartic with ripples, so that line searches meet every case."""
+    weights = torch.arange(1, len(x) + 1, dtype=x.dtype)
+    return (weights * (x - 1) ** 4).sum() + 0.1 * (x * x).sum() + torch.sin(3 * x).sum()
+
+
+def scipys(function):
+    """The function as scipy wants it, of a numpy vector."""
+
+    def evaluated(x):
+        at = evaluator(function)(torch.from_numpy(x.copy()))
+        return float(at.loss), at.gradient.numpy()
+
+    return evaluated
+
+
+SCIPYS = {"history": 10, "first_step": "l2", "search": "more-thuente"}
+FOREVER = {"m": 10, "factr": 0, "pgtol": 0}
+
+
+@pytest.mark.parametrize("function", [rosenbrock, quartic, bumpy])
+@pytest.mark.parametrize("n", [6, 50])
+def test_more_thuente_takes_scipys_steps(function, n):
+    x, points = 3 * start(n), []
+    fmin_l_bfgs_b(
+        scipys(function), x.numpy(), **FOREVER, maxiter=20, callback=lambda p: points.append(p)
+    )
+    found = lbfgs(evaluator(function), x, **SCIPYS)
+    assert len(points) > 10
+    for point, iterate in zip(points, islice(found, 1, len(points) + 1), strict=False):
+        torch.testing.assert_close(iterate.x, torch.from_numpy(point), rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("function", [rosenbrock, bumpy])
+def test_rounds_are_calls_of_scipy(function):
+    x, box = 3 * start(6), Box(torch.tensor([-2.0]).double(), torch.tensor([2.0]).double())
+    descend = functools.partial(lbfgs, **SCIPYS)
+    found = rounds(evaluator(function), x, descend=descend, evaluations=20, box=box)
+    flat = x.numpy()
+    for iterate in islice(found, 1, 4):
+        flat, _, _ = fmin_l_bfgs_b(scipys(function), flat, **FOREVER, maxfun=20)
+        flat = flat.clip(-2, 2)
+        torch.testing.assert_close(iterate.x, torch.from_numpy(flat), rtol=1e-5, atol=1e-7)
+
+
+def test_rounds_evaluate_no_point_twice_and_end_soon_after_their_number():
+    calls = []
+    found = rounds(evaluator(rosenbrock, calls), start(20), descend=lbfgs_unsearched, evaluations=7)
+    counts = []
+    for _ in islice(found, 5):
+        counts.append(len(calls))
+    assert counts == [1, 8, 15, 22, 29]  # the start, then seven new points a round
+
+
+def lbfgs_unsearched(evaluate, x):
+    return lbfgs(evaluate, x, first_step=1e-3)
+
+
+def test_a_round_that_ends_by_itself_is_a_round():
+    at_rest = torch.zeros(4, dtype=torch.float64)
+    found = rounds(evaluator(lambda x: x.dot(x)), at_rest, descend=lbfgs, evaluations=5)
+    assert [i.iteration for i in islice(found, 3)] == [0, 1, 2]
+    assert all(torch.equal(i.x, at_rest) for i in islice(found, 2))
+
+
 def test_one_evaluation_an_iteration_without_line_search():
     calls = []
     list(islice(lbfgs(evaluator(quartic, calls), start()), 8))
@@ -95,9 +172,13 @@ def test_first_step_has_the_root_mean_square_asked_for():
     x = start()
     first, second = islice(lbfgs(evaluator(quartic), x, first_step=0.02), 2)
     assert (second.x - first.x).square().mean().sqrt() == pytest.approx(0.02)
+    for gentle in (1.0, 1e-4):  # 1/|g| is not bounded by 1, as scipy's is not
+        plane = evaluator(lambda x, slope=gentle: slope * x.sum())
+        first, second = islice(lbfgs(plane, x, first_step="l2"), 2)
+        assert (second.x - first.x).norm() == pytest.approx(1)
 
 
-@pytest.mark.parametrize("search", ["armijo", "strong-wolfe"])
+@pytest.mark.parametrize("search", ["armijo", "strong-wolfe", "more-thuente"])
 def test_rosenbrock_in_the_valley(search):
     x = torch.tensor([-1.2, 1.0] * 5, dtype=torch.float64)
     *_, last = islice(lbfgs(evaluator(rosenbrock), x, search=search), 300)
@@ -105,7 +186,7 @@ def test_rosenbrock_in_the_valley(search):
     torch.testing.assert_close(last.x, torch.ones_like(x), atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize("search", ["armijo", "strong-wolfe"])
+@pytest.mark.parametrize("search", ["armijo", "strong-wolfe", "more-thuente"])
 def test_searches_never_climb(search):
     losses = [
         float(i.at.loss) for i in islice(lbfgs(evaluator(rosenbrock), start(8), search=search), 40)

@@ -5,15 +5,18 @@ import json
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 import impasto
 from conftest import smooth_picture
 from impasto import samples
+from impasto.assembly import Shelf
 from impasto.canvas import recoloured
-from impasto.encoder import bundled
+from impasto.encoder import weights_of
 from impasto.errors import Diverged, ImageTooSmall, OutOfMemory, SettingsError
-from impasto.images import Picture, fit, read
+from impasto.images import Picture, fit, read, resize
 from impasto.metadata import parse_record, show_record
+from impasto.objective import measured
 from impasto.run import Run
 from impasto.settings import Settings
 from reference import PARITY, scipy_iterations, to_caffe
@@ -186,7 +189,7 @@ def test_record_tells_all(photo, painting, tmp_path):
         assert Settings.checked(record["settings"]) == result.settings
         assert record["content"]["name"] == "photo.png"
         assert len(record["content"]["sha256"]) == 64
-        assert record["weights"] == {"vgg19": bundled("vgg19").sha256}
+        assert record["weights"] == {"vgg19": weights_of("vgg19").sha256}
         assert record["versions"]["torch"] == torch.__version__
         assert record["result"]["iteration"] == 3
     assert str(tmp_path) not in json.dumps(record)
@@ -303,3 +306,136 @@ def test_tensor_results_are_pictures(photo, painting):
     result = impasto.stylize(photo.numpy(), painting.to_pil(), **QUICK)
     assert result.image.numpy().dtype == np.float32
     assert result.image.to_pil().size == photo.size
+
+
+def test_the_next_scale_starts_from_the_visible_result_of_the_last(photo, painting):
+    settings = Settings.of(size=64, scales="0.25,1", iterations="3,2", precision="fp32")
+    steps = list(impasto.iterate(photo, painting, settings.replaced(style_layers="relu2_1")))
+    assert [(s.scale, s.iteration, s.done, s.total) for s in steps] == [
+        (16, 0, 0, 5), (16, 1, 1, 5), (16, 2, 2, 5), (16, 3, 3, 5),
+        (64, 0, 3, 5), (64, 1, 4, 5), (64, 2, 5, 5),
+    ]  # fmt: skip
+    small, large = steps[3].picture(), steps[4].picture()
+    assert large.size == (64, 53)
+    back = resize(large, small.size).pixels
+    assert (back - small.pixels).abs().mean() < 0.02
+
+
+def test_best_is_the_best_of_the_last_scale(photo, painting):
+    settings = Settings.of(
+        "keras-eager", size=64, scales="0.5,1", iterations="2,4", learning_rate=120
+    )
+    run = Run(photo, painting, settings)
+    pictures = [(s.loss, s.picture().pixels) for s in run if s.scale == 64]
+    best = min(pictures, key=lambda pair: pair[0])[1]
+    assert torch.equal(run.result().image.pixels, best)
+
+
+def test_transparency_fits_pictures_of_every_scale(photo, painting):
+    veiled = Picture(photo.pixels, torch.linspace(0, 1, photo.width).repeat(photo.height, 1))
+    run = Run(veiled, painting, Settings.of(**{**QUICK, "size": 40}, scales="0.5,1"))
+    for step in run:
+        picture = run.picture(step)
+        assert picture.alpha.shape == picture.pixels.shape[1:]
+
+
+def test_reconstruction_finds_the_photograph(photo):
+    shallow = impasto.reconstruct(photo, "relu1_2", size=48, iterations=40, precision="fp32")
+    deep = impasto.reconstruct(photo, "relu4_1", size=48, iterations=40, precision="fp32")
+    errors = [(r.image.pixels - photo.pixels).square().mean() for r in (shallow, deep)]
+    assert errors[0] < 0.003  # above 25 dB
+    assert errors[0] < errors[1] / 2
+    assert shallow.settings.content_layers == {"relu1_2": 1.0}
+    assert set(shallow.steps[-1].terms) == {"content", "style", "variation"}
+
+
+def test_texture_has_the_size_and_the_statistics_asked_for(painting):
+    result = impasto.texture(painting, size="56x40", iterations=40, precision="fp32")
+    assert result.image.size == (56, 40)
+    assert result.steps[-1].loss < result.steps[0].loss / 20
+    assert impasto.texture(painting, size=44, iterations=1).image.size == painting.size
+
+
+def test_reconstruction_and_texture_see_every_step(photo):
+    seen = []
+    impasto.reconstruct(photo, size=32, iterations=2, on_step=seen.append)
+    impasto.texture(photo, size=32, iterations=1, on_step=seen.append)
+    assert [step.iteration for step in seen] == [0, 1, 2, 0, 1]
+
+
+def test_a_term_without_its_picture_is_refused(photo):
+    with pytest.raises(SettingsError, match="content term has a weight, but there is no content"):
+        impasto.texture(photo, size=32, iterations=1, content_weight=1)
+    with pytest.raises(SettingsError, match="style term has a weight, but there is no style"):
+        impasto.reconstruct(photo, size=32, iterations=1, style_weight=1)
+
+
+def test_runs_that_share_a_shelf_measure_a_style_once(photo, tmp_path, monkeypatch):
+    smooth_picture(44, 36, phase=1.0).save(tmp_path / "style.png")
+    calls = []
+    monkeypatch.setattr("impasto.assembly.measured", counting(calls, measured))
+    shelf, settings = Shelf(), Settings.of(**QUICK)
+    alone = impasto.stylize(photo, tmp_path / "style.png", **QUICK)
+    calls.clear()
+    for _ in range(2):
+        run = Run(photo, tmp_path / "style.png", settings, shelf=shelf)
+        for _ in run:
+            pass
+        assert torch.equal(run.result().image.pixels, alone.image.pixels)
+    assert len(calls) == 1
+    list(Run(photo, tmp_path / "style.png", settings.replaced(style_fit="same"), shelf=shelf))
+    assert len(calls) == 2
+
+
+def test_pictures_in_memory_are_not_taken_for_one_another(photo, painting, monkeypatch):
+    calls = []
+    monkeypatch.setattr("impasto.assembly.measured", counting(calls, measured))
+    shelf, settings = Shelf(), Settings.of(**QUICK)
+    for style in (painting, Picture(1 - painting.pixels)):
+        list(Run(photo, style, settings, shelf=shelf))
+    assert len(calls) == 2
+
+
+def test_a_shelf_forgets_what_was_used_least(photo, monkeypatch):
+    calls = []
+    monkeypatch.setattr("impasto.assembly.measured", counting(calls, lambda *_: {}))
+    shelf = Shelf(most=2)
+    for name in ("a", "b", "a", "c", "a", "b"):
+        shelf.moments("network", photo.pixels, ("relu1_1",), name)
+    assert len(calls) == 4  # a, b, c, and b again
+
+
+def counting(calls, function):
+    def counted(*arguments):
+        calls.append(arguments)
+        return function(*arguments)
+
+    return counted
+
+
+def test_stretched_output_fills_the_range_of_every_picture(photo, painting):
+    settings = Settings.of("matconvnet-noise", size=48, iterations=2, precision="fp32")
+    for step in impasto.iterate(photo, painting, settings):
+        pixels = step.picture().pixels
+        assert (pixels.min(), pixels.max()) == (0, 1)
+
+
+def test_a_weight_file_is_named_without_its_folder(photo, painting, tmp_path):
+    path = tmp_path / "mine.safetensors"
+    layers = weights_of("vgg16").layers
+    save_file(
+        {
+            f"{n}.{k}": t
+            for n, wb in layers.items()
+            for k, t in zip(("weight", "bias"), wb, strict=True)
+        },
+        path,
+    )
+    same = {**QUICK, "style_layers": "relu2_1", "content_layers": "relu2_2"}
+    result = impasto.stylize(photo, painting, encoder=str(path), **same)
+    by_name = impasto.stylize(photo, painting, encoder="vgg16", **same)
+    assert torch.equal(result.image.pixels, by_name.image.pixels)
+    record = parse_record(result.image.record)
+    assert record["settings"]["encoder"] == "mine.safetensors"
+    assert set(record["weights"]) == {"mine.safetensors"}
+    assert str(tmp_path) not in result.image.record

@@ -3,22 +3,22 @@
 import pytest
 from pydantic import ValidationError
 
-from impasto.canvas import INITS
+from impasto.canvas import INITS, TONES
 from impasto.colour import SPACES
-from impasto.encoder import BUNDLED, PADDINGS, POOLINGS
+from impasto.encoder import PADDINGS, POOLINGS
 from impasto.errors import SettingsError
 from impasto.losses import CONTENT_SCALES, STYLE_LOSSES, VARIATIONS
 from impasto.machine import DTYPES
 from impasto.optimisers import LINE_SEARCHES
 from impasto.recipes import recipe, recipes
-from impasto.settings import Settings, choices
+from impasto.settings import Settings, Stage, choices
 
 REGISTRIES = {
     "space": SPACES,
     "content_normalisation": CONTENT_SCALES,
     "style_normalisation": STYLE_LOSSES,
     "tv_normalisation": VARIATIONS,
-    "encoder": BUNDLED,
+    "tones": TONES,
     "pooling": POOLINGS,
     "padding": PADDINGS,
     "line_search": LINE_SEARCHES,
@@ -67,6 +67,14 @@ def test_layers_are_read_from_text(text, layers):
     [
         ("size", -1, "size is -1; input should be greater than or equal to 0"),
         ("size", "big", "size is 'big'"),
+        ("size", "0x40", "size is '0'"),
+        ("size", "40x40x40", "size is ('40', '40', '40')"),
+        ("scales", "0.5", "expected rising parts of the size up to 1"),
+        ("scales", "1,0.5,1", "expected rising parts of the size up to 1"),
+        ("scales", "0,1", "scales"),
+        ("iterations", "5,5", "iterations is (5, 5); expected one number, or one per scale"),
+        ("first_step", 0, "first_step"),
+        ("tones", "sepia", "input should be 'clip' or 'stretch'"),
         ("pooling", "median", "input should be 'max', 'avg' or 'l2'"),
         ("style_weight", float("nan"), "style_weight is nan"),
         ("style_weight", -2, "style_weight is -2"),
@@ -85,14 +93,36 @@ def test_what_does_not_fit_is_named(field, value, says):
     assert "\n" not in str(caught.value)
 
 
-def test_a_wolfe_search_in_a_box_is_refused():
+@pytest.mark.parametrize("search", ["strong-wolfe", "more-thuente"])
+def test_a_wolfe_search_in_a_box_is_refused_unless_it_starts_anew(search):
     with pytest.raises(SettingsError, match="use armijo"):
-        Settings.of(clip="gamut", line_search="strong-wolfe")
+        Settings.of(clip="gamut", line_search=search)
+    assert Settings.of(clip="gamut", line_search=search, evaluations=20).evaluations == 20
+
+
+@pytest.mark.parametrize(
+    ("value", "size"),
+    [("640", 640), (640, 640), ("900x600", (900, 600)), ([900, 600], (900, 600)), ("0", 0)],
+)
+def test_sizes_are_read_from_text(value, size):
+    assert Settings.of(size=value).size == size
+
+
+def test_one_number_holds_at_every_scale():
+    chosen = Settings.of(scales="0.25,0.5,1", iterations="30,20,10", decay_every=5)
+    assert chosen.stages == (Stage(0.25, 30, 5), Stage(0.5, 20, 5), Stage(1.0, 10, 5))
+    assert Settings.of(iterations=7).stages == (Stage(1.0, 7, 0),)
+
+
+def test_replaced_is_checked_as_well():
+    assert Settings.of().replaced(size=64).size == 64
+    with pytest.raises(SettingsError, match="size is -3"):
+        Settings.of().replaced(size=-3)
 
 
 def test_unknown_recipe_lists_the_known():
     with pytest.raises(
-        SettingsError, match="'nope'; expected one of standard, keras-eager, neural-style"
+        SettingsError, match="'nope'; expected one of standard, d2l, fastai-content"
     ):
         Settings.of("nope")
 

@@ -55,7 +55,7 @@ class Files:
         files = cls(output or Path(filled(name, stems)))
         beside: dict[str, Any] = {
             kind: files.beside(str(wishes[kind]))
-            for kind in ("report", "timelapse")
+            for kind in ("trace", "report", "timelapse")
             if kind in wishes
         }
         intermediate = str(wishes.get("intermediate", _INTERMEDIATE))
@@ -63,9 +63,14 @@ class Files:
         return replace(files, save_every=every, intermediate=intermediate, **beside)
 
     def beside(self, template: str) -> Path:
-        """A file in the picture's folder; the template may have its {stem} and {suffix}."""
-        fields = {"stem": self.output.stem, "suffix": self.output.suffix}
-        return self.output.with_name(filled(template, fields))
+        """A file in the picture's folder; the template may have its {stem} and {suffix}.
+
+        Raises SettingsError for one that leads elsewhere.
+        """
+        name = filled(template, {"stem": self.output.stem, "suffix": self.output.suffix})
+        if not name or Path(name).name != name:
+            raise SettingsError(f"{template!r} is not a file beside the picture; expected a name")
+        return self.output.with_name(name)
 
     def at(self, iteration: int) -> Path:
         """The picture saved after so many iterations."""
@@ -124,7 +129,7 @@ def filled(template: str, fields: Mapping[str, object]) -> str:
                 known = ", ".join(f"{{{field}}}" for field in fields)
                 raise SettingsError(f"{template!r} has the field {{{name}}}; expected {known}")
         return template.format_map(dict(fields))
-    except ValueError as error:
+    except (ValueError, KeyError) as error:  # KeyError: of a field within a field
         raise SettingsError(f"{template!r} is no template of a file name ({error})") from error
 
 

@@ -42,6 +42,10 @@ def paint(run: Run, files: Files, show: Show = lambda _: None) -> Outcome:
                 note(step)
     except (ImpastoError, KeyboardInterrupt) as error:
         failure = error
+    except BaseException:  # a bug: leave nothing half-written
+        for recorder in recorders:
+            _finished(recorder, None)
+        raise
     result = run.result("best" if failure else None) if run.done is not None else None
     if result:
         result.image.save(files.output, bits=files.bits, quality=files.quality)

@@ -30,19 +30,23 @@ def _layers(value: object) -> object:
     return {name.strip(): weight if equals else 1.0 for name, equals, weight in pairs}
 
 
-def _numbers(value: object) -> object:
-    """`900x600` or `500,300` -> its numbers as a tuple; a number alone, or anything else, as is."""
-    if not isinstance(value, str):
-        return tuple(value) if isinstance(value, list) else value
-    parts = value.replace("x", ",").split(",")
-    return tuple(parts) if len(parts) > 1 else value
+def _several(value: object) -> object:
+    """`0.5,1` -> its numbers as a tuple; anything but text as it is."""
+    return tuple(value.split(",")) if isinstance(value, str) else value
 
 
-Side = Annotated[int, Field(ge=0, le=1_000_000)]
-Size = Annotated[Side | tuple[Side, Side], BeforeValidator(_numbers)]
+def _one_or_several(value: object) -> object:
+    """`900x600` or `500,300` -> its numbers as a tuple; a number alone as it is."""
+    text = value.replace("x", ",") if isinstance(value, str) else ""
+    return _several(text) if "," in text else value
+
+
+Side = Annotated[int, Field(ge=1, le=1_000_000)]
+Longest = Annotated[int, Field(ge=0, le=1_000_000)]
+Size = Annotated[Longest | tuple[Side, Side], BeforeValidator(_one_or_several)]
 Count = Annotated[int, Field(ge=0, le=10_000_000)]
-Counts = Annotated[Count | tuple[Count, ...], BeforeValidator(_numbers)]
-Scale = Annotated[float, Field(gt=0, le=1)]
+Counts = Annotated[Count | tuple[Count, ...], BeforeValidator(_one_or_several)]
+Scales = Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], BeforeValidator(_several)]
 Layers = Annotated[dict[str, Annotated[float, Field(ge=0)]], BeforeValidator(_layers)]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -84,7 +88,7 @@ class Settings(BaseModel):
     style_scale: float = _knob(
         "Picture", "multiplies the style image's size", default=1.0, gt=0, le=16
     )
-    scales: Annotated[tuple[Scale, ...], BeforeValidator(_numbers)] = _knob(
+    scales: Scales = _knob(
         "Picture",
         "parts of the size to paint one after the other, each from the last, X,…,1",
         default=(1.0,),
@@ -258,7 +262,9 @@ def choices(field: str) -> tuple[str, ...]:
 
 
 def _one_line(error: ValidationError) -> str:
-    first = error.errors()[0]
+    errors = error.errors()
+    same = [e for e in errors if e["loc"][:1] == errors[0]["loc"][:1]]
+    first = max(same, key=lambda e: len(e["loc"]))  # of a union, the branch that came furthest
     reason = first["msg"].removeprefix("Value error, ")
     if not first["loc"]:
         return reason

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from impasto.cli.batch import batch
 from impasto.cli.options import Asked, with_options
 from impasto.cli.session import paint
 from impasto.cli.weights import app as weights
@@ -137,6 +138,7 @@ def info(
     print(json.dumps(facts)) if as_json else _print_table(facts)
 
 
+app.command()(batch)
 app.add_typer(weights, name="weights")
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any, get_args, get_origin
 import typer
 from pydantic.fields import FieldInfo
 
+from impasto.errors import SettingsError
 from impasto.recipes import recipe
 from impasto.settings import DEFAULT_RECIPE, Settings
 
@@ -66,17 +67,27 @@ class Asked:
         bool, typer.Option("--json", help="Print JSON lines instead of a progress bar.")
     ] = False
 
+    def __post_init__(self) -> None:
+        """SettingsError for what excludes each other."""
+        if self.quiet and self.as_json:
+            raise SettingsError("--quiet and --json exclude each other; choose one")
+
 
 def with_options(default: str = DEFAULT_RECIPE) -> Callable[[Command], Command]:
     """Give a command the options of `Asked` and of `Settings` in place of `asked` and `settings`.
 
     A setting that is left out keeps the recipe's value; without `--recipe`, that of `default`.
+    A parameter of the command that is called like a field of `Asked` takes its place.
     """
 
     def decorate(command: Command) -> Command:
         signature = inspect.signature(command, eval_str=True)
         asks = list(inspect.signature(Asked, eval_str=True).parameters.values())
-        asks = [ask.replace(kind=inspect.Parameter.KEYWORD_ONLY) for ask in asks]
+        asks = [
+            ask.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+            for ask in asks
+            if ask.name not in signature.parameters
+        ]
         fields = Settings.model_fields.items()
         options = [*asks, *(_parameter(name, field, default) for name, field in fields)]
         own = [p for p in signature.parameters.values() if p.name not in ("asked", "settings")]

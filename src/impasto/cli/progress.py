@@ -3,10 +3,10 @@
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from impasto.run import Run
     from impasto.step import Step
 
-__all__ = ["Shown", "bar", "json_lines", "silent"]
+__all__ = ["Shown", "bar", "json_line", "json_lines", "silent"]
 
 Shown = Callable[["Run"], AbstractContextManager[Callable[["Step"], None]]]
 
@@ -49,15 +49,16 @@ def bar(run: "Run") -> "Iterator[Callable[[Step], None]]":
 @contextmanager
 def json_lines(run: "Run") -> "Iterator[Callable[[Step], None]]":
     """One JSON object a step on stdout, as in a trace file."""
+    yield lambda step: json_line(step.line())
 
-    def show(step: "Step") -> None:
-        try:
-            print(json.dumps(step.line()), flush=True)
-        except BrokenPipeError:
-            sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 (till the end)
-            raise OutputError("standard output was closed by its reader") from None
 
-    yield show
+def json_line(record: Mapping[str, Any]) -> None:
+    """Print a record; OutputError where nobody reads it any more."""
+    try:
+        print(json.dumps(record), flush=True)
+    except BrokenPipeError:
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 (till the end)
+        raise OutputError("standard output was closed by its reader") from None
 
 
 @contextmanager

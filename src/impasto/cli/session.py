@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from impasto.cli import progress
 from impasto.cli.options import Asked
-from impasto.errors import SettingsError
 from impasto.recipes import recipe
 from impasto.settings import Settings
 from impasto.text import printable
@@ -50,8 +49,6 @@ def _files(
     asked: Asked, settings: Settings, sources: Mapping[str, str], wishes: Wishes | None
 ) -> "Files":
     """What the recipe writes, as far as the libraries for it are here, and what was asked for."""
-    if asked.quiet and asked.as_json:
-        raise SettingsError("--quiet and --json exclude each other; choose one")
     from impasto.files import Files
 
     wishes = recipe(settings.recipe).files if wishes is None else wishes
@@ -85,7 +82,7 @@ def _tell(asked: Asked, run: "Run", files: "Files", outcome: "Outcome") -> None:
     elif name is None:
         print("interrupted before the first iteration; nothing was written", file=sys.stderr)
     elif not asked.quiet:
-        beside = [str(path) for path in (files.report, files.timelapse, files.trace) if path]
+        beside = [str(path) for path in (files.report, files.timelapse) if path]
         names = ", ".join([name, *map(printable, beside)])
         print(f"{'interrupted; ' if interrupted else _why_early(run)}wrote {names}")
 

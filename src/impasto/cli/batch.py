@@ -1,0 +1,243 @@
+"""`impasto batch`: many pairs, which of them, where to, and how that is shown."""
+
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from impasto.cli.options import Asked, with_options
+from impasto.cli.progress import json_line
+from impasto.errors import OutputError, SettingsError
+from impasto.recipes import recipe
+from impasto.settings import Settings
+from impasto.text import printable
+
+if TYPE_CHECKING:
+    from impasto.batch import Batch, Entry, Gallery, Layout, Pair
+    from impasto.step import Step
+
+__all__ = ["batch"]
+
+HOUR = 3600.0  # seconds over which the speed is averaged
+
+Folder = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="[FOLDER]", help="Holds photographs content_* and paintings style_*."
+    ),
+]
+Contents = Annotated[
+    Path | None, typer.Option("--contents", metavar="DIR", help="Photographs, instead of FOLDER …")
+]
+Styles = Annotated[
+    Path | None, typer.Option("--styles", metavar="DIR", help="… and paintings, by any name.")
+]
+Pairing = Annotated[
+    str,
+    typer.Option(
+        "--pairs", metavar="order|all", help="First with first and so on, or each with each."
+    ),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="DIR", help=r"Where all goes. \[FOLDER]"),
+]
+Name = Annotated[
+    str | None,
+    typer.Option(
+        "--name",
+        metavar="TEMPLATE",
+        help="Each result's in there, by {index}, {content}, {style} and {recipe}; "
+        r"files beside it may have its {stem}. \[gen_{index}/{content}_{style}.png]",
+    ),
+]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Paint again what was done before, too.")
+]
+
+
+@with_options()
+def batch(
+    folder: Folder = None,
+    contents: Contents = None,
+    styles: Styles = None,
+    pairs: Pairing = "order",
+    output: Output = None,
+    name: Name = None,
+    overwrite: Overwrite = False,
+    *,
+    asked: Asked,
+    settings: Settings,
+) -> int:
+    """Paint many pairs: those of FOLDER, or of two folders.
+
+    What is done already, by the same settings, is passed over, so that a batch that was broken off
+    goes on where it was. A pair that fails does not stop the others. See manifest.jsonl in the
+    output folder for what became of each.
+    """
+    from impasto.batch import Batch, Layout
+
+    galleries, home = _galleries(folder, contents, styles), _home(output, folder)
+    wishes = _wishes(asked, settings)
+    layout = Layout(home, name, wishes, bits=asked.bits, quality=asked.quality)
+    chosen = _pairs(galleries, layout, pairs)
+    planned = Batch(chosen, settings, layout, max_pixels=asked.max_pixels, overwrite=overwrite)
+    _check_next_time(planned, galleries)
+    return _paint(planned, asked)
+
+
+def _galleries(
+    folder: Path | None, contents: Path | None, styles: Path | None
+) -> "tuple[Gallery, Gallery]":
+    """Where photographs and paintings are, of the two ways to say so."""
+    from impasto.batch import Gallery, galleries_in
+
+    if folder and not contents and not styles:
+        return galleries_in(folder)
+    if contents and styles and not folder:
+        return Gallery(contents), Gallery(styles)
+    given = {"FOLDER": folder, "--contents": contents, "--styles": styles}
+    got = " and ".join(name for name, value in given.items() if value) or "neither"
+    raise SettingsError(f"got {got}; expected FOLDER alone, or --contents and --styles")
+
+
+def _home(output: Path | None, folder: Path | None) -> Path:
+    """The output folder."""
+    home = output or folder
+    if home is None:
+        raise SettingsError("--output is missing; name a folder for what becomes of --contents")
+    return home
+
+
+def _wishes(asked: Asked, settings: Settings) -> dict[str, str | int]:
+    """What the recipe writes, as far as the libraries for it are here, and what was asked for."""
+    from impasto.files import Files
+
+    own, names = recipe(settings.recipe).files, {"content": "content", "style": "style"}
+    with TemporaryDirectory() as folder:
+        possible, reasons = Files.of(own, names, Path(folder, "result.png")).possible()
+    for reason in () if asked.quiet else reasons:
+        print(printable(reason), file=sys.stderr)
+    wanted = {
+        "save_every": asked.save_every,
+        "trace": str(asked.trace) if asked.trace else None,
+        "report": asked.report,
+        "timelapse": asked.timelapse,
+    }
+    wishes = {kind: name for kind, name in own.items() if getattr(possible, kind) is not None}
+    wishes |= {kind: name for kind, name in wanted.items() if name is not None}
+    return {kind: name for kind, name in wishes.items() if name != "none"}
+
+
+def _pairs(galleries: "Sequence[Gallery]", layout: "Layout", how: str) -> "list[Pair]":
+    """The pairs, of pictures that the batch did not paint itself."""
+    from impasto.batch import Manifest, pair_up
+
+    home = Path(os.path.realpath(layout.folder))
+    painted = {home / name for name in Manifest(layout.manifest).latest()}
+    contents, styles = (gallery.pictures(but=painted) for gallery in galleries)
+    return pair_up(contents, styles, how)
+
+
+def _check_next_time(batch: "Batch", galleries: "Sequence[Gallery]") -> None:
+    """No file beside a result is one that the same command would paint from when run again."""
+    for job in batch.jobs:
+        for path in job.written(batch.iterations):
+            if path != job.files.output and any(gallery.has(path) for gallery in galleries):
+                raise OutputError(
+                    f"{path}: would be an input when this is run again; choose another --output"
+                )
+
+
+def _paint(batch: "Batch", asked: Asked) -> int:
+    """Paint and show; the exit code: 0, 1 if a pair failed, 130 after Ctrl-C."""
+    tally: Counter[str] = Counter()
+    failures: list[str] = []
+    interrupted = False
+    try:
+        with _shown(asked)(batch) as (show, note):
+            for entry in batch.entries(show):
+                tally[entry.status] += 1
+                if entry.error:
+                    failures.append(f"{entry.output}: {entry.error}")
+                note(entry)
+    except KeyboardInterrupt:
+        interrupted = True
+    finally:
+        for failure in failures:
+            print("failed:", printable(failure), file=sys.stderr)
+    if not (asked.quiet or asked.as_json):
+        print(
+            f"{'interrupted; ' if interrupted else ''}{tally['done']} painted, {tally['skipped']} "
+            f"skipped (done before), {tally['failed']} failed of {len(batch)}; "
+            f"see {printable(batch.manifest.path)}"
+        )
+    return 130 if interrupted else int(bool(failures))
+
+
+Show = Callable[["Step"], None]
+Note = Callable[["Entry"], None]
+Shown = Callable[["Batch"], AbstractContextManager[tuple[Show, Note]]]
+
+
+def _shown(asked: Asked) -> Shown:
+    if asked.as_json:
+        return _json_lines
+    return _silent if asked.quiet else _bar
+
+
+@contextmanager
+def _bar(batch: "Batch") -> Iterator[tuple[Show, Note]]:
+    """A bar on stderr: pairs, iterations of the current one, time left for all."""
+    columns = (
+        TextColumn("pairs {task.fields[pairs]}"),
+        BarColumn(),
+        TextColumn("iteration {task.fields[iteration]}"),
+        TimeRemainingColumn(),
+    )
+    console = Console(stderr=True)
+    progress = Progress(*columns, console=console, speed_estimate_period=HOUR)
+    each, ended = batch.iterations, Counter[bool]()
+    total = each * len(batch)
+    task = progress.add_task("", total=total, pairs=f"0/{len(batch)}", iteration="…")
+
+    def show(step: "Step") -> None:
+        progress.start()  # not before the first step, so that an error stands alone
+        now = f"{step.done}/{step.total}"
+        progress.update(task, completed=each * ended[True] + step.done, iteration=now)
+
+    def note(entry: "Entry") -> None:
+        """What is not painted takes no time, so it is taken from the total."""
+        ended[entry.status == "done"] += 1
+        progress.update(
+            task,
+            completed=each * ended[True],
+            total=total - each * ended[False],
+            pairs=f"{ended.total()}/{len(batch)}",
+        )
+
+    try:
+        yield show, note
+    finally:
+        if progress.live.is_started:
+            progress.stop()
+
+
+@contextmanager
+def _json_lines(batch: "Batch") -> Iterator[tuple[Show, Note]]:
+    """One JSON object a pair on stdout, as in the manifest."""
+    yield lambda _: None, lambda entry: json_line(entry.line())
+
+
+@contextmanager
+def _silent(batch: "Batch") -> Iterator[tuple[Show, Note]]:
+    """Nothing."""
+    yield lambda _: None, lambda _: None

@@ -1,0 +1,108 @@
+"""A session writes what it was asked for, whatever happens on the way."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from PIL import Image
+
+from impasto.errors import Diverged, OutputError
+from impasto.files import Files
+from impasto.images import read
+from impasto.run import Run
+from impasto.session import paint
+from impasto.settings import Settings
+
+
+@pytest.fixture
+def files(tmp_path):
+    return Files(
+        tmp_path / "o.png",
+        save_every=2,
+        trace=tmp_path / "t.jsonl",
+        report=tmp_path / "r.html",
+        timelapse=tmp_path / "f.gif",
+    )
+
+
+@pytest.fixture
+def run(photo, painting):
+    return Run(photo, painting, Settings.of(size=48, iterations=5, precision="fp32"))
+
+
+def traced(files):
+    return [json.loads(line) for line in files.trace.read_text("utf-8").splitlines()]
+
+
+def test_everything_is_written(run, files, tmp_path):
+    shown = []
+    outcome = paint(run, files, shown.append)
+    assert not outcome.interrupted
+    assert [step.iteration for step in shown] == list(range(6))
+    names = {"o.png", "o.0002.png", "o.0004.png", "t.jsonl", "r.html", "f.gif"}
+    assert {path.name for path in tmp_path.iterdir()} == names
+    assert [line["loss"] for line in traced(files)] == [s.loss for s in outcome.result.steps]
+    assert read(files.output).size == outcome.result.image.size
+    with Image.open(files.timelapse) as film:
+        assert film.n_frames > 1
+
+
+def stop_at(iteration, error):
+    def show(step):
+        if step.iteration == iteration:
+            raise error
+
+    return show
+
+
+def test_interrupted_it_keeps_what_there_is(run, files, tmp_path):
+    outcome = paint(run, files, stop_at(3, KeyboardInterrupt()))
+    assert outcome.interrupted
+    assert len(traced(files)) == 4
+    for path in (files.output, files.report, files.timelapse):
+        assert path.stat().st_size > 0
+    assert not list(tmp_path.glob(".*"))  # nothing half-written is left
+
+
+def test_an_error_is_raised_after_saving(run, files):
+    with pytest.raises(Diverged, match="the loss is nan"):
+        paint(run, files, stop_at(3, Diverged("the loss is nan")))
+    for path in (files.output, files.report, files.timelapse, files.trace):
+        assert path.stat().st_size > 0
+
+
+def test_a_bug_is_not_hidden_and_leaves_no_temporary_file(run, files, tmp_path):
+    with pytest.raises(ZeroDivisionError):
+        paint(run, files, stop_at(2, ZeroDivisionError()))
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_before_the_first_step_there_is_nothing_to_write(run, files, tmp_path, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("impasto.run.encoder_for", interrupted)
+    outcome = paint(run, files)
+    assert (outcome.interrupted, outcome.result) == (True, None)
+    assert not list(tmp_path.iterdir())
+
+
+def test_one_file_that_fails_does_not_cost_the_others(run, files, monkeypatch):
+    def full(*_, **__):
+        raise OutputError("r.html: No space left on device")
+
+    monkeypatch.setattr("impasto.report.Story.write", full)
+    with pytest.raises(OutputError, match="No space left"):
+        paint(run, files)
+    for path in (files.output, files.timelapse, files.trace):
+        assert path.stat().st_size > 0
+
+
+def test_scales_save_each_iteration_once(photo, painting, files, tmp_path):
+    settings = Settings.of(size=64, scales="0.5,1", iterations="4,4", precision="fp32")
+    paint(Run(photo, painting, settings), replace(files, report=None, timelapse=None))
+    saved = sorted(path.name for path in tmp_path.glob("o.*.png"))
+    assert saved == ["o.0002.png", "o.0004.png", "o.0006.png"]
+    assert [read(tmp_path / name).width for name in saved] == [32, 32, 64]
+    scales = [(line["scale"], line["iteration"]) for line in traced(files)]
+    assert scales == [(s, i) for s in (32, 64) for i in range(5)]
