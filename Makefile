@@ -1,5 +1,5 @@
 # Two commands from a fresh clone; each sets up what it needs in .venv.
-#   make demo    paint a bundled photograph and say where the picture is
+#   make demo    paint a bundled photograph, with a report and a film, and say where they are
 #   make test    everything that continuous integration runs
 
 PYTHON ?= python3
@@ -25,7 +25,7 @@ clean:
 	$(PYTHON) -m venv .venv
 
 .venv/installed: pyproject.toml constraints.txt | .venv/bin/pip
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[report,video]'
 	@touch $@
 
 .venv/developed: pyproject.toml constraints.txt | .venv/bin/pip

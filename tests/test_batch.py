@@ -668,7 +668,9 @@ def test_commands_of_the_page(block, desk, batch):
 
 
 @pytest.mark.parametrize("block", [text for language, text in BLOCKS if language == "python"])
-def test_python_of_the_page(block, desk, capsys):
+def test_python_of_the_page(block, desk, capsys, monkeypatch):
+    of = Settings.of
+    monkeypatch.setattr(Settings, "of", lambda name, **given: of(name, **{**given, **SMALL}))
     exec(compile(block, "batch.md", "exec"), {})
     assert capsys.readouterr().out.count(" done ") == 2
 

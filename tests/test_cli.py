@@ -113,6 +113,81 @@ def test_save_every_leaves_pictures_beside(folder, impasto):
     assert sorted(p.name for p in folder.glob("o*")) == ["o.0001.jpg", "o.jpg"]
 
 
+def test_reconstruct_names_its_layer_and_its_file(folder, impasto):
+    code, out, _ = impasto("reconstruct", "photo.png", "--layer", "relu2_1", *QUICK)
+    assert (code, out) == (0, "wrote photo_reconstruction.png\n")
+    code, out, _ = impasto("show", "photo_reconstruction.png", "--json")
+    record = json.loads(out)
+    assert record["settings"]["content_layers"] == {"relu2_1": 1.0}
+    assert record["settings"]["recipe"] == "reconstruction"
+    assert "style" not in record
+
+
+def test_texture_has_any_size(folder, impasto):
+    code, out, _ = impasto("texture", "painting.png", *QUICK[2:], "--size", "50x30")
+    assert (code, out) == (0, "wrote painting_texture.png\n")
+    assert read("painting_texture.png").size == (50, 30)
+
+
+def test_report_and_timelapse_are_written_and_named(folder, impasto):
+    code, out, _ = impasto(
+        "stylize", "photo.png", "painting.png", "-o", "o.png", *QUICK,
+        "--report", "r.html", "--timelapse", "t.gif",
+    )  # fmt: skip
+    assert (code, out) == (0, "wrote o.png, r.html, t.gif\n")
+    assert "photo.png in the style of painting.png" in Path("r.html").read_text("utf-8")
+    assert Path("t.gif").read_bytes()[:6] == b"GIF89a"
+
+
+SHORT = {"d2l": ["--size", "96x64"], "light-on-math": ["--size", "64x64"]}
+WRITES = {
+    "keras-eager": {"photo_painting.png", "photo_painting_report.png"},
+    "light-on-math": {"photo_painting.png", "photo_painting.0001.png"},
+    "matconvnet-noise": {"final_output.jpg", "temp_output_1.jpg"},
+    "fastai-content": {"photo_painting.png", "photo_painting_at_iteration_1.png"},
+    "fastai-style": {"photo_painting.png", "photo_painting_at_iteration_1.png"},
+    "fastai-transfer": {"photo_painting.png", "photo_painting_at_iteration_1.png"},
+    "d2l": {"neural-style.png", "neural-style_report.png"},
+    "gatys": {"photo_painting.png"},
+    "neural-style": {"photo_painting.png"},
+}
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_a_recipe_writes_what_its_tutorial_writes(name, folder, impasto):
+    arguments = ["--recipe", name, "--iterations", "2", *SHORT.get(name, ["--size", "64"])]
+    if WRITES[name] & {"photo_painting.0001.png", "temp_output_1.jpg"}:
+        arguments += ["--save-every", "1"]  # theirs is longer than this run
+    if "fastai" in name:
+        arguments += ["--evaluations", "3"]
+        WRITES[name].add("photo_painting.mp4")
+    code, _, err = impasto("stylize", "photo.png", "painting.png", *arguments)
+    assert code == 0, err
+    written = {path.name for path in folder.iterdir()} - {"photo.png", "painting.png"}
+    assert written == WRITES[name]
+
+
+def test_recipes_files_can_be_declined(folder, impasto):
+    impasto(
+        "stylize", "photo.png", "painting.png", "--recipe", "fastai-transfer", "-o", "o.png",
+        *QUICK, "--evaluations", "2", "--save-every", "0", "--timelapse", "none",
+    )  # fmt: skip
+    assert {path.name for path in folder.iterdir()} == {"photo.png", "painting.png", "o.png"}
+
+
+def test_without_their_libraries_wishes_are_left_out_and_demands_refused(
+    folder, impasto, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    pair = ["stylize", "photo.png", "painting.png", "-o", "o.png", *QUICK]
+    code, _, err = impasto(*pair, "--recipe", "keras-eager")
+    assert code == 0
+    assert "no report: " in err
+    assert "pip install 'impasto[report]'" in err
+    assert "impasto[report]" in refused(impasto(*pair, "--report", "r.png"))
+
+
 def test_sixteen_bits(folder, impasto):
     impasto("stylize", "photo.png", "painting.png", "-o", "o.png", *QUICK, "--bits", "16", "-q")
     levels = (read("o.png").pixels * 65535).round().long() % 257

@@ -87,7 +87,7 @@ def test_no_file_serves_two_purposes(kind, tmp_path):
 
 
 def test_report_and_output_collide(tmp_path):
-    with pytest.raises(OutputError, match="--report .* is also the output"):
+    with pytest.raises(OutputError, match=r"--report .* is also the output"):
         Files(tmp_path / "o.png", report=tmp_path / "." / "o.png").check()
 
 

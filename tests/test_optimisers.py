@@ -145,9 +145,7 @@ def test_rounds_are_calls_of_scipy(function):
 def test_rounds_evaluate_no_point_twice_and_end_soon_after_their_number():
     calls = []
     found = rounds(evaluator(rosenbrock, calls), start(20), descend=lbfgs_unsearched, evaluations=7)
-    counts = []
-    for _ in islice(found, 5):
-        counts.append(len(calls))
+    counts = [len(calls) for _ in islice(found, 5)]
     assert counts == [1, 8, 15, 22, 29]  # the start, then seven new points a round
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import string
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -78,17 +78,14 @@ class Files:
         return self.output.with_name(filled(self.intermediate, fields))
 
     def possible(self) -> tuple[Files, list[str]]:
-        """These files without those that need a library not installed, and why they are left out."""
-        files, reasons = self, []
-        for kind, check in (("report", check_report), ("timelapse", check_film)):
-            try:
-                if getattr(files, kind):
-                    check(getattr(files, kind))
-            except ExtraMissing as error:
-                absent: dict[str, Any] = {kind: None}
-                files = replace(files, **absent)
-                reasons.append(f"no {kind}: {error}")
-        return files, reasons
+        """These files but for those that need a library not installed, and why each is left out."""
+        needs = {
+            "report": _lack(check_report, self.report),
+            "timelapse": _lack(check_film, self.timelapse),
+        }
+        lacking = {kind: why for kind, why in needs.items() if why}
+        absent: dict[str, Any] = dict.fromkeys(lacking)
+        return replace(self, **absent), [f"no {kind}: {why}" for kind, why in lacking.items()]
 
     def check(self, sources: Iterable[str] = (), size: tuple[int, int] | None = None) -> None:
         """Raise now what would otherwise go wrong after the run.
@@ -124,17 +121,29 @@ class Files:
 def filled(template: str, fields: Mapping[str, object]) -> str:
     """The template with its fields filled in; SettingsError for one that there is not."""
     try:
-        for _, name, _, _ in string.Formatter().parse(template):
-            if name is not None and name not in fields:
-                known = ", ".join(f"{{{field}}}" for field in fields)
-                raise SettingsError(f"{template!r} has the field {{{name}}}; expected {known}")
-        return template.format_map(dict(fields))
+        names = [name for _, name, _, _ in string.Formatter().parse(template) if name is not None]
+        stranger = next((name for name in names if name not in fields), None)
+        text = template.format_map(dict(fields)) if stranger is None else ""
     except (ValueError, KeyError) as error:  # KeyError: of a field within a field
         raise SettingsError(f"{template!r} is no template of a file name ({error})") from error
+    if stranger is not None:
+        known = ", ".join(f"{{{field}}}" for field in fields)
+        raise SettingsError(f"{template!r} has the field {{{stranger}}}; expected {known}")
+    return text
 
 
 def _stem(source: str) -> str:
     return Path(source.removeprefix("sample:")).stem
+
+
+def _lack(check: Callable[[Path], object], path: Path | None) -> str:
+    """What is missing to write `path`, if it is to be written."""
+    try:
+        if path:
+            check(path)
+    except ExtraMissing as error:
+        return str(error)
+    return ""
 
 
 def _check_trace(path: Path) -> None:

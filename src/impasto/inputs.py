@@ -129,7 +129,7 @@ def _style(
 
 
 def _brought(picture: Picture, size: Size, fit: str) -> Picture:
-    """The picture at `size`: where the shape differs by more than rounding, cropped or stretched."""
+    """The picture at `size`; where its shape differs by more than rounding, as `fit` says."""
     across, down = size[0] / picture.width, size[1] / picture.height
     close = abs(across - down) * min(picture.size) <= 1
     return resize(picture, size) if close or fit == "stretch" else cover(picture, size)
@@ -145,9 +145,9 @@ def _check_size(role: str, picture: Picture | None, settings: Settings) -> None:
     net = weights_of(settings.encoder).architecture
     least = net.least_side(taps)
     if min(picture.size) < least:
-        smallest = " at the smallest of the scales" if len(settings.scales) > 1 else ""
+        where = "the smallest scale" if len(settings.scales) > 1 else "this size"
         raise ImageTooSmall(
-            f"the {role} image is {picture.width}x{picture.height} px at this size{smallest}, but "
+            f"the {role} image is {picture.width}x{picture.height} px at {where}, but "
             f"{net.deepest(taps)} needs at least {least} px a side; raise --size"
             f"{' or --style-scale' if role == 'style' else ''}, or use shallower layers"
         )

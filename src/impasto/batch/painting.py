@@ -146,7 +146,7 @@ def _is_done(job: Job, begun: Entry, known: Entry | None) -> bool:
     if known is None or known.status != "done":
         return False
     told = [(e.settings, e.content_sha256, e.style_sha256) for e in (begun, known)]
-    # False for a name too long, too
+    # Path.is_file would raise for a name that is too long
     return told[0] == told[1] and os.path.isfile(job.files.output)  # noqa: PTH113
 
 

@@ -30,9 +30,7 @@ HOUR = 3600.0  # seconds over which the speed is averaged
 
 Folder = Annotated[
     Path | None,
-    typer.Argument(
-        metavar="[FOLDER]", help="Holds photographs content_* and paintings style_*."
-    ),
+    typer.Argument(metavar="[FOLDER]", help="Holds photographs content_* and paintings style_*."),
 ]
 Contents = Annotated[
     Path | None, typer.Option("--contents", metavar="DIR", help="Photographs, instead of FOLDER …")

@@ -29,7 +29,7 @@ class Asked:
             "--output",
             "-o",
             metavar="FILE",
-            help="Where the result goes: .png .jpg .webp .tiff .avif; left out, the recipe names it.",
+            help="The result: .png .jpg .webp .tiff .avif; left out, the recipe names it.",
         ),
     ] = None
     bits: Annotated[int, typer.Option("--bits", help="Depth of PNG and TIFF: 8 or 16.")] = 8

@@ -82,8 +82,9 @@ def lbfgs(
     """Iterates of L-BFGS from `x`; ends where no step along the direction descends.
 
     The first step length tried is learning_rate times min(1, 1/‖g‖₁) if `first_step` is `l1`,
-    1/‖g‖₂ if it is `l2`, else what moves entries by it in root mean square; later learning_rate. `search` is one of LINE_SEARCHES. In a box, entries held at a bound are left
-    out of the direction and steps are projected onto it.
+    1/‖g‖₂ if it is `l2`, else what moves entries by it in root mean square; later it is
+    learning_rate. `search` is one of LINE_SEARCHES. In a box, entries held at a bound are left out
+    of the direction and steps are projected onto it.
     """
     seek = line_search(search)
     pairs = History(history, x)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import copysign, sqrt
-from typing import TypeVar
 
 __all__ = ["Interval", "Point", "enough"]
 

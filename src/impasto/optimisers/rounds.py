@@ -29,11 +29,17 @@ def rounds(
         yield iterate
         counted = _Counted(evaluate, iterate)
         for reached in descend(counted, iterate.x):
+            iterate = Iterate(iteration, reached.x, reached.at)
             if counted.made > evaluations:
                 break
-        end = box.project(reached.x) if box else reached.x
-        at = reached.at if torch.equal(end, reached.x) else evaluate(end)
-        iterate = Iterate(iteration, end, at)
+        if box:
+            iterate = _projected(iterate, box, evaluate)
+
+
+def _projected(iterate: Iterate, box: Box, evaluate: Evaluate) -> Iterate:
+    """The iterate in the box, evaluated again only where that moves it."""
+    x = box.project(iterate.x)
+    return iterate if torch.equal(x, iterate.x) else Iterate(iterate.iteration, x, evaluate(x))
 
 
 class _Counted:

@@ -1,0 +1,105 @@
+"""The commands and Python in the README and the docs run as they stand, at a small size."""
+
+import re
+import shlex
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+import impasto
+from conftest import smooth_picture
+from impasto.cli import main
+from impasto.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCKS = [
+    (page.name, language, block)
+    for page in PAGES
+    for language, block in re.findall(r"```(\w+)\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+]
+COMMANDS = [
+    (page, line.partition(" #")[0].strip())
+    for page, language, block in BLOCKS
+    if language == "sh"
+    for line in block.replace("\\\n", " ").splitlines()
+    if line.startswith("impasto ")
+]
+PYTHON = [(page, block) for page, language, block in BLOCKS if language == "python"]
+PAINTING = {"stylize", "reconstruct", "texture", "batch"}
+
+
+def small(name, **overrides):
+    """What makes a run of the recipe `name` short."""
+    at_scales = {"d2l": "96x64", "light-on-math": "64x64"}
+    size = at_scales.get(name, 64)
+    if "scales" in overrides:
+        size = 128
+    return {"size": size, "iterations": 2, "evaluations": 2 if "fastai" in name else 0}
+
+
+def small_options(arguments):
+    options = dict(pairwise(arguments))
+    own = {"texture": "texture", "reconstruct": "reconstruction"}.get(arguments[0], "standard")
+    scaled = {"scales": True} if "--scales" in options else {}
+    shortened = small(options.get("--recipe", own), **scaled)
+    return [part for k, v in shortened.items() for part in (f"--{k}", str(v))]
+
+
+@pytest.fixture
+def desk(tmp_path, monkeypatch):
+    """A folder with all that the pages speak of."""
+    monkeypatch.chdir(tmp_path)
+    photo, painting = smooth_picture(96, 80), smooth_picture(80, 88, phase=1.0)
+    for folder in ("pairs", "photos", "paintings"):
+        Path(folder).mkdir()
+    for name in ("photo.jpg", "content_1.jpg", "pairs/content_1.jpg", "photos/one.jpg"):
+        photo.save(name)
+    for name in ("painting.jpg", "style_1.jpg", "pairs/style_1.jpg", "paintings/two.jpg"):
+        painting.save(name)
+    impasto.stylize("photo.jpg", "painting.jpg", size=32, iterations=1).image.save("out.png")
+    return tmp_path
+
+
+def test_there_is_something_to_run():
+    assert len(COMMANDS) >= 30
+    assert len(PYTHON) >= 10
+    assert {"README.md", "tutorials.md", "reconstructions.md", "batch.md"} <= {
+        p for p, _ in COMMANDS
+    }
+
+
+@pytest.mark.parametrize(("page", "command"), COMMANDS)
+def test_command(page, command, desk, capsys):
+    _, *arguments = shlex.split(command)
+    if arguments[0] in PAINTING:
+        arguments += small_options(arguments)
+    elif arguments[0] == "demo":
+        arguments += ["--size", "32"]
+    with pytest.raises(SystemExit) as left:
+        main(arguments)
+    assert left.value.code == 0, capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("page", "block"), PYTHON)
+def test_python(page, block, desk, monkeypatch):
+    def shortened(name="standard", /, **overrides):
+        return of(name, **{**overrides, **small(name)})
+
+    of = Settings.of
+    monkeypatch.setattr(Settings, "of", shortened)
+    before = written(desk)
+    exec(compile(block, page, "exec"), {})
+    if "save(" in block or "write(" in block:
+        assert written(desk) - before
+
+
+def written(folder):
+    return {(path, path.stat().st_mtime_ns) for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_and_pictures_are_there(page):
+    for target in re.findall(r"\]\(([^)#:\s]+)[^)]*\)", page.read_text("utf-8")):
+        assert (page.parent / target).exists(), f"{page.name} points to {target}"
