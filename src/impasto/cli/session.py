@@ -33,7 +33,7 @@ def paint(
     raised once what there is has been saved.
     """
     files = _files(asked, settings, sources, wishes)
-    files.check([*sources.values(), settings.init])
+    files.check([*sources.values(), settings.init, settings.encoder])
     from impasto.run import Run
     from impasto.session import paint
 
