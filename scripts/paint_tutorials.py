@@ -19,7 +19,7 @@ LAYERS = ("relu1_2", "relu2_2", "relu3_2", "relu4_2", "relu5_1")
 PICTURES = {
     "keras-eager": "stylize sample:astronaut sample:swirl --recipe keras-eager",
     "light-on-math": "stylize sample:coffee sample:ember --recipe light-on-math",
-    "matconvnet-noise": "stylize sample:astronaut sample:waves --recipe matconvnet-noise --size 256",
+    "matconvnet-noise": "stylize sample:coffee sample:waves --recipe matconvnet-noise --size 256",
     "fastai-content": "reconstruct sample:astronaut --recipe fastai-content",
     "fastai-style": "texture sample:swirl --recipe fastai-style",
     "fastai-transfer": "stylize sample:coffee sample:dots --recipe fastai-transfer",

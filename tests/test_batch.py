@@ -568,7 +568,8 @@ def test_unknown_errors_are_recorded_and_raised(folder, monkeypatch):
 
 def test_what_would_befall_all_ends_the_batch(folder, batch):
     assert "'relu9_9'" in refused(batch(".", "--style-layers", "relu9_9", "-q"))
-    assert len(manifest()) == 1
+    assert "or a weight file" in refused(batch(".", "--encoder", "vgg7", "-q"))
+    assert not Path("manifest.jsonl").exists()
 
 
 MISTAKES = {

@@ -123,6 +123,11 @@ def test_reconstruct_names_its_layer_and_its_file(folder, impasto):
     assert "style" not in record
 
 
+def test_a_layer_is_named_once(folder, impasto):
+    twice = ["reconstruct", "photo.png", "--layer", "relu2_1", "--content-layers", "relu3_1"]
+    assert "exclude each other" in refused(impasto(*twice))
+
+
 def test_texture_has_any_size(folder, impasto):
     code, out, _ = impasto("texture", "painting.png", *QUICK[2:], "--size", "50x30")
     assert (code, out) == (0, "wrote painting_texture.png\n")
@@ -293,18 +298,32 @@ MISTAKES = {
     "odd depth": (["photo.png", "painting.png", "--bits", "12"], "bits"),
     "trace": (
         ["photo.png", "painting.png", "--trace", "no/t.jsonl"],
-        "no/t.jsonl: cannot be written",
+        "does not exist; create it first",
     ),
     "both modes": (["photo.png", "painting.png", "--json", "--quiet"], "exclude each other"),
     "init": (["photo.png", "painting.png", "--init", "gone.png"], "gone.png: No such file"),
     "heavy": (["photo.png", "painting.png", "--style-weight", "1e36"], "lower the weights"),
     "endless": (["photo.png", "painting.png", "--iterations", "9" * 19], "iterations is '999"),
     "huge": (["photo.png", "painting.png", "--size", "1" + "0" * 400], "size"),
-    "trace is a photo": (["photo.png", "painting.png", "--trace", "photo.png"], "also the input"),
-    "trace is output": (
-        ["photo.png", "painting.png", "-o", "o.png", "--trace", "o.png"],
-        "also the output",
+    "trace is a photo": (["photo.png", "painting.png", "--trace", "photo.png"], "expected a name"),
+    "trace is a picture": (
+        ["photo.png", "painting.png", "--trace", "o.png"],
+        "expected a name ending in .jsonl",
     ),
+    "report is output": (
+        ["photo.png", "painting.png", "-o", "o.png", "--report", "o.png"],
+        "also another file of this run",
+    ),
+    "an intermediate is an input": (
+        ["o.0001.png", "painting.png", "-o", "o.png", "--save-every", "1"],
+        "o.0001.png: is also the input",
+    ),
+    "no weight at all": (
+        ["photo.png", "painting.png", "--style-weight=0", "--content-weight=0", "--tv-weight=0"],
+        "every term has weight 0",
+    ),
+    "unknown encoder": (["photo.png", "painting.png", "--encoder", "vgg7"], "or a weight file"),
+    "one beta": (["photo.png", "painting.png", "--betas", "0.9"], "betas is '0.9'"),
     "output is input": (["photo.png", "painting.png", "-o", "./photo.png"], "also the input"),
     "output is init": (
         ["photo.png", "painting.png", "--init", "painting.png", "-o", "painting.png"],
@@ -325,6 +344,7 @@ MISTAKES = {
 def test_mistakes_are_one_line(mistake, folder, impasto):
     (folder / "notes.txt").write_text("paint me")
     (folder / "folder.png").mkdir()
+    (folder / "o.0001.png").write_bytes((folder / "photo.png").read_bytes())
     (folder / "cut.png").write_bytes((folder / "photo.png").read_bytes()[:-500])
     arguments, says = MISTAKES[mistake]
     before = {p.name for p in folder.iterdir()}
@@ -430,14 +450,6 @@ def test_json_to_a_closed_pipe_still_saves(folder):
     assert process.wait(timeout=60) == 2
     assert err == "error: standard output was closed by its reader\n"
     assert (folder / "o.png").exists()
-
-
-def test_a_trace_may_be_called_like_an_init(folder, impasto):
-    code, *_ = impasto(
-        "stylize", "photo.png", "painting.png", *QUICK, "--trace", "recoloured", "-q"
-    )
-    assert code == 0
-    assert (folder / "recoloured").read_text().count("\n") == 3
 
 
 def test_what_has_no_weight_asks_for_no_size(folder, impasto):

@@ -6,8 +6,9 @@ import pytest
 
 from conftest import smooth_picture
 from impasto.errors import ExtraMissing, OutputError, SettingsError
-from impasto.files import Files, filled
+from impasto.files import Files, affordable, filled
 from impasto.recipes import recipe, recipes
+from impasto.settings import Settings
 
 BOTH = {"content": "there/photo.jpg", "style": "sample:swirl"}
 
@@ -39,8 +40,8 @@ def test_the_tutorials_files_have_the_tutorials_names():
 def test_every_recipes_files_can_be_named(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     files = Files.of(recipe(name).files, BOTH)
-    files.check()
-    assert files.possible() == (files, [])
+    files.check(iterations=Settings.of(name).total)
+    assert affordable(recipe(name).files) == (recipe(name).files, [])
 
 
 def test_intermediate_pictures_sort_by_iteration():
@@ -55,7 +56,8 @@ def test_intermediate_pictures_sort_by_iteration():
         ("{}.png", r"has the field \{\}"),
         ("{a.__class__}", r"has the field \{a.__class__\}"),
         ("{a", "is no template"),
-        ("{a:q}", "is no template"),
+        ("{a:q}", "has a format; expected a width"),
+        ("{a:1000000000d}", "has a format; expected a width"),
     ],
 )
 def test_bad_templates(template, says):
@@ -68,12 +70,18 @@ def test_missing_libraries_leave_out_wishes_but_not_what_is_asked_for(monkeypatc
         raise ExtraMissing("needs matplotlib")
 
     monkeypatch.setattr("impasto.files.check_report", missing)
-    files = Files(tmp_path / "o.png", report=tmp_path / "r.png", timelapse=tmp_path / "t.gif")
-    left, reasons = files.possible()
-    assert (left.report, left.timelapse) == (None, tmp_path / "t.gif")
+    wishes = {"save_every": 3, "report": "{stem}.png", "timelapse": "{stem}.gif"}
+    kept, reasons = affordable(wishes)
+    assert kept == {"save_every": 3, "timelapse": "{stem}.gif"}
     assert reasons == ["no report: needs matplotlib"]
     with pytest.raises(ExtraMissing):
-        files.check()
+        Files(tmp_path / "o.png", report=tmp_path / "r.png").check()
+
+
+def test_all_that_is_written():
+    files = Files(Path("o.png"), save_every=2, trace=Path("t.jsonl"), report=Path("r.html"))
+    names = [path.name for path in files.written(6)]
+    assert names == ["o.png", "t.jsonl", "r.html", "o.0002.png", "o.0004.png"]
 
 
 @pytest.mark.parametrize("kind", ["trace", "report", "timelapse"])
@@ -82,17 +90,42 @@ def test_no_file_serves_two_purposes(kind, tmp_path):
     photo = tmp_path / f"photo{suffix}"
     smooth_picture(8, 8).save(tmp_path / "p.png")
     (tmp_path / "p.png").rename(photo)
-    with pytest.raises(OutputError, match=f"--{kind} .* is also the input"):
+    with pytest.raises(OutputError, match="is also the input"):
         Files(tmp_path / "o.png", **{kind: photo}).check([str(photo)])
 
 
 def test_report_and_output_collide(tmp_path):
-    with pytest.raises(OutputError, match=r"--report .* is also the output"):
+    with pytest.raises(OutputError, match=r"is also another file of this run, o\.png"):
         Files(tmp_path / "o.png", report=tmp_path / "." / "o.png").check()
 
 
-def test_a_trace_needs_a_place(tmp_path):
-    with pytest.raises(OutputError, match="no folder"):
-        Files(tmp_path / "o.png", trace=tmp_path / "gone" / "t.jsonl").check()
-    with pytest.raises(OutputError, match="a folder"):
-        Files(tmp_path / "o.png", trace=tmp_path).check()
+@pytest.mark.parametrize("role", ["content", "init"])
+def test_intermediate_pictures_spare_the_inputs(role, tmp_path):
+    files = Files(tmp_path / "o.png", save_every=2)
+    own = tmp_path / "o.0004.png"
+    smooth_picture(8, 8).save(own)
+    with pytest.raises(OutputError, match=r"o\.0004\.png: is also the input"):
+        files.check([str(own)], iterations=6)
+    files.check([str(own)], iterations=4)  # the fourth would be the result
+
+
+def test_a_link_to_an_input_is_the_input(tmp_path):
+    smooth_picture(8, 8).save(tmp_path / "p.png")
+    (tmp_path / "link.png").symlink_to(tmp_path / "p.png")
+    with pytest.raises(OutputError, match="is also the input"):
+        Files(tmp_path / "link.png").check([str(tmp_path / "p.png")])
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("gone/t.jsonl", "does not exist"),
+        ("folder.jsonl", "a folder"),
+        ("t.safetensors", "expected a name ending in .jsonl"),
+        ("x" * 300 + ".jsonl", "too long"),
+    ],
+)
+def test_a_trace_needs_a_place(name, says, tmp_path):
+    (tmp_path / "folder.jsonl").mkdir()
+    with pytest.raises(OutputError, match=says):
+        Files(tmp_path / "o.png", trace=tmp_path / name).check()

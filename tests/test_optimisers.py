@@ -153,6 +153,20 @@ def lbfgs_unsearched(evaluate, x):
     return lbfgs(evaluate, x, first_step=1e-3)
 
 
+def test_a_point_asked_for_twice_in_a_row_is_evaluated_and_counted_once():
+    def hesitant(evaluate, x):
+        for step in range(9):
+            at = evaluate(x + step)
+            yield Iterate(step, x + step, evaluate(x + step))
+            assert torch.equal(at.loss, evaluate(x + step).loss)
+
+    calls = []
+    found = rounds(evaluator(quartic, calls), start(), descend=hesitant, evaluations=3)
+    next(found)
+    assert torch.equal(next(found).x, start() + 3)  # the fourth point, the start among them
+    assert len(calls) == 4
+
+
 def test_a_round_that_ends_by_itself_is_a_round():
     at_rest = torch.zeros(4, dtype=torch.float64)
     found = rounds(evaluator(lambda x: x.dot(x)), at_rest, descend=lbfgs, evaluations=5)

@@ -71,6 +71,13 @@ def test_rounds_of_lbfgs_are_scipys(name):
         assert found == pytest.approx(published, rel=1e-6)
 
 
+def test_rounds_are_scipys_where_a_line_search_ends_at_its_last_trial(tmp_path):
+    """From loud noise: scipy neither repeats nor counts a point asked for twice in a row."""
+    loud = {"size": "48x48", "iterations": 2, "noise_scale": 60.0}
+    for found, published in traces("fastai-transfer", ("rocket", "waves"), "fp64", **loud):
+        assert found == pytest.approx(published, rel=1e-6)
+
+
 @pytest.mark.parametrize("name", ROUNDS)
 @pytest.mark.parametrize("pictures", [("astronaut", "swirl"), ("coffee", "ember")])
 def test_iterations_within_a_round_are_scipys(name, pictures):
@@ -339,14 +346,20 @@ def test_transparency_fits_pictures_of_every_scale(photo, painting):
         assert picture.alpha.shape == picture.pixels.shape[1:]
 
 
-def test_reconstruction_finds_the_photograph(photo):
-    shallow = impasto.reconstruct(photo, "relu1_2", size=48, iterations=40, precision="fp32")
-    deep = impasto.reconstruct(photo, "relu4_1", size=48, iterations=40, precision="fp32")
-    errors = [(r.image.pixels - photo.pixels).square().mean() for r in (shallow, deep)]
-    assert errors[0] < 0.003  # above 25 dB
-    assert errors[0] < errors[1] / 2
-    assert shallow.settings.content_layers == {"relu1_2": 1.0}
-    assert set(shallow.steps[-1].terms) == {"content", "style", "variation"}
+def test_reconstruction_finds_the_photograph():
+    photo, layers = fit(read(samples.sample("astronaut")), 96), ("relu1_2", "relu3_1", "relu5_1")
+    results = [impasto.reconstruct(photo, layer, size=96, iterations=40) for layer in layers]
+    errors = [(result.image.pixels - photo.pixels).square().mean() for result in results]
+    assert errors[0] < 2e-3  # 27 dB
+    assert errors == sorted(errors)  # the deeper, the less is known
+    assert results[0].settings.content_layers == {"relu1_2": 1.0}
+    assert set(results[0].steps[-1].terms) == {"content", "style", "variation"}
+
+
+@pytest.mark.parametrize("layers", ["relu1_1", "relu1_1,relu2_1"])
+def test_shallow_textures_are_found_as_well(layers):
+    result = impasto.texture("sample:swirl", size="96x64", iterations=30, style_layers=layers)
+    assert result.steps[-1].loss < result.steps[0].loss / 300
 
 
 def test_texture_has_the_size_and_the_statistics_asked_for(painting):

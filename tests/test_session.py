@@ -98,6 +98,20 @@ def test_one_file_that_fails_does_not_cost_the_others(run, files, monkeypatch):
         assert path.stat().st_size > 0
 
 
+def test_a_result_that_cannot_be_written_does_not_cost_the_others(
+    run, files, monkeypatch, tmp_path
+):
+    def full(*_, **__):
+        raise OutputError("o.png: No space left on device")
+
+    monkeypatch.setattr("impasto.images.writing.write", full)
+    with pytest.raises(OutputError, match="No space left"):
+        paint(run, replace(files, save_every=0), lambda _: None)
+    for path in (files.report, files.timelapse, files.trace):
+        assert path.stat().st_size > 0
+    assert not list(tmp_path.glob(".*"))
+
+
 def test_scales_save_each_iteration_once(photo, painting, files, tmp_path):
     settings = Settings.of(size=64, scales="0.5,1", iterations="4,4", precision="fp32")
     paint(Run(photo, painting, settings), replace(files, report=None, timelapse=None))

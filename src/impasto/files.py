@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import os
+import re
+import stat
 import string
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from impasto.errors import ExtraMissing, OutputError, SettingsError
-from impasto.images import check_writable
+from impasto.images import check_place, check_writable
 from impasto.report import check_film, check_report
 from impasto.samples import found
 
-__all__ = ["Files", "filled"]
+__all__ = ["TRACES", "Files", "affordable", "filled"]
+
+TRACES = (".jsonl", ".json", ".txt", ".log")
+"""Endings of a trace's name, for it is written as it comes, over whatever had that name."""
 
 _OUTPUTS = {
     frozenset({"content", "style"}): "{content}_{style}.png",
     frozenset({"content"}): "{content}_reconstruction.png",
     frozenset({"style"}): "{style}_texture.png",
 }
+_FORMAT = re.compile(r"0?[0-9]{0,2}[ds]?")
 _INTERMEDIATE = "{stem}.{iteration:04d}{suffix}"
 
 
@@ -77,80 +84,98 @@ class Files:
         fields = {"stem": self.output.stem, "suffix": self.output.suffix, "iteration": iteration}
         return self.output.with_name(filled(self.intermediate, fields))
 
-    def possible(self) -> tuple[Files, list[str]]:
-        """These files but for those that need a library not installed, and why each is left out."""
-        needs = {
-            "report": _lack(check_report, self.report),
-            "timelapse": _lack(check_film, self.timelapse),
-        }
-        lacking = {kind: why for kind, why in needs.items() if why}
-        absent: dict[str, Any] = dict.fromkeys(lacking)
-        return replace(self, **absent), [f"no {kind}: {why}" for kind, why in lacking.items()]
+    def written(self, iterations: int) -> Iterator[Path]:
+        """Every file that a run of so many iterations writes, the result first."""
+        yield self.output
+        yield from (path for path in (self.trace, self.report, self.timelapse) if path)
+        every = self.save_every
+        yield from map(self.at, range(every, iterations, every) if every else ())
 
-    def check(self, sources: Iterable[str] = (), size: tuple[int, int] | None = None) -> None:
-        """Raise now what would otherwise go wrong after the run.
+    def check(
+        self,
+        sources: Iterable[str] = (),
+        size: tuple[int, int] | None = None,
+        iterations: int = 0,
+    ) -> None:
+        """Raise now what would otherwise go wrong after a run of so many iterations.
 
         `sources` may be read and so must not be overwritten; `size` is (w, h) where it is known.
         """
         check_writable(self.output, self.bits, self.quality, size)
         if self.save_every:
             check_writable(self.at(9_999_999), self.bits, self.quality, size)
-        if self.trace:
-            _check_trace(self.trace)
+        if self.trace and not _is_device(self.trace):
+            check_place(self.trace, TRACES)
         if self.report:
             check_report(self.report)
         if self.timelapse:
             check_film(self.timelapse)
-        self._check_collisions(sources)
+        self._check_collisions(sources, iterations)
 
-    def _check_collisions(self, sources: Iterable[str]) -> None:
+    def _check_collisions(self, sources: Iterable[str], iterations: int) -> None:
         """No file is both read and written, or written for two purposes."""
         read = {name: Path(found(name)) for name in sources}
-        taken = {p.resolve(): f"the input {name}" for name, p in read.items() if p.is_file()}
-        for kind in ("output", "trace", "report", "timelapse"):
-            path: Path | None = getattr(self, kind)
-            if path is None:
-                continue
-            if path.resolve() in taken:
-                raise OutputError(
-                    f"--{kind} {path}: is also {taken[path.resolve()]}; choose another file"
-                )
-            taken[path.resolve()] = f"the {kind}"
+        taken = {_real(path): f"the input {name}" for name, path in read.items() if _is_file(path)}
+        for path in self.written(iterations):
+            real = _real(path)
+            if real in taken:
+                raise OutputError(f"{path}: is also {taken[real]}; choose another name")
+            taken[real] = f"another file of this run, {path.name}"
+
+
+def _real(path: Path) -> str:
+    """Where a path leads, past links."""
+    return os.path.realpath(path)
+
+
+def _is_file(path: Path) -> bool:
+    return os.path.isfile(path)  # noqa: PTH113 (Path.is_file raises for a name that is too long)
+
+
+def _is_device(path: Path) -> bool:
+    """Such as /dev/stderr, or a pipe."""
+    with suppress(OSError):
+        return not stat.S_ISREG(path.stat().st_mode) and not stat.S_ISDIR(path.stat().st_mode)
+    return False
 
 
 def filled(template: str, fields: Mapping[str, object]) -> str:
     """The template with its fields filled in; SettingsError for one that there is not."""
     try:
-        names = [name for _, name, _, _ in string.Formatter().parse(template) if name is not None]
-        stranger = next((name for name in names if name not in fields), None)
-        text = template.format_map(dict(fields)) if stranger is None else ""
+        parts = [part for part in string.Formatter().parse(template) if part[1] is not None]
+        stranger = next((name for _, name, _, _ in parts if name not in fields), None)
+        wide = any(not _FORMAT.fullmatch(form or "") for _, _, form, _ in parts)
+        text = template.format_map(dict(fields)) if stranger is None and not wide else ""
     except (ValueError, KeyError) as error:  # KeyError: of a field within a field
         raise SettingsError(f"{template!r} is no template of a file name ({error})") from error
     if stranger is not None:
         known = ", ".join(f"{{{field}}}" for field in fields)
         raise SettingsError(f"{template!r} has the field {{{stranger}}}; expected {known}")
+    if wide:
+        raise SettingsError(
+            f"{template!r} has a format; expected a width of at most two digits, as {{index:03d}}"
+        )
     return text
 
 
-def _stem(source: str) -> str:
-    return Path(source.removeprefix("sample:")).stem
+def affordable(wishes: Mapping[str, str | int]) -> tuple[dict[str, str | int], list[str]]:
+    """The wishes but for files that need a library not installed, and why each is left out."""
+    checks = {"report": check_report, "timelapse": check_film}
+    needs = {kind: _lack(check, wishes.get(kind)) for kind, check in checks.items()}
+    kept = {kind: wish for kind, wish in wishes.items() if not needs.get(kind)}
+    return kept, [f"no {kind}: {why}" for kind, why in needs.items() if why]
 
 
-def _lack(check: Callable[[Path], object], path: Path | None) -> str:
-    """What is missing to write `path`, if it is to be written."""
+def _lack(check: Callable[[Path], object], name: str | int | None) -> str:
+    """What is missing to write a file of that name, if it is wished for."""
     try:
-        if path:
-            check(path)
+        with suppress(OutputError):  # a matter of where it goes, which is not known yet
+            if name is not None:
+                check(Path(str(name)))
     except ExtraMissing as error:
         return str(error)
     return ""
 
 
-def _check_trace(path: Path) -> None:
-    """Raise OutputError if a trace cannot be written to `path`; an older one stays untouched."""
-    if path.is_dir():
-        raise OutputError(f"{path}: cannot be written (a folder); expected a file name")
-    if not path.parent.is_dir():
-        raise OutputError(f"{path}: cannot be written (no folder {path.parent}); create it first")
-    if not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise OutputError(f"{path}: cannot be written (no permission); choose another place")
+def _stem(source: str) -> str:
+    return Path(source.removeprefix("sample:")).stem

@@ -18,7 +18,7 @@ from impasto.images import Picture, Source, cover, read, resize
 from impasto.memory import memory_guard
 from impasto.settings import Settings
 
-__all__ = ["Inputs"]
+__all__ = ["Inputs", "check_layers"]
 
 Size = tuple[int, int]
 
@@ -43,6 +43,7 @@ class Inputs:
 
         Without a photograph the canvas has the painting's shape where `size` is one number.
         """
+        _check_terms(settings)
         if content is None and style is None:
             raise SettingsError("there is neither a content nor a style picture; give one")
         content, style = samples.found(content), samples.found(style)
@@ -82,6 +83,21 @@ class Inputs:
         """The painting at the size it is measured at last."""
         pixels = self.pairs[-1].style
         return None if pixels is None else Picture(pixels)
+
+
+def check_layers(settings: Settings) -> None:
+    """SettingsError or WeightsError unless the network and all its layers asked for exist."""
+    net = weights_of(settings.encoder).architecture
+    for tap in (*settings.content_layers, *settings.style_layers):
+        net.tap(tap)
+
+
+def _check_terms(settings: Settings) -> None:
+    """SettingsError where there is nothing to minimise."""
+    content = settings.content_weight and any(settings.content_layers.values())
+    style = settings.style_weight and any(settings.style_layers.values())
+    if not (content or style or settings.tv_weight):
+        raise SettingsError("every term has weight 0; give one of them a weight and layers")
 
 
 def _pixels(picture: Picture | None) -> Tensor | None:

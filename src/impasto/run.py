@@ -102,11 +102,6 @@ class Run:
         return replace(picture, alpha=alpha, record=self._record(step))
 
     @property
-    def total(self) -> int:
-        """Iterations planned, over all scales."""
-        return sum(stage.iterations for stage in self.settings.stages)
-
-    @property
     def done(self) -> int | None:
         """Iterations so far, over all scales; None while there is not even an initial canvas."""
         return self._last.done if self._last else None
@@ -145,7 +140,7 @@ class Run:
             scale=scale,
             iteration=iterate.iteration,
             done=before + iterate.iteration,
-            total=self.total,
+            total=settings.total,
             loss=float(at.loss),
             terms={name: float(term) for name, term in at.terms.items()},
             seconds=seconds,

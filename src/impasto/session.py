@@ -47,9 +47,8 @@ def paint(run: Run, files: Files, show: Show = lambda _: None) -> Outcome:
             _finished(recorder, None)
         raise
     result = run.result("best" if failure else None) if run.done is not None else None
-    if result:
-        result.image.save(files.output, bits=files.bits, quality=files.quality)
-    for problem in (failure, *(_finished(recorder, result) for recorder in recorders)):
+    problems = [_finished(recorder, result) for recorder in recorders]
+    for problem in (failure, *problems):
         if isinstance(problem, ImpastoError):
             raise problem
     return Outcome(result, interrupted=failure is not None)
@@ -66,7 +65,7 @@ class Recorder(Protocol):
 
 
 def _recorders(run: Run, files: Files) -> list[Recorder]:
-    kept: list[Recorder] = []
+    kept: list[Recorder] = [_Picture(files)]
     if files.trace:
         kept.append(_Trace(files))
     if files.save_every:
@@ -85,6 +84,21 @@ def _finished(recorder: Recorder, result: Result | None) -> ImpastoError | None:
     except ImpastoError as error:
         return error
     return None
+
+
+class _Picture:
+    """The result."""
+
+    def __init__(self, files: Files) -> None:
+        self._files = files
+
+    def note(self, step: Step) -> None:
+        pass
+
+    def finish(self, result: Result | None) -> None:
+        files = self._files
+        if result:
+            result.image.save(files.output, bits=files.bits, quality=files.quality)
 
 
 class _Trace:

@@ -47,6 +47,7 @@ Size = Annotated[Longest | tuple[Side, Side], BeforeValidator(_one_or_several)]
 Count = Annotated[int, Field(ge=0, le=10_000_000)]
 Counts = Annotated[Count | tuple[Count, ...], BeforeValidator(_one_or_several)]
 Scales = Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], BeforeValidator(_several)]
+Beta = Annotated[float, Field(ge=0, lt=1)]
 Layers = Annotated[dict[str, Annotated[float, Field(ge=0)]], BeforeValidator(_layers)]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -193,7 +194,7 @@ class Settings(BaseModel):
     decay_every: Counts = _knob(
         "Optimiser", "… after each so many iterations, N or one per scale; 0 never", default=0
     )
-    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = _knob(
+    betas: Annotated[tuple[Beta, Beta], BeforeValidator(_several)] = _knob(
         "Optimiser", "Adam: decay of the gradient's mean and square", default=(0.9, 0.999)
     )
     epsilon: float = _knob("Optimiser", "Adam: added to the denominator", default=1e-8, gt=0)
@@ -238,6 +239,11 @@ class Settings(BaseModel):
         iterations, decays = self._per_scale(self.iterations), self._per_scale(self.decay_every)
         return tuple(map(Stage, self.scales, iterations, decays))
 
+    @property
+    def total(self) -> int:
+        """Iterations planned, over all scales."""
+        return sum(stage.iterations for stage in self.stages)
+
     def _per_scale(self, value: int | tuple[int, ...]) -> tuple[int, ...]:
         return value if isinstance(value, tuple) else (value,) * len(self.scales)
 
@@ -253,7 +259,7 @@ class Settings(BaseModel):
         try:
             return cls(**fields)
         except ValidationError as error:
-            raise SettingsError(_one_line(error)) from None
+            raise SettingsError(_one_line(error, fields)) from None
 
 
 def choices(field: str) -> tuple[str, ...]:
@@ -261,16 +267,21 @@ def choices(field: str) -> tuple[str, ...]:
     return tuple(Settings.model_json_schema()["properties"][field].get("enum", ()))
 
 
-def _one_line(error: ValidationError) -> str:
+def _one_line(error: ValidationError, fields: Mapping[str, Any]) -> str:
+    """What was given for the first field that does not fit, and what is expected of it."""
     errors = error.errors()
-    same = [e for e in errors if e["loc"][:1] == errors[0]["loc"][:1]]
-    first = max(same, key=lambda e: len(e["loc"]))  # of a union, the branch that came furthest
-    reason = first["msg"].removeprefix("Value error, ")
-    if not first["loc"]:
-        return reason
-    field = str(first["loc"][0])
-    if first["type"] == "extra_forbidden":
+    field = str(errors[0]["loc"][0]) if errors[0]["loc"] else ""
+    if not field:
+        return errors[0]["msg"].removeprefix("Value error, ")
+    if errors[0]["type"] == "extra_forbidden":
         return f"{field} is no setting; expected one of {', '.join(Settings.model_fields)}"
-    inner = first["loc"][1:] if field.endswith("_layers") or field == "betas" else ()
-    where = "".join(f"[{part}]" for part in inner)
-    return f"{field}{where} is {first['input']!r}; {reason[0].lower()}{reason[1:]}"
+    branches = [e for e in errors if e["loc"][0] == field]  # several, where types are alternatives
+    deepest = max(branches, key=lambda e: len(e["loc"]))
+    expected = " or ".join(_reason(e) for e in branches if len(e["loc"]) == len(deepest["loc"]))
+    if field.endswith("_layers") and len(deepest["loc"]) > 1:
+        return f"{field}[{deepest['loc'][1]}] is {deepest['input']!r}; input should be {expected}"
+    return f"{field} is {fields[field]!r}; input should be {expected}"
+
+
+def _reason(error: Any) -> str:  # noqa: ANN401 (pydantic's ErrorDetails)
+    return str(error["msg"].removeprefix("Input should be ").partition(", unable to")[0])

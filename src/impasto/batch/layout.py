@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
@@ -29,14 +29,6 @@ class Job:
     pair: Pair
     name: str
     files: Files
-
-    def written(self, iterations: int) -> Iterator[Path]:
-        """Every file that a run of so many iterations writes."""
-        files = self.files
-        every = files.save_every
-        yield files.output
-        yield from (path for path in (files.trace, files.report, files.timelapse) if path)
-        yield from map(files.at, range(every, iterations, every) if every else ())
 
 
 @dataclass(frozen=True)
@@ -79,7 +71,7 @@ class Layout:
             Job(index, pair, name, self._files(name, pair, wishes))
             for index, (pair, name) in enumerate(zip(pairs, names, strict=True))
         ]
-        self._check(jobs, sum(stage.iterations for stage in settings.stages))
+        self._check(jobs, settings.total)
         return jobs
 
     def prepare(self, jobs: Sequence[Job], settings: Settings) -> None:
@@ -116,15 +108,18 @@ class Layout:
 
     def _check(self, jobs: Sequence[Job], iterations: int) -> None:
         """Every file is in the folder, and none is read, or written twice."""
-        home, taken = _real(self.folder), {_real(self.manifest): "the manifest"}
+        home, manifest = _real(self.folder), _real(self.manifest)
+        taken = {manifest: "the manifest"}
         for job in jobs:
             inputs = (job.pair.content, job.pair.style)
             taken.update((_real(path), f"the input {path}") for path in inputs)
         for job in jobs:
-            for path in job.written(iterations):
+            for path in job.files.written(iterations):
                 real = _real(path)
                 if not real.is_relative_to(home):
                     raise OutputError(f"{path}: a link leads out of {self.folder}; remove the link")
+                if manifest in real.parents:
+                    raise OutputError(f"{path}: lies below the manifest; choose another --name")
                 if real in taken:
                     raise OutputError(
                         f"{path}: is also {taken[real]}; choose another --output, or a --name "

@@ -71,7 +71,7 @@ class Manifest:
 
     def latest(self) -> dict[str, Entry]:
         """The last entry of each output; lines that are none are passed over."""
-        if not self.path.exists():
+        if not os.path.lexists(self.path):
             return {}
         with self._opened("rb") as file:
             lines = iter(lambda: file.readline(LONGEST), b"")
@@ -81,9 +81,9 @@ class Manifest:
     def _opened(self, mode: str) -> Iterator[BinaryIO]:
         """The file, unbuffered where it is written to; OSError becomes OutputError."""
         name = shown(self.path)
-        if self.path.exists() and not self.path.is_file():
-            raise OutputError(f"{name}: is not a file; move it away, or choose another --output")
         try:
+            if self.path.exists() and not self.path.is_file():
+                raise OutputError(f"{name}: is not a file; move it, or choose another --output")
             with self.path.open(mode, buffering=0 if "a" in mode else -1) as file:
                 yield cast(BinaryIO, file)
         except OSError as error:

@@ -20,6 +20,7 @@ from impasto.batch.manifest import Entry, Manifest
 from impasto.batch.pairs import Pair
 from impasto.errors import Diverged, ImageError, OutOfMemory, OutputError
 from impasto.images import MAX_PIXELS
+from impasto.inputs import check_layers
 from impasto.run import Result, Run
 from impasto.session import paint
 from impasto.settings import Settings
@@ -70,11 +71,6 @@ class Batch:
         """How many pairs there are."""
         return len(self.jobs)
 
-    @property
-    def iterations(self) -> int:
-        """How many are planned for each pair, over all scales."""
-        return sum(stage.iterations for stage in self.settings.stages)
-
     def __iter__(self) -> Iterator[Entry]:
         """Paint them; see `entries`."""
         return self.entries()
@@ -82,8 +78,10 @@ class Batch:
     def entries(self, show: Show = lambda _: None) -> Iterator[Entry]:
         """Paint pair after pair, show each Step, and tell what became of each pair.
 
-        Raises OutputError if the folder or its manifest cannot be written.
+        Raises OutputError if the folder or its manifest cannot be written, SettingsError or
+        WeightsError for a network or layers that there are not.
         """
+        check_layers(self.settings)
         self.layout.prepare(self.jobs, self.settings)
         latest = {} if self._overwrite else self.manifest.latest()
         checksum = functools.cache(_checksum)

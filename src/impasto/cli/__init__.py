@@ -18,7 +18,7 @@ __all__ = ["app", "main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and exit: 0 done, 2 bad input, 130 interrupted."""
+    """Run the command line and exit: 0 done, 1 part of a batch failed, 2 bad input, 130 Ctrl-C."""
     # Threads that spin while they wait gain 4 % on an idle machine and make two runs on the same
     # cores nine times slower; threads that sleep make them less than twice as slow.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

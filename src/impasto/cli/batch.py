@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,8 +14,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from impasto.cli.options import Asked, with_options
 from impasto.cli.progress import json_line
+from impasto.cli.session import affordable_wishes
 from impasto.errors import OutputError, SettingsError
-from impasto.recipes import recipe
 from impasto.settings import Settings
 from impasto.text import printable
 
@@ -117,21 +116,14 @@ def _home(output: Path | None, folder: Path | None) -> Path:
 
 def _wishes(asked: Asked, settings: Settings) -> dict[str, str | int]:
     """What the recipe writes, as far as the libraries for it are here, and what was asked for."""
-    from impasto.files import Files
-
-    own, names = recipe(settings.recipe).files, {"content": "content", "style": "style"}
-    with TemporaryDirectory() as folder:
-        possible, reasons = Files.of(own, names, Path(folder, "result.png")).possible()
-    for reason in () if asked.quiet else reasons:
-        print(printable(reason), file=sys.stderr)
     wanted = {
         "save_every": asked.save_every,
         "trace": str(asked.trace) if asked.trace else None,
         "report": asked.report,
         "timelapse": asked.timelapse,
     }
-    wishes = {kind: name for kind, name in own.items() if getattr(possible, kind) is not None}
-    wishes |= {kind: name for kind, name in wanted.items() if name is not None}
+    given = {kind: name for kind, name in wanted.items() if name is not None}
+    wishes = {**affordable_wishes(asked, settings), **given}
     return {kind: name for kind, name in wishes.items() if name != "none"}
 
 
@@ -148,7 +140,7 @@ def _pairs(galleries: "Sequence[Gallery]", layout: "Layout", how: str) -> "list[
 def _check_next_time(batch: "Batch", galleries: "Sequence[Gallery]") -> None:
     """No file beside a result is one that the same command would paint from when run again."""
     for job in batch.jobs:
-        for path in job.written(batch.iterations):
+        for path in job.files.written(batch.settings.total):
             if path != job.files.output and any(gallery.has(path) for gallery in galleries):
                 raise OutputError(
                     f"{path}: would be an input when this is run again; choose another --output"
@@ -203,7 +195,7 @@ def _bar(batch: "Batch") -> Iterator[tuple[Show, Note]]:
     )
     console = Console(stderr=True)
     progress = Progress(*columns, console=console, speed_estimate_period=HOUR)
-    each, ended = batch.iterations, Counter[bool]()
+    each, ended = batch.settings.total, Counter[bool]()
     total = each * len(batch)
     task = progress.add_task("", total=total, pairs=f"0/{len(batch)}", iteration="…")
 

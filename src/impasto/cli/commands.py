@@ -13,6 +13,7 @@ from impasto.cli.batch import batch
 from impasto.cli.options import Asked, with_options
 from impasto.cli.session import paint
 from impasto.cli.weights import app as weights
+from impasto.errors import SettingsError
 from impasto.recipes import recipe, recipes
 from impasto.samples import found
 from impasto.settings import Settings
@@ -51,6 +52,8 @@ def stylize(content: Content, style: Style, *, asked: Asked, settings: Settings)
 def reconstruct(content: Content, layer: Layer = None, *, asked: Asked, settings: Settings) -> int:
     """Paint what one layer knows of CONTENT, from noise; several: `--content-layers`."""
     if layer:
+        if settings.content_layers != Settings.of(settings.recipe).content_layers:
+            raise SettingsError("--layer and --content-layers exclude each other; choose one")
         settings = settings.replaced(content_layers=layer)
     return paint(asked, settings, {"content": content})
 

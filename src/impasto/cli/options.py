@@ -106,10 +106,7 @@ def with_options(default: str = DEFAULT_RECIPE) -> Callable[[Command], Command]:
 
 
 def _settings(given: dict[str, Any], default: str) -> Settings:
-    """Options arrive as text or None; `betas` is two numbers in it."""
     overrides = {name: value for name, value in given.items() if value is not None}
-    if "betas" in overrides:
-        overrides["betas"] = tuple(overrides["betas"].split(","))
     return Settings.of(overrides.pop("recipe", default), **overrides)
 
 

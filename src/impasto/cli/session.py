@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from impasto.run import Run
     from impasto.session import Outcome
 
-__all__ = ["paint"]
+__all__ = ["affordable_wishes", "paint"]
 
 
 Wishes = Mapping[str, str | int]
@@ -33,7 +33,8 @@ def paint(
     raised once what there is has been saved.
     """
     files = _files(asked, settings, sources, wishes)
-    files.check([*sources.values(), settings.init, settings.encoder])
+    read = [*sources.values(), settings.init, settings.encoder]
+    files.check(read, iterations=settings.total)
     from impasto.run import Run
     from impasto.session import paint
 
@@ -51,20 +52,28 @@ def _files(
     """What the recipe writes, as far as the libraries for it are here, and what was asked for."""
     from impasto.files import Files
 
-    wishes = recipe(settings.recipe).files if wishes is None else wishes
-    files, reasons = Files.of(wishes, sources, asked.output).possible()
+    files = Files.of(affordable_wishes(asked, settings, wishes), sources, asked.output)
     named = {"report": asked.report, "timelapse": asked.timelapse}
     for kind, name in named.items():
         if name is not None:
             chosen: dict[str, Any] = {kind: None if name == "none" else Path(name)}
             files = replace(files, **chosen)
-    if not asked.quiet:
-        for reason in reasons:
-            print(printable(reason), file=sys.stderr)
     every = files.save_every if asked.save_every is None else asked.save_every
     return replace(
         files, bits=asked.bits, quality=asked.quality, save_every=every, trace=asked.trace
     )
+
+
+def affordable_wishes(
+    asked: Asked, settings: Settings, wishes: Wishes | None = None
+) -> dict[str, str | int]:
+    """What the recipe writes as far as the libraries for it are here; says what is left out."""
+    from impasto.files import affordable
+
+    kept, reasons = affordable(recipe(settings.recipe).files if wishes is None else wishes)
+    for reason in () if asked.quiet else reasons:
+        print(printable(reason), file=sys.stderr)
+    return kept
 
 
 def _shown(asked: Asked) -> progress.Shown:
@@ -89,7 +98,7 @@ def _tell(asked: Asked, run: "Run", files: "Files", outcome: "Outcome") -> None:
 
 def _why_early(run: "Run") -> str:
     """Empty for a run of full length."""
-    if run.done is None or run.done >= run.total:
+    if run.done is None or run.done >= run.settings.total:
         return ""
     reason = "" if run.settings.tolerance > 0 else ", no step descends"
-    return f"stopped after {run.done} of {run.total} iterations{reason}; "
+    return f"stopped after {run.done} of {run.settings.total} iterations{reason}; "

@@ -20,9 +20,9 @@ def rounds(
 ) -> Iterator[Iterate]:
     """Iterates that are each the end of one descent, started from the one before without memory.
 
-    A descent ends at its first iterate after more than `evaluations` evaluations, its start among
-    them, which is how scipy's L-BFGS-B counts `maxfun`, or by itself. Its end is then projected
-    onto the box.
+    A descent ends at its first iterate after more than `evaluations` evaluations, which is how
+    scipy's L-BFGS-B counts `maxfun`, or by itself: its start counts, a point asked for twice in a
+    row does not. Its end is then projected onto the box.
     """
     iterate = Iterate(0, x, evaluate(x))
     for iteration in count(1):
@@ -43,12 +43,18 @@ def _projected(iterate: Iterate, box: Box, evaluate: Evaluate) -> Iterate:
 
 
 class _Counted:
-    """An objective that counts its evaluations; that at the start is known and not repeated."""
+    """An objective that counts its evaluations, that at the start among them, and repeats none.
+
+    A line search may end at the point that it tried last, and ask for it again.
+    """
 
     def __init__(self, evaluate: Evaluate, start: Iterate) -> None:
-        self._evaluate, self._start = evaluate, start
-        self.made = 0
+        self._evaluate = evaluate
+        self._x, self._at = start.x, start.at
+        self.made = 1
 
     def __call__(self, x: Tensor) -> Valued:
-        self.made += 1
-        return self._start.at if x is self._start.x else self._evaluate(x)
+        if not torch.equal(x, self._x):
+            self._x, self._at = x, self._evaluate(x)
+            self.made += 1
+        return self._at
