@@ -148,6 +148,7 @@ _METAVARS = {
     "iterations": "N[,N…]",
     "decay_every": "N[,N…]",
     "betas": "X,X",
+    "clip": "none|gamut|X",
     "init": "NAME|FILE",
     "encoder": "NAME|FILE",
     "first_step": "l1|l2|X",

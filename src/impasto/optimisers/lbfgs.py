@@ -8,6 +8,7 @@ which is what they cost.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import count
 from math import sqrt
 from typing import Literal
@@ -86,44 +87,50 @@ def lbfgs(
     learning_rate. `search` is one of LINE_SEARCHES. In a box, entries held at a bound are left out
     of the direction and steps are projected onto it.
     """
-    seek = line_search(search)
-    pairs = History(history, x)
+    descent = _Descent(
+        evaluate, History(history, x), line_search(search), learning_rate, first_step, box
+    )
     iterate = Iterate(0, x, evaluate(x))
     for iteration in count(1):
         yield iterate
-        trial = _descend(pairs, iterate, evaluate, seek, learning_rate, first_step, box)
+        trial = descent.step(iterate)
         if trial is None:
             return
-        reached = Iterate(iteration, trial.x, trial.at)
-        pairs.update(trial.step, reached.gradient - iterate.gradient)
-        iterate = reached
+        iterate = Iterate(iteration, trial.x, trial.at)
 
 
-def _descend(
-    pairs: History,
-    iterate: Iterate,
-    evaluate: Evaluate,
-    seek: Search,
-    learning_rate: float,
-    first_step: FirstStep,
-    box: Box | None,
-) -> Trial | None:
-    """The step taken along -H g, or if that fails along -g with a new history; None if both do."""
-    gradient = iterate.gradient
-    free = box.free(iterate.x, gradient) if box else None
-    gradient = gradient * free if free is not None else gradient
-    fresh = iterate.iteration == 0
-    for _ in range(2):
-        direction = pairs.direction(gradient)
-        direction = direction * free if free is not None else direction
-        length = learning_rate * _first_length(gradient, first_step) if fresh else learning_rate
-        if direction.dot(gradient) < 0:
-            trial = seek(Ray(evaluate, iterate, direction, box), length)
-            if trial is not None:
-                return trial
-        pairs.forget()
-        fresh = True
-    return None
+@dataclass(frozen=True, eq=False)
+class _Descent:
+    """What all iterations share."""
+
+    evaluate: Evaluate
+    pairs: History
+    seek: Search
+    learning_rate: float
+    first_step: FirstStep
+    box: Box | None
+
+    def step(self, iterate: Iterate) -> Trial | None:
+        """The step taken along -H g, or if that fails along -g without history; None if both do."""
+        free = self.box.free(iterate.x, iterate.gradient) if self.box else None
+        gradient = _masked(iterate.gradient, free)
+        fresh = iterate.iteration == 0
+        for _ in range(2):
+            direction = _masked(self.pairs.direction(gradient), free)
+            length = _first_length(gradient, self.first_step) if fresh else 1.0
+            if direction.dot(gradient) < 0:
+                ray = Ray(self.evaluate, iterate, direction, self.box)
+                trial = self.seek(ray, self.learning_rate * length)
+                if trial is not None:
+                    self.pairs.update(trial.step, trial.at.gradient.reshape(-1) - iterate.gradient)
+                    return trial
+            self.pairs.forget()
+            fresh = True
+        return None
+
+
+def _masked(vector: Tensor, mask: Tensor | None) -> Tensor:
+    return vector if mask is None else vector * mask
 
 
 def _first_length(gradient: Tensor, first_step: FirstStep) -> float:
