@@ -2,6 +2,7 @@
 
 import resource
 import sys
+from contextlib import contextmanager
 from itertools import islice
 
 import av
@@ -216,35 +217,39 @@ def test_an_error_in_the_block_leaves_no_trace(ending, error, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
 
 
-@pytest.fixture
+@contextmanager
 def no_room():
-    """Files of at most 2 kB, as if the disk were full."""
+    """Files of at most 2 kB, as if the disk were full; not for long, as pytest writes too."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2000, limits[1]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_a_full_disk_costs_the_film_only(ending, tmp_path, no_room):
+def test_a_full_disk_costs_the_film_only(ending, tmp_path):
     path = tmp_path / f"f{ending}"
     path.write_bytes(b"old")
-    film = Film(path)
-    noise = torch.Generator().manual_seed(0)
-    raised = []
-    no_room()
-    for step in made_steps((96, 100)):
-        step.canvas.copy_(torch.rand(step.canvas.shape, generator=noise))
-        try:
-            film.note(step)
-        except OutputError as error:
-            raised.append(str(error))
-    try:
-        film.close()
-    except OutputError as error:
-        raised.append(str(error))
+    film, noise, raised = Film(path), torch.Generator().manual_seed(0), []
+    with no_room():
+        for step in made_steps((96, 100)):
+            step.canvas.copy_(torch.rand(step.canvas.shape, generator=noise))
+            raised += told(film.note, step)
+        raised += told(film.close)
     assert raised == [f"{path}: File too large; no film was written"]
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
     assert path.read_bytes() == b"old"
+
+
+def told(action, *arguments):
+    """The OutputError that an action raises, if any, in words."""
+    try:
+        action(*arguments)
+    except OutputError as error:
+        return [str(error)]
+    return []
 
 
 def interrupted(*_):
