@@ -679,3 +679,11 @@ def test_python_of_the_page(block, desk, capsys, monkeypatch):
 def test_the_page_names_every_field():
     table = set(re.findall(r"`(\w+)`", DOCS.partition("## The manifest")[2]))
     assert set(Entry.__dataclass_fields__) <= table
+
+
+@pytest.mark.parametrize("role", ["init", "encoder"])
+def test_what_every_pair_reads_is_not_overwritten(role, folder):
+    settings = SETTINGS.replaced(**{role: "out/result.png"})
+    layout = Layout(Path("out"), "result.png")
+    with pytest.raises(OutputError, match="is also the input"):
+        layout.jobs(pairs_in(".")[:1], settings)

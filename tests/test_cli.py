@@ -323,6 +323,7 @@ MISTAKES = {
         "every term has weight 0",
     ),
     "unknown encoder": (["photo.png", "painting.png", "--encoder", "vgg7"], "or a weight file"),
+    "long init": (["photo.png", "painting.png", "--init", "x" * 300 + ".png"], "too long"),
     "one beta": (["photo.png", "painting.png", "--betas", "0.9"], "betas is '0.9'"),
     "output is input": (["photo.png", "painting.png", "-o", "./photo.png"], "also the input"),
     "output is init": (

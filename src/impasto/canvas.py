@@ -5,8 +5,8 @@ A canvas is (3, h, w) in a colour space; it enters the optimisers as a flat vect
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -89,7 +89,7 @@ def initial_canvas(pair: Pair, settings: Settings, space: ColourSpace, max_pixel
     if settings.init in INITS:
         return INITS[settings.init](pair, settings, space)
     source = samples.found(settings.init)
-    if source == settings.init and not {".", "/"} & set(source) and not Path(source).exists():
+    if source == settings.init and not {".", "/"} & set(source) and not os.path.exists(source):  # noqa: PTH110
         names = ", ".join(INITS)
         raise SettingsError(f"init is {settings.init!r}; expected {names} or a picture file")
     return space.from_srgb(resize(read(source, max_pixels=max_pixels), pair.size).pixels)

@@ -62,8 +62,10 @@ class Inputs:
             for (role, picture), source in zip(last.items(), (content, style), strict=True)
             if picture is not None
         }
-        if settings.init not in INITS and Path(samples.found(settings.init)).is_file():
-            origins["init"] = _identity(samples.found(settings.init))
+        init = samples.found(settings.init)
+        # Path.is_file raises for a name that is too long
+        if settings.init not in INITS and os.path.isfile(init):  # noqa: PTH113
+            origins["init"] = _identity(init)
         pairs = map(Pair, sizes, map(_pixels, contents), map(_pixels, styles))
         return cls(tuple(pairs), contents[-1].alpha if contents[-1] else None, origins)
 

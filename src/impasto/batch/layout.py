@@ -71,7 +71,7 @@ class Layout:
             Job(index, pair, name, self._files(name, pair, wishes))
             for index, (pair, name) in enumerate(zip(pairs, names, strict=True))
         ]
-        self._check(jobs, settings.total)
+        self._check(jobs, settings)
         return jobs
 
     def prepare(self, jobs: Sequence[Job], settings: Settings) -> None:
@@ -106,15 +106,16 @@ class Layout:
             )
         return "/".join(parts)
 
-    def _check(self, jobs: Sequence[Job], iterations: int) -> None:
+    def _check(self, jobs: Sequence[Job], settings: Settings) -> None:
         """Every file is in the folder, and none is read, or written twice."""
         home, manifest = _real(self.folder), _real(self.manifest)
         taken = {manifest: "the manifest"}
+        shared = (Path(settings.init), Path(settings.encoder))  # where these are files
         for job in jobs:
-            inputs = (job.pair.content, job.pair.style)
+            inputs = (job.pair.content, job.pair.style, *shared)
             taken.update((_real(path), f"the input {path}") for path in inputs)
         for job in jobs:
-            for path in job.files.written(iterations):
+            for path in job.files.written(settings.total):
                 real = _real(path)
                 if not real.is_relative_to(home):
                     raise OutputError(f"{path}: a link leads out of {self.folder}; remove the link")
