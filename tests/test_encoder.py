@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from conftest import TINY, random_image, tiny_weights
 from impasto.colour import CAFFE
 from impasto.encoder import ARCHITECTURES, PADDINGS, POOLINGS, Encoder, bundled
+from impasto.encoder.convolution import convolution
 from impasto.errors import ImageTooSmall, SettingsError
 from reference import to_caffe, vgg
 
@@ -86,6 +87,54 @@ def test_relu_taps_are_not_spoilt_by_their_conv_taps():
     _, features = encoder.features(random_image(20, 20), ["conv2_1", "relu2_1"])
     assert (features["conv2_1"] < 0).any()
     assert torch.equal(features["conv2_1"].relu(), features["relu2_1"])
+
+
+def test_a_cotangent_may_be_a_function_that_adds_it():
+    encoder, image = Encoder(tiny_weights(), dtype=torch.float64), random_image(23, 30)
+    tape, features = encoder.features(image, ["relu2_1", "relu3_1"])
+    cotangents = {tap: torch.randn_like(f) for tap, f in features.items()}
+
+    def adding(cotangent):
+        return lambda g: cotangent.clone() if g is None else g.add_(cotangent)
+
+    functions = {tap: adding(cotangent) for tap, cotangent in cotangents.items()}
+    kept = {tap: cotangent.clone() for tap, cotangent in cotangents.items()}
+    assert torch.equal(encoder.pullback(tape, functions), encoder.pullback(tape, cotangents))
+    assert all(torch.equal(cotangents[tap], kept[tap]) for tap in kept)  # nor are they spoilt
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32, torch.float64])
+@pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])
+@pytest.mark.parametrize(("height", "width"), [(8, 12), (7, 12), (8, 11), (3, 5), (2, 2)])
+def test_max_pooling_is_torchs_even_among_equals(dtype, layout, height, width):
+    """Few values, so that most windows hold equals; the first of them takes the cotangent."""
+    generator = torch.Generator().manual_seed(3)
+    x = torch.randint(0, 3, (1, 5, height, width), generator=generator).to(dtype)
+    x = x.contiguous(memory_format=layout).requires_grad_()
+    expected = torch.nn.functional.max_pool2d(x, 2)
+    g = torch.randn(expected.shape, generator=generator).to(dtype).contiguous(memory_format=layout)
+    (pulled,) = torch.autograd.grad(expected, x, g)
+    with torch.no_grad():
+        y, residual = POOLINGS["max"].forward(x)
+        assert torch.equal(y, expected)
+        found = POOLINGS["max"].pullback(g.clone(memory_format=layout), residual)
+    assert torch.equal(found, pulled * (x > 0))  # and the ReLU before it is in it
+    if y.numel() > 5:  # else it has no one layout
+        assert found.is_contiguous(memory_format=layout)
+
+
+@pytest.mark.parametrize("margin", [0, 1])
+def test_packed_convolution_is_the_plain_one(margin):
+    weight, bias = tiny_weights().layers["conv3_1"]
+    x = random_image(9, 13, dtype=torch.float32).new_empty(1, weight.shape[1], 9, 13).normal_()
+    x = x.bfloat16().contiguous(memory_format=torch.channels_last)
+    rough = convolution(weight.bfloat16(), bias.bfloat16(), margin)
+    plain = convolution(weight.bfloat16().float(), bias.bfloat16().float(), margin)
+    for rectify in (False, True):
+        y = plain(x.float(), rectify=rectify)
+        assert relative(rough(x, rectify=rectify).float(), y) < 0.01
+    g = torch.randn(y.shape).bfloat16().contiguous(memory_format=torch.channels_last)
+    assert relative(rough.pullback(g).float(), plain.pullback(g.float())) < 0.01
 
 
 def test_stops_at_the_deepest_tap():

@@ -9,7 +9,14 @@ from conftest import random_image, tiny_weights
 from impasto.colour import SPACES, colour_space
 from impasto.encoder import Encoder
 from impasto.errors import SettingsError
-from impasto.losses import CONTENT_SCALES, STYLE_LOSSES, VARIATIONS, Moments
+from impasto.losses import (
+    CONTENT_SCALES,
+    STATISTICS,
+    STYLE_LOSSES,
+    VARIATIONS,
+    Moments,
+    statistics_read,
+)
 from impasto.objective import Objective, Term
 from reference import gram, to_caffe, vgg
 
@@ -108,6 +115,27 @@ def test_equals_its_transcription(space, names):
         torch.testing.assert_close(found.terms[name], term.detach(), rtol=1e-10, atol=0)
     torch.testing.assert_close(found.loss, sum(found.terms.values()), rtol=1e-12, atol=0)
     assert (found.gradient - gradient).norm() / gradient.norm() < 1e-10
+
+
+def test_a_loss_may_read_either_statistic(monkeypatch):
+    """One that reads the means alone: Σff is neither measured nor pulled back."""
+    monkeypatch.setitem(
+        STYLE_LOSSES, "means", lambda f, a: (f.total / f.count - a.total / a.count).square().sum()
+    )
+    monkeypatch.setitem(
+        STYLE_ORACLE, "means", lambda f, a: ((f.mean((2, 3)) - a.mean((2, 3))) ** 2).sum()
+    )
+    test_equals_its_transcription("caffe", ("mean", "means", "l2-mean"))
+
+
+def test_what_a_loss_does_not_read_is_not_measured():
+    features = torch.rand(1, 4, 5, 6, dtype=torch.float64)
+    moments = Moments.of(features)
+    assert statistics_read(STYLE_LOSSES["gatys"], moments) == {"outer"}
+    assert statistics_read(lambda f, _: f.total.sum() + f.outer.sum(), moments) == {*STATISTICS}
+    partial = Moments.of(features, {"outer"})
+    assert partial.total.isnan().all()
+    assert torch.equal(partial.outer, moments.outer)
 
 
 def test_oracles_cover_every_name():

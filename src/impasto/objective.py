@@ -13,14 +13,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from impasto.colour import CAFFE, ColourSpace
-from impasto.encoder import Encoder
+from impasto.encoder import Cotangent, Encoder
 from impasto.errors import SettingsError
-from impasto.losses import CONTENT_SCALES, STYLE_LOSSES, VARIATIONS, Moments, flat
+from impasto.losses import (
+    CONTENT_SCALES,
+    STYLE_LOSSES,
+    VARIATIONS,
+    Moments,
+    flat,
+    statistics_read,
+)
 
 __all__ = ["Evaluation", "Objective", "Term", "measured"]
 
@@ -88,6 +96,9 @@ class Objective:
         self._variation_weight = variation_term.weight
         self._content = self._features(content, self._content_weights)
         self._style = self._moments(style, self._style_weights)
+        self._read = {
+            tap: statistics_read(self._style_loss, self._style[tap]) for tap in self._style_weights
+        }
 
     def __call__(self, canvas: Tensor) -> Evaluation:
         """Loss, terms and gradient at `canvas`, (3, h, w) in the canvas's colour space."""
@@ -99,9 +110,8 @@ class Objective:
         tape, features = self._encoder.features(canvas, taps, self._space)
         content, cotangents = self._content_and_cotangents(features)
         style, pulls = self._style_and_gradients(features)
-        for tap, moments in pulls.items():
-            cotangent = _cotangent(features[tap], moments)
-            cotangents[tap] = cotangent + cotangents[tap] if tap in cotangents else cotangent
+        for tap, pull in pulls.items():
+            cotangents[tap] = _style_cotangent(features[tap], pull, cotangents.get(tap))
         gradient = gradient + self._encoder.pullback(tape, cotangents)
         terms = self._named(zero + content, zero + style, variation)
         return Evaluation(content + style + variation, terms, gradient)
@@ -122,34 +132,30 @@ class Objective:
 
     def _content_and_cotangents(
         self, features: Mapping[str, Tensor]
-    ) -> tuple[Tensor, dict[str, Tensor]]:
+    ) -> tuple[Tensor, dict[str, Cotangent]]:
         """Σ weight · scale · Σ(F - P)² and its gradient 2 · weight · scale · (F - P) per tap."""
-        loss, cotangents = torch.zeros(()), {}
+        loss = torch.zeros(())
+        cotangents: dict[str, Cotangent] = {}
         for tap, weight in self._content_weights.items():
             difference = features[tap] - self._content[tap]
             channels, count = difference.shape[1], difference[0, 0].numel()
             scale = weight * self._content_scale(channels, count)
             loss = loss + scale * _squares(difference)
-            cotangents[tap] = difference.mul_(2 * scale)  # in place: ours alone
+            cotangents[tap] = partial(_add_scaled, 2 * scale, difference)
         return loss, cotangents
 
     def _style_and_gradients(
         self, features: Mapping[str, Tensor]
-    ) -> tuple[Tensor, dict[str, Moments]]:
-        """Style loss and, per tap, its gradient with respect to the moments (as Moments)."""
-        if not self._style_weights:
-            return torch.zeros(()), {}
-        moments = {tap: _leaf(Moments.of(features[tap])) for tap in self._style_weights}
-        with torch.enable_grad():
-            losses = [
-                weight * self._style_loss(moments[tap], self._style[tap])
-                for tap, weight in self._style_weights.items()
-            ]
-            loss = torch.stack(losses).sum()
-        leaves = [leaf for m in moments.values() for leaf in (m.total, m.outer)]
-        grads = iter(torch.autograd.grad(loss, leaves, allow_unused=True, materialize_grads=True))
-        pulls = {tap: Moments(next(grads), next(grads), m.count) for tap, m in moments.items()}
-        return loss.detach(), pulls
+    ) -> tuple[Tensor, dict[str, dict[str, Tensor]]]:
+        """Style loss and, per tap, its gradients with respect to the statistics it reads."""
+        loss, pulls = torch.zeros(()), {}
+        for tap, weight in self._style_weights.items():
+            moments = Moments.of(features[tap], self._read[tap]).leaf()
+            with torch.enable_grad():
+                part = weight * self._style_loss(moments, self._style[tap])
+                pulls[tap] = moments.gradients(part)
+            loss = loss + part.detach()
+        return loss, pulls
 
     def _variation_and_gradient(self, canvas: Tensor) -> tuple[Tensor, Tensor]:
         if self._variation_weight == 0:
@@ -167,22 +173,42 @@ class Objective:
 def _squares(x: Tensor) -> Tensor:
     """Σ x², accumulated in float32 or better."""
     accurate = torch.promote_types(x.dtype, torch.float32)
-    return x.to(accurate).square().sum()
+    norm: Tensor = torch.linalg.vector_norm(x, dtype=accurate)
+    return norm.square()
 
 
-def _leaf(moments: Moments) -> Moments:
-    return Moments(moments.total.requires_grad_(), moments.outer.requires_grad_(), moments.count)
+def _add_scaled(factor: float, term: Tensor, g: Tensor | None) -> Tensor:
+    """Sum of g and factor · term, in place of whichever is there; both are the pullback's own."""
+    return term.mul_(factor) if g is None else g.add_(term, alpha=factor)
 
 
-def _cotangent(features: Tensor, gradient: Moments) -> Tensor:
-    """Gradient with respect to features (1, c, h, w), from that with respect to their moments.
+def _style_cotangent(
+    features: Tensor, pull: Mapping[str, Tensor], content: Cotangent | None
+) -> Cotangent:
+    """What adds style's cotangent at one tap, and content's if it has one there.
 
-    With S the gradient of Σffᵀ and m that of Σf, a position's cotangent is f·(S + Sᵀ) + m.
+    With S the gradient of Σffᵀ and m that of Σf, a position's cotangent is f·(S + Sᵀ) + m, for
+    features (1, c, h, w).
     """
-    symmetric = (gradient.outer + gradient.outer.T).to(features.dtype)
-    constant = gradient.total.to(features.dtype)
-    if features.is_contiguous(memory_format=torch.channels_last):
-        cotangent = torch.addmm(constant, flat(features).T, symmetric).T
+    columns = flat(features)
+
+    def add(g: Tensor | None) -> Tensor:
+        g = content(g) if content else g
+        g = torch.zeros_like(features) if g is None else g
+        into = flat(g)  # in place: what comes from above is the pullback's own
+        if "outer" in pull:
+            symmetric = (pull["outer"] + pull["outer"].T).to(features.dtype)
+            _add_product(into, symmetric, columns)
+        if "total" in pull:
+            into.add_(pull["total"].to(features.dtype)[:, None])
+        return g
+
+    return add
+
+
+def _add_product(into: Tensor, matrix: Tensor, columns: Tensor) -> None:
+    """Add matrix · columns, of a symmetric matrix: then either layout goes without a copy."""
+    if into.is_contiguous():
+        torch.addmm(into, matrix, columns, out=into)
     else:
-        cotangent = torch.addmm(constant[:, None], symmetric, flat(features))
-    return cotangent.view_as(features[0]).unsqueeze(0)
+        torch.addmm(into.T, columns.T, matrix, out=into.T)

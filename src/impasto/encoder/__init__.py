@@ -3,7 +3,8 @@
 from impasto.encoder.architecture import ARCHITECTURES, Architecture, architecture
 from impasto.encoder.formats import read_weights
 from impasto.encoder.names import ENCODERS, weights_of
-from impasto.encoder.network import PADDINGS, POOLINGS, Encoder, Tape
+from impasto.encoder.network import PADDINGS, Cotangent, Encoder, Tape
+from impasto.encoder.pooling import POOLINGS
 from impasto.encoder.weights import BUNDLED, Weights, bundled
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "PADDINGS",
     "POOLINGS",
     "Architecture",
+    "Cotangent",
     "Encoder",
     "Tape",
     "Weights",

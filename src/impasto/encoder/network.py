@@ -1,15 +1,15 @@
 """Features of a VGG network and their pullback, without autograd.
 
 The weights are frozen, so the gradient with respect to the image needs no graph: the forward pass
-keeps what each layer's derivative needs (the ReLU outputs and the poolings' choices), and the
+keeps what each layer's derivative needs (the ReLUs' outputs and the poolings' choices), and the
 pullback walks the same taps backwards. Pictures enter in any colour space, by default sRGB in
 [0, 1]; the encoder brings them into the one that its weights were trained on.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from itertools import takewhile
-from typing import Any, NamedTuple
+from itertools import pairwise, takewhile
+from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812 (the field's name for it)
@@ -17,56 +17,20 @@ from torch import Tensor
 
 from impasto.colour import SRGB, ColourSpace
 from impasto.encoder.architecture import Architecture
+from impasto.encoder.bits import mask_
+from impasto.encoder.convolution import Convolution, convolution
+from impasto.encoder.pooling import POOLINGS
 from impasto.encoder.weights import Weights
 from impasto.errors import ImageTooSmall, SettingsError
 
-__all__ = ["PADDINGS", "POOLINGS", "Encoder", "Tape"]
+__all__ = ["PADDINGS", "Cotangent", "Encoder", "Tape"]
 
+Cotangent = Callable[[Tensor | None], Tensor]
+"""Adds a gradient with respect to features to what comes from above, if anything does.
 
-class Pooling(NamedTuple):
-    """A 2x2 pooling of stride 2; an odd last row or column is left out."""
-
-    forward: Callable[[Tensor], tuple[Tensor, Any]]  # input -> output, what the pullback needs
-    pullback: Callable[[Tensor, Tensor, Any], Tensor]  # cotangent, input, that -> cotangent
-
-
-def _max(x: Tensor) -> tuple[Tensor, Tensor]:
-    y, places = F.max_pool2d(x, 2, return_indices=True)
-    return y, places
-
-
-def _max_pullback(g: Tensor, x: Tensor, places: Tensor) -> Tensor:
-    window = ([2, 2], [2, 2], [0, 0], [1, 1], False)
-    pulled: Tensor = torch.ops.aten.max_pool2d_with_indices_backward(g, x, *window, places)
-    return pulled
-
-
-def _average(x: Tensor) -> tuple[Tensor, None]:
-    return F.avg_pool2d(x, 2), None
-
-
-def _average_pullback(g: Tensor, x: Tensor, _: None) -> Tensor:
-    window = ([2, 2], [2, 2], [0, 0], False, False, None)
-    pulled: Tensor = torch.ops.aten.avg_pool2d_backward(g, x, *window)
-    return pulled
-
-
-def _l2(x: Tensor) -> tuple[Tensor, Tensor]:
-    y = F.avg_pool2d(x * x, 2).sqrt_()
-    return y, y
-
-
-def _l2_pullback(g: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    # d y/d x = x / 4y; where y is 0 all of x is, and 0 is the derivative that fits a ReLU's
-    ratio = torch.where(y > 0, g / y, 0)
-    return _average_pullback(ratio, x, None).mul_(x)
-
-
-POOLINGS = {
-    "max": Pooling(_max, _max_pullback),
-    "avg": Pooling(_average, _average_pullback),
-    "l2": Pooling(_l2, _l2_pullback),  # root mean square of the four
-}
+It may write into what it is given. A function, not a tensor, so that none of these gradients, some
+of them the largest tensors of all, is made before it is needed, or beside the sum.
+"""
 
 
 def _unpad(g: Tensor) -> Tensor:
@@ -76,6 +40,12 @@ def _unpad(g: Tensor) -> Tensor:
     g[..., 1] += g[..., 0]
     g[..., -2] += g[..., -1]
     return g[..., 1:-1, 1:-1]
+
+
+def _added(g: Tensor | None, cotangent: Tensor | Cotangent) -> Tensor:
+    if isinstance(cotangent, Tensor):
+        return cotangent.clone() if g is None else g.add_(cotangent)  # in place: g is ours
+    return cotangent(g)
 
 
 def _layout(dtype: torch.dtype) -> torch.memory_format:
@@ -96,7 +66,7 @@ class Tape:
 
     space: ColourSpace  # of the picture, and so of its gradient
     path: tuple[str, ...]
-    residuals: Mapping[str, Any]  # relu -> its output; pool -> (input, what its pullback needs)
+    residuals: Mapping[str, Any]  # of a ReLU its output, unless the pooling after it masks as well
 
 
 class Encoder:
@@ -128,7 +98,10 @@ class Encoder:
         self._input = weights.input
         self._pooling = POOLINGS[pooling]
         self._replicate = padding == "replicate"
-        self._layers = {name: self._placed(*layer) for name, layer in weights.layers.items()}
+        self._convolutions = {
+            name: self._placed(name, *weights.layers[name])
+            for name in weights.architecture.convolutions
+        }
 
     @torch.no_grad()
     def features(
@@ -144,41 +117,42 @@ class Encoder:
         x = self._enter(image, space)
         features: dict[str, Tensor] = {}
         residuals: dict[str, Any] = {}
-        for name in path:
+        for name, following in pairwise((*path, "end")):
             match name[:4]:
                 case "conv":
-                    x = self._convolve(name, x)
+                    rectify = following != "end" and name not in wanted  # with its ReLU at once
+                    x = self._convolutions[name](x, rectify=rectify)
                 case "relu":
-                    tapped_before = name.replace("relu", "conv") in wanted
-                    x = x.relu() if tapped_before else x.relu_()  # in place: ours alone
-                    residuals[name] = x
+                    x = x.relu() if name.replace("relu", "conv") in wanted else x
+                    if name in wanted or following[:4] != "pool" or not self._pooling.masks:
+                        residuals[name] = x
                 case "pool":
-                    y, choice = self._pooling.forward(x)
-                    residuals[name] = (x, choice)
-                    x = y
+                    x, residuals[name] = self._pooling.forward(x)
             if name in wanted:
                 features[name] = x
         return Tape(space, path, residuals), features
 
     @torch.no_grad()
-    def pullback(self, tape: Tape, cotangents: Mapping[str, Tensor]) -> Tensor:
+    def pullback(self, tape: Tape, cotangents: Mapping[str, Tensor | Cotangent]) -> Tensor:
         """Gradient with respect to the image, (3, h, w) in its space, float32 (or float64).
 
-        `cotangents` are the gradients with respect to features at taps on the tape.
+        `cotangents` are the gradients with respect to features at taps on the tape, or functions
+        that add them.
         """
         g: Tensor | None = None
         for name in reversed(tape.path):
             if name in cotangents:
-                g = cotangents[name] if g is None else g + cotangents[name]
+                g = _added(g, cotangents[name])
             if g is None:
                 continue
             match name[:4]:
                 case "conv":
-                    g = self._convolve_pullback(name, g)
+                    g = self._convolutions[name].pullback(g)
                 case "relu":
-                    g = torch.ops.aten.threshold_backward(g, tape.residuals[name], 0)
+                    if name in tape.residuals:
+                        g = mask_(g, tape.residuals[name])
                 case "pool":
-                    g = self._pooling.pullback(g, *tape.residuals[name])
+                    g = self._pooling.pullback(g, tape.residuals[name])
         if g is None:
             raise ValueError(f"no cotangent is on the tape, which has {', '.join(tape.path)}")
         return self._leave(g, tape.space)
@@ -196,9 +170,10 @@ class Encoder:
                 f"needs at least {least} px a side; use a larger picture, or a shallower layer"
             )
 
-    def _placed(self, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+    def _placed(self, name: str, weight: Tensor, bias: Tensor) -> Convolution:
+        margin = 0 if self._replicate and name == "conv1_1" else 1
         weight = weight.to(self.device, self.dtype, memory_format=self._layout)
-        return weight, bias.to(self.device, self.dtype)
+        return convolution(weight, bias.to(self.device, self.dtype), margin)
 
     def _enter(self, image: Tensor, space: ColourSpace) -> Tensor:
         accurate = torch.promote_types(self.dtype, torch.float32)
@@ -212,12 +187,3 @@ class Encoder:
         g = g.to(torch.promote_types(self.dtype, torch.float32))
         g = _unpad(g) if self._replicate else g
         return space.pull_convert(g.squeeze(0), self._input)
-
-    def _margin(self, name: str) -> int:
-        return 0 if self._replicate and name == "conv1_1" else 1
-
-    def _convolve(self, name: str, x: Tensor) -> Tensor:
-        return F.conv2d(x, *self._layers[name], padding=self._margin(name))
-
-    def _convolve_pullback(self, name: str, g: Tensor) -> Tensor:
-        return F.conv_transpose2d(g, self._layers[name][0], padding=self._margin(name))

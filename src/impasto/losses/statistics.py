@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
-__all__ = ["Moments"]
+__all__ = ["STATISTICS", "Moments", "flat", "statistics_read"]
 
-_CHUNKS = 16  # a bfloat16 product rounds its result; summing a few in float32 averages that out
+STATISTICS = ("total", "outer")
+
+_CHUNKS = 8  # a bfloat16 product rounds its result; summing a few in float32 averages that out
 _RUN = 64  # and a sum rounds its own
 
 
@@ -26,14 +30,43 @@ class Moments:
     count: int
 
     @classmethod
-    def of(cls, features: Tensor) -> Moments:
-        """Moments over all positions of features (1, c, h, w)."""
+    def of(cls, features: Tensor, wanted: Collection[str] = STATISTICS) -> Moments:
+        """Moments over all positions of features (1, c, h, w); what is not `wanted` is NaN."""
         columns = flat(features)
-        return cls(_total(columns), _outer(columns), columns.shape[1])
+        channels, count = columns.shape
+        missing = torch.full((), torch.nan, device=columns.device)
+        return cls(
+            _total(columns) if "total" in wanted else missing.expand(channels),
+            _outer(columns) if "outer" in wanted else missing.expand(channels, channels),
+            count,
+        )
+
+    @cached_property
+    def gram(self) -> Tensor:
+        """Mean co-activation of channels, (c, c): Σ f fᵀ / M (Gatys et al. 2016 eq. 3: the sum)."""
+        return self.outer / self.count
 
     def __add__(self, other: Moments) -> Moments:
         """Moments of the union of two disjoint sets of positions."""
         return Moments(self.total + other.total, self.outer + other.outer, self.count + other.count)
+
+    def leaf(self) -> Moments:
+        """The same numbers, with respect to which autograd is to differentiate."""
+        total, outer = (x.detach().requires_grad_() for x in (self.total, self.outer))
+        return Moments(total, outer, self.count)
+
+    def gradients(self, loss: Tensor) -> dict[str, Tensor]:
+        """Gradient of a loss of this leaf with respect to each statistic that it reads."""
+        leaves = [getattr(self, name) for name in STATISTICS]
+        found = torch.autograd.grad(loss, leaves, retain_graph=True, allow_unused=True)
+        return {name: g for name, g in zip(STATISTICS, found, strict=True) if g is not None}
+
+
+def statistics_read(loss: Callable[[Moments, Moments], Tensor], moments: Moments) -> set[str]:
+    """Names of the statistics that a style loss looks at: the others need not be measured."""
+    with torch.enable_grad():
+        leaf = moments.leaf()
+        return set(leaf.gradients(loss(leaf, moments)))
 
 
 def flat(features: Tensor) -> Tensor:
@@ -42,7 +75,7 @@ def flat(features: Tensor) -> Tensor:
 
 
 def _total(columns: Tensor) -> Tensor:
-    """Σ f of columns (c, n); bfloat16 rounds once in each short run."""
+    """Σ f of columns (c, n)."""
     if columns.dtype != torch.bfloat16:
         return columns.sum(1)
     runs, rest = _split(columns, _RUN)
@@ -54,13 +87,12 @@ def _outer(columns: Tensor) -> Tensor:
     if columns.dtype != torch.bfloat16:
         return columns @ columns.T
     chunks, rest = _split(columns, max(1, columns.shape[1] // _CHUNKS))
-    products = torch.bmm(chunks.transpose(1, 2), chunks)
-    return products.sum(0, dtype=torch.float32) + rest.T @ rest
+    outer = torch.bmm(chunks.transpose(1, 2), chunks).sum(0, dtype=torch.float32)
+    return outer + rest.T @ rest if len(rest) else outer
 
 
 def _split(columns: Tensor, length: int) -> tuple[Tensor, Tensor]:
-    """Positions of columns (c, n) in runs of `length` > 0, (runs, length, c); the rest (m, c)."""
+    """Positions of columns (c, n) in chunks of `length` > 0, (chunks, length, c); the rest (m, c)."""
     rows = columns.T
-    runs = rows.shape[0] // length
-    whole = rows[: runs * length].reshape(runs, length, rows.shape[1])
-    return whole, rows[runs * length :]
+    whole = len(rows) // length * length
+    return rows[:whole].reshape(-1, length, rows.shape[1]), rows[whole:]

@@ -16,19 +16,14 @@ __all__ = ["STYLE_LOSSES", "StyleLoss"]
 StyleLoss = Callable[[Moments, Moments], Tensor]
 
 
-def gram(moments: Moments) -> Tensor:
-    """Mean co-activation of channels, (c, c): Σ f fᵀ / M (Gatys et al. 2016 eq. 3 sum instead)."""
-    return moments.outer / moments.count
-
-
 def by_positions(canvas: Moments, style: Moments) -> Tensor:
     """mean((G/M - A/M)²) over the C² entries."""
-    return (gram(canvas) - gram(style)).square().mean()
+    return (canvas.gram - style.gram).square().mean()
 
 
 def by_elements(canvas: Moments, style: Moments) -> Tensor:
     """mean((G/(C·M) - A/(C·M))²) over the C² entries (Johnson's neural-style)."""
-    return ((gram(canvas) - gram(style)) / canvas.total.numel()).square().mean()
+    return ((canvas.gram - style.gram) / canvas.total.numel()).square().mean()
 
 
 def unnormalised(canvas: Moments, style: Moments) -> Tensor:
@@ -42,7 +37,7 @@ def gatys(canvas: Moments, style: Moments) -> Tensor:
     The paper's pictures have one size. Where they differ, each Gram is divided by its own M:
     ¼ Σ(G/(C·M) - A/(C·M))².
     """
-    return ((gram(canvas) - gram(style)) / canvas.total.numel()).square().sum() / 4
+    return ((canvas.gram - style.gram) / canvas.total.numel()).square().sum() / 4
 
 
 STYLE_LOSSES: dict[str, StyleLoss] = {

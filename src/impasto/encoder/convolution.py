@@ -1,0 +1,88 @@
+"""A frozen 3x3 convolution: forwards, with its ReLU or without, and back.
+
+Two libraries compute it. torch's own functions serve every device and type, and in float32 on a
+CPU give what every other torch program gets, to the bit. On a CPU that multiplies bfloat16,
+oneDNN is asked directly, as torch's own compiler does: it takes weights that were arranged for it
+once, where torch arranges them anew at every call, and applies the ReLU while a result is still in
+the cache.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F  # noqa: N812 (the field's name for it)
+from torch import Tensor
+
+__all__ = ["Convolution", "convolution"]
+
+_UNIT = [1, 1]  # stride, dilation
+
+
+class Convolution(Protocol):
+    """Weight (out, in, 3, 3), bias (out,), and a margin of 0 or 1 zeros around the input."""
+
+    def __call__(self, x: Tensor, *, rectify: bool) -> Tensor:
+        """(1, in, h, w) -> (1, out, h', w'), through a ReLU if told to `rectify`."""
+
+    def pullback(self, g: Tensor) -> Tensor:
+        """The transpose without bias: (1, out, h', w') -> (1, in, h, w)."""
+
+
+def convolution(weight: Tensor, bias: Tensor, margin: int) -> Convolution:
+    """The fastest convolution for the weight's device and type."""
+    packed = weight.device.type == "cpu" and weight.dtype == torch.bfloat16 and _onednn_has_it()
+    return _Packed(weight, bias, margin) if packed else _Plain(weight, bias, margin)
+
+
+class _Plain:
+    """By torch's functions."""
+
+    def __init__(self, weight: Tensor, bias: Tensor, margin: int) -> None:
+        self._weight, self._bias, self._margin = weight, bias, margin
+
+    def __call__(self, x: Tensor, *, rectify: bool) -> Tensor:
+        y = F.conv2d(x, self._weight, self._bias, padding=self._margin)
+        return y.relu_() if rectify else y  # in place: ours alone
+
+    def pullback(self, g: Tensor) -> Tensor:
+        return F.conv_transpose2d(g, self._weight, padding=self._margin)
+
+
+class _Packed:
+    """By oneDNN; the transpose of a convolution is one with the flipped kernel."""
+
+    def __init__(self, weight: Tensor, bias: Tensor, margin: int) -> None:
+        self._bias, self._margin, self._reach = bias, [margin] * 2, [2 - margin] * 2
+        flipped = weight.transpose(0, 1).flip(2, 3)
+        self._weight, self._flipped = _pack(weight, self._margin), _pack(flipped, self._reach)
+
+    def __call__(self, x: Tensor, *, rectify: bool) -> Tensor:
+        return _convolve(x, self._weight, self._bias, self._margin, "relu" if rectify else "none")
+
+    def pullback(self, g: Tensor) -> Tensor:
+        return _convolve(g, self._flipped, None, self._reach, "none")
+
+
+def _onednn_has_it() -> bool:
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        return False
+    names = ("_convolution_pointwise", "_reorder_convolution_weight", "_is_mkldnn_bf16_supported")
+    library = torch.ops.mkldnn
+    return all(hasattr(library, name) for name in names) and library._is_mkldnn_bf16_supported()
+
+
+def _pack(weight: Tensor, margin: list[int]) -> Tensor:
+    weight = weight.contiguous(memory_format=torch.channels_last)
+    packed: Tensor = torch.ops.mkldnn._reorder_convolution_weight(weight, margin, _UNIT, _UNIT, 1)
+    return packed
+
+
+def _convolve(
+    x: Tensor, weight: Tensor, bias: Tensor | None, margin: list[int], after: str
+) -> Tensor:
+    y: Tensor = torch.ops.mkldnn._convolution_pointwise(
+        x, weight, bias, margin, _UNIT, _UNIT, 1, after, [], ""
+    )
+    return y
