@@ -173,13 +173,13 @@ class Objective:
 def _squares(x: Tensor) -> Tensor:
     """Σ x², accumulated in float32 or better."""
     accurate = torch.promote_types(x.dtype, torch.float32)
-    norm: Tensor = torch.linalg.vector_norm(x, dtype=accurate)
-    return norm.square()
+    return x.to(accurate).square().sum()
 
 
 def _add_scaled(factor: float, term: Tensor, g: Tensor | None) -> Tensor:
     """Sum of g and factor · term, in place of whichever is there; both are the pullback's own."""
-    return term.mul_(factor) if g is None else g.add_(term, alpha=factor)
+    term.mul_(factor)
+    return term if g is None else g.add_(term)
 
 
 def _style_cotangent(
@@ -207,8 +207,12 @@ def _style_cotangent(
 
 
 def _add_product(into: Tensor, matrix: Tensor, columns: Tensor) -> None:
-    """Add matrix · columns, of a symmetric matrix: then either layout goes without a copy."""
+    """Add matrix · columns, of a symmetric matrix; channels last in one operation, else as autograd.
+
+    Published traces follow the last digits of float32 in their first iterations: there the product
+    is rounded before it is added, as it is in every other program.
+    """
     if into.is_contiguous():
-        torch.addmm(into, matrix, columns, out=into)
+        into.add_(matrix @ columns)
     else:
         torch.addmm(into.T, columns.T, matrix, out=into.T)

@@ -92,7 +92,7 @@ def _outer(columns: Tensor) -> Tensor:
 
 
 def _split(columns: Tensor, length: int) -> tuple[Tensor, Tensor]:
-    """Positions of columns (c, n) in chunks of `length` > 0, (chunks, length, c); the rest (m, c)."""
+    """Positions of columns (c, n) in chunks of `length` > 0, (chunks, length, c); rest (m, c)."""
     rows = columns.T
     whole = len(rows) // length * length
     return rows[:whole].reshape(-1, length, rows.shape[1]), rows[whole:]
