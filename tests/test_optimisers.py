@@ -15,14 +15,16 @@ from impasto.optimisers import (
     LINE_SEARCHES,
     Box,
     Iterate,
+    Spectrum,
     adam,
     constant,
     lbfgs,
+    preconditioned,
     rounds,
     stepped,
     until,
 )
-from impasto.optimisers.lbfgs import History
+from impasto.optimisers.history import HISTORIES, Compact, Recursion
 
 
 @dataclass
@@ -219,14 +221,19 @@ def test_quadratic_in_ten_thousand_dimensions(search):
 
 
 @settings(max_examples=30)
-@given(pairs=st.integers(1, 9), history=st.integers(1, 6), seed=st.integers(0, 99))
-def test_history_is_the_dense_update(pairs, history, seed):
+@given(
+    form=st.sampled_from(sorted(HISTORIES)),
+    pairs=st.integers(1, 9),
+    history=st.integers(1, 6),
+    seed=st.integers(0, 99),
+)
+def test_history_is_the_dense_update(form, pairs, history, seed):
     generator = torch.Generator().manual_seed(seed)
     n = 12
     matrix = torch.randn(n, n, generator=generator, dtype=torch.float64)
     matrix = matrix @ matrix.T + torch.eye(n, dtype=torch.float64)
     steps = torch.randn(pairs, n, generator=generator, dtype=torch.float64)
-    kept = History(history, steps[0])
+    kept = HISTORIES[form](history, steps[0])
     for step in steps:
         kept.update(step, matrix @ step)
     gradient = torch.randn(n, generator=generator, dtype=torch.float64)
@@ -244,8 +251,35 @@ def dense_inverse_hessian(steps, changes):
     return inverse
 
 
-def test_pairs_of_no_curvature_are_skipped():
-    kept = History(4, start())
+def test_compact_pairs_in_bfloat16_point_the_same_way():
+    """Over several chunks, with a rest, and after the oldest pairs have been overwritten."""
+    generator = torch.Generator().manual_seed(5)
+    curvature = torch.rand(30_001, generator=generator).pow(4) + 1e-3
+    exact, rough = Recursion(5, curvature), Compact(5, curvature)
+    for _ in range(8):
+        step = torch.randn(curvature.shape, generator=generator)
+        exact.update(step, curvature * step)
+        rough.update(step, curvature * step)
+        gradient = torch.randn(curvature.shape, generator=generator)
+        expected = exact.direction(gradient)
+        found = rough.direction(gradient)
+        assert found.dtype == torch.float32
+        assert (found - expected).norm() < 2e-3 * expected.norm()
+
+
+@pytest.mark.parametrize("form", HISTORIES)
+def test_forgotten_pairs_leave_steepest_descent(form):
+    kept, step = HISTORIES[form](3, start()), start(seed=1)
+    kept.update(step, 2 * step)
+    kept.forget()
+    assert torch.equal(kept.direction(step), -step)
+    kept.update(step, 4 * step)
+    torch.testing.assert_close(kept.direction(step), -step / 4)
+
+
+@pytest.mark.parametrize("form", HISTORIES)
+def test_pairs_of_no_curvature_are_skipped(form):
+    kept = HISTORIES[form](4, start())
     step = start(seed=1)
     kept.update(step, -step)
     kept.update(step, step * 1e-12)
@@ -343,3 +377,61 @@ def test_until_does_not_judge_the_blind_first_step():
 def test_unknown_line_search():
     with pytest.raises(SettingsError, match="none, armijo, strong-wolfe"):
         next(lbfgs(evaluator(quartic), start(), search="golden"))
+
+
+SHAPES = [(3, 6, 8), (3, 7, 9), (1, 6, 9), (3, 7, 8), (3, 1, 5), (3, 5, 1), (3, 1, 1)]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_spectrum_returns_the_picture_and_pulls_back_as_autograd_does(shape):
+    x = torch.randn(shape, dtype=torch.float64)
+    spectrum = Spectrum(x, 0.7)
+    v = spectrum.variables(x.flatten())
+    torch.testing.assert_close(spectrum.canvas(v), x.flatten())
+    cotangent, leaf = torch.randn(x.numel(), dtype=torch.float64), v.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(spectrum.canvas(leaf) @ cotangent, leaf)
+    torch.testing.assert_close(spectrum.pull(cotangent), gradient)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_spectrum_of_power_zero_keeps_lengths(shape):
+    x = torch.randn(shape, dtype=torch.float64)
+    torch.testing.assert_close(Spectrum(x, 0.0).variables(x).norm(), x.norm())
+
+
+def test_spectrum_moves_coarse_features_most():
+    x = torch.randn(1, 32, 32, dtype=torch.float64)
+    spectrum = Spectrum(x, 1.0)
+    wave = torch.arange(32) / 32 * torch.pi
+    coarse, fine = (torch.cos(2 * n * wave).expand(1, 32, 32).double() for n in (2, 8))
+    reach = [spectrum.canvas(spectrum.pull(f)).norm() / f.norm() for f in (coarse, fine)]
+    torch.testing.assert_close(reach[0] / reach[1], torch.tensor(16.0, dtype=torch.float64))
+
+
+def test_preconditioned_descent_yields_canvases_and_gets_there_sooner():
+    """A picture's edges to be matched: curvature rises as f², what the spectrum evens out."""
+    generator = torch.Generator().manual_seed(2)
+    target = torch.randn(1, 24, 32, generator=generator, dtype=torch.float64)
+    edges = Spectrum(target, -1.0)
+
+    def evaluate(x):
+        return At(*edged(x))
+
+    def edged(x):
+        leaf = x.clone().requires_grad_()
+        loss = edges.pull(leaf - target.flatten()).square().sum()
+        return loss.detach(), torch.autograd.grad(loss, leaf)[0].view(target.shape)
+
+    start = torch.zeros(target.numel(), dtype=torch.float64)
+    plain = list(islice(lbfgs(evaluate, start, first_step=0.1), 12))
+    spectrum = Spectrum(target, 1.0)
+    quick = list(
+        islice(
+            preconditioned(lambda f, v: lbfgs(f, v, first_step=0.1), evaluate, start, spectrum), 12
+        )
+    )
+    assert all(isinstance(iterate, Iterate) for iterate in quick)
+    assert [iterate.iteration for iterate in quick] == list(range(len(quick)))
+    last = quick[-1]
+    torch.testing.assert_close(last.at.loss, edged(last.x)[0])
+    assert last.at.loss < 0.01 * plain[len(quick) - 1].at.loss

@@ -1,8 +1,8 @@
 """From settings to the parts they describe: network, objective, optimiser."""
 
-import functools
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache, partial
 
 import torch
 from torch import Tensor
@@ -13,7 +13,17 @@ from impasto.encoder import Encoder, weights_of
 from impasto.losses import Moments
 from impasto.machine import choose_device, choose_dtype, choose_threads
 from impasto.objective import Objective, Term, measured
-from impasto.optimisers import Box, Evaluate, Iterate, adam, lbfgs, rounds, stepped
+from impasto.optimisers import (
+    Box,
+    Evaluate,
+    Iterate,
+    Spectrum,
+    adam,
+    lbfgs,
+    preconditioned,
+    rounds,
+    stepped,
+)
 from impasto.settings import Settings, Stage
 
 __all__ = ["Shelf", "encoder_for", "hardware_for", "objective_for", "optimiser_for"]
@@ -29,7 +39,7 @@ def encoder_for(settings: Settings) -> Encoder:
     return _encoder(settings.encoder, settings.pooling, settings.padding, dtype, device)
 
 
-@functools.lru_cache(maxsize=2)
+@lru_cache(maxsize=2)
 def _encoder(
     name: str, pooling: str, padding: str, dtype: torch.dtype, device: torch.device
 ) -> Encoder:
@@ -86,32 +96,44 @@ def objective_for(
 
 
 def optimiser_for(
-    evaluate: Evaluate, x: Tensor, stage: Stage, settings: Settings, space: ColourSpace
+    evaluate: Evaluate, canvas: Tensor, stage: Stage, settings: Settings, space: ColourSpace
 ) -> Iterator[Iterate]:
-    """The optimiser that the settings describe at one scale, from a flat canvas `x` in `space`."""
-    limits = bounds(settings, space, x)
+    """The optimiser that the settings describe at one scale, from a canvas (3, h, w) in `space`."""
+    limits = bounds(settings, space, canvas)
     box = Box(*limits) if limits else None
-    x = box.project(x) if box else x
+    x = box.project(canvas.flatten()) if box else canvas.flatten()
     if settings.optimiser == "adam":
         rate = stepped(settings.learning_rate, stage.decay_every, settings.decay)
         betas, epsilon = settings.betas, settings.epsilon
         return adam(evaluate, x, rate=rate, betas=betas, epsilon=epsilon, box=box)
-    descend = _descent(stage, settings, space)
-    if settings.evaluations:
-        return rounds(evaluate, x, descend=descend, evaluations=settings.evaluations, box=box)
-    return descend(evaluate, x, box=box)
+    descend = partial(_descent(stage, settings, space), box=box)
+    if settings.precondition and box is None:
+        spectrum = Spectrum(canvas, settings.precondition)
+        return preconditioned(descend, evaluate, x, spectrum)
+    return descend(evaluate, x)
 
 
 def _descent(
     stage: Stage, settings: Settings, space: ColourSpace
 ) -> Callable[..., Iterator[Iterate]]:
-    """L-BFGS as the settings describe it; a round of it has no more iterations than evaluations."""
+    """L-BFGS as the settings describe it, perhaps in rounds of so many evaluations."""
+    descend = _plain_descent(stage, settings, space)
+    if settings.evaluations:
+        return partial(rounds, descend=descend, evaluations=settings.evaluations)
+    return descend
+
+
+def _plain_descent(
+    stage: Stage, settings: Settings, space: ColourSpace
+) -> Callable[..., Iterator[Iterate]]:
+    """L-BFGS; a round of it has no more iterations than evaluations."""
     first, longest = settings.first_step, settings.evaluations or stage.iterations
-    return functools.partial(
+    return partial(
         lbfgs,
         learning_rate=settings.learning_rate,
         first_step=first if isinstance(first, str) else first * space.gain[1] / 255,
         history=min(settings.history, max(1, longest)),
+        form="compact" if hardware_for(settings)[1] == torch.bfloat16 else "recursion",
         search=settings.line_search,
     )
 

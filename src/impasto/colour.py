@@ -8,6 +8,7 @@ Every space here is sRGB with its channels reordered, scaled and shifted:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -28,12 +29,12 @@ class ColourSpace:
 
     def from_srgb(self, rgb: Tensor) -> Tensor:
         """(..., 3, h, w) in [0, 1] -> the same picture in this space."""
-        return self._gain(rgb) * rgb[..., self.order, :, :] + self._column(rgb, self.shift)
+        return self._gain(rgb) * _reordered(rgb, self.order) + _column(self.shift, rgb)
 
     def to_srgb(self, x: Tensor) -> Tensor:
         """Inverse of `from_srgb`; not clipped."""
-        rgb = (x - self._column(x, self.shift)) / self._gain(x)
-        return rgb[..., self._inverse(), :, :]
+        rgb = (x - _column(self.shift, x)) / self._gain(x)
+        return _reordered(rgb, self._inverse())
 
     def convert(self, x: Tensor, target: ColourSpace) -> Tensor:
         """X in this space -> the same picture in `target`; exactly x where they are the same."""
@@ -43,8 +44,8 @@ class ColourSpace:
         """Gradient with respect to x, from that with respect to `convert(x, target)`."""
         if target == self:
             return cotangent
-        rgb = (cotangent * target._gain(cotangent))[..., target._inverse(), :, :]
-        return rgb[..., self.order, :, :] / self._gain(rgb)
+        rgb = _reordered(cotangent * target._gain(cotangent), target._inverse())
+        return _reordered(rgb, self.order) / self._gain(rgb)
 
     @property
     def low(self) -> tuple[float, float, float]:
@@ -57,14 +58,26 @@ class ColourSpace:
         return tuple(g + s for g, s in zip(self.gain, self.shift, strict=True))  # type: ignore[return-value]
 
     def _gain(self, like: Tensor) -> Tensor:
-        return self._column(like, self.gain)
+        return _column(self.gain, like)
 
-    def _inverse(self) -> list[int]:
-        return [self.order.index(channel) for channel in range(3)]
+    def _inverse(self) -> tuple[int, ...]:
+        return tuple(self.order.index(channel) for channel in range(3))
 
-    @staticmethod
-    def _column(like: Tensor, values: tuple[float, float, float]) -> Tensor:
-        return torch.tensor(values, dtype=like.dtype, device=like.device).view(3, 1, 1)
+
+def _reordered(x: Tensor, order: tuple[int, ...]) -> Tensor:
+    """Channels of x (..., 3, h, w) in this order."""
+    return torch.stack([x[..., channel, :, :] for channel in order], -3)
+
+
+def _column(values: tuple[float, float, float], like: Tensor) -> Tensor:
+    return _constant(values, like.dtype, like.device)
+
+
+@cache  # made once: a copy to a GPU would wait for it, and cannot be part of a captured graph
+def _constant(
+    values: tuple[float, float, float], dtype: torch.dtype, device: torch.device
+) -> Tensor:
+    return torch.tensor(values, dtype=dtype, device=device).view(3, 1, 1)
 
 
 SRGB = ColourSpace("srgb", (0, 1, 2), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0))

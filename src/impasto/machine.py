@@ -15,6 +15,9 @@ __all__ = ["DTYPES", "Choice", "choose_device", "choose_dtype", "choose_threads"
 
 T = TypeVar("T")
 
+_CPUS = Path("/sys/devices/system/cpu")  # Linux tells of its cores here
+_QUOTA = Path("/sys/fs/cgroup/cpu.max")  # and of its containers' limits here
+
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp64": torch.float64}
 
 
@@ -50,12 +53,34 @@ def choose_dtype(name: str, device: torch.device) -> Choice[torch.dtype]:
 
 
 def choose_threads(asked: int) -> Choice[int]:
-    """CPU threads: as asked, or one for each core this process may use."""
+    """CPU threads: as asked, or one for each core, within what this process may use.
+
+    Two threads of one core share the units that multiply, and only wait for each other.
+    """
     if asked:
         return Choice(asked, "asked for")
-    if hasattr(os, "sched_getaffinity"):
-        return Choice(len(os.sched_getaffinity(0)), "one per core")
-    return Choice(os.cpu_count() or 1, "one per core")
+    affine = getattr(os, "sched_getaffinity", None)  # not everywhere
+    cpus = affine(0) if affine else range(os.cpu_count() or 1)
+    cores = len({_core(cpu) for cpu in cpus})
+    quota = _cpu_quota()
+    if quota is not None and quota < cores:
+        return Choice(max(1, quota), "what this container may use")
+    return Choice(cores, "one per core")
+
+
+def _core(cpu: int) -> str:
+    """What tells the core of a logical processor from others: the list of its threads."""
+    with suppress(OSError):
+        return (_CPUS / f"cpu{cpu}/topology/thread_siblings_list").read_text("ascii")
+    return str(cpu)
+
+
+def _cpu_quota() -> int | None:
+    """Processors' worth of time that the control group grants, rounded; None without a limit."""
+    with suppress(OSError, ValueError):
+        granted, _, period = _QUOTA.read_text("ascii").partition(" ")
+        return round(int(granted) / int(period))
+    return None
 
 
 def describe_cpu() -> str:

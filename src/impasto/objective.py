@@ -207,7 +207,7 @@ def _style_cotangent(
 
 
 def _add_product(into: Tensor, matrix: Tensor, columns: Tensor) -> None:
-    """Add matrix · columns, of a symmetric matrix; channels last in one operation, else as autograd.
+    """Add matrix · columns, of a symmetric matrix: channels last at once, else as autograd does.
 
     Published traces follow the last digits of float32 in their first iterations: there the product
     is rounded before it is added, as it is in every other program.

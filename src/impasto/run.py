@@ -22,7 +22,7 @@ from impasto.encoder import Encoder, weights_of
 from impasto.errors import Diverged
 from impasto.images import MAX_PIXELS, Picture, Source, resize
 from impasto.inputs import Inputs
-from impasto.memory import memory_guard
+from impasto.memory import kept_memory, memory_guard
 from impasto.metadata import make_record
 from impasto.objective import Evaluation
 from impasto.optimisers import Iterate, until
@@ -80,7 +80,7 @@ class Run:
         """
         self._steps, self._last, self._best = [], None, None
         width, height = self.inputs.size
-        with memory_guard(f"{width}x{height} px"):
+        with memory_guard(f"{width}x{height} px"), kept_memory():
             started, done = time.perf_counter(), 0
             encoder = encoder_for(self.settings)
             for pair, stage in zip(self.inputs.pairs, self.settings.stages, strict=True):
@@ -130,7 +130,7 @@ class Run:
         def evaluate(x: Tensor) -> Evaluation:
             return objective(x.view_as(canvas))
 
-        iterates = optimiser_for(evaluate, canvas.flatten(), stage, settings, space)
+        iterates = optimiser_for(evaluate, canvas, stage, settings, space)
         return until(iterates, stage.iterations, settings.tolerance)
 
     def _step(self, iterate: Iterate, scale: int, before: int, seconds: float) -> Step:

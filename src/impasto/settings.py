@@ -199,6 +199,13 @@ class Settings(BaseModel):
     )
     epsilon: float = _knob("Optimiser", "Adam: added to the denominator", default=1e-8, gt=0)
     history: int = _knob("Optimiser", "L-BFGS: curvature pairs kept", default=100, ge=1, le=1000)
+    precondition: float = _knob(
+        "Optimiser",
+        "L-BFGS: first guess of how steps fall with spatial frequency, 1/f^X; not if clipped",
+        default=0.0,
+        ge=0,
+        le=2,
+    )
     line_search: Literal["none", "armijo", "strong-wolfe", "more-thuente"] = _knob(
         "Optimiser", "L-BFGS: how the step length is found", default="none"
     )
