@@ -299,14 +299,14 @@ def test_other_errors_pass_through(photo, painting, monkeypatch):
 
 
 def test_bfloat16_follows_float32():
-    """On the sample pictures at 128 px, ten iterations end within 5 % of float32's loss."""
+    """On the sample pictures at 96 px, forty iterations end within 2 % of float32's loss."""
     losses = {}
     for precision in ("fp32", "bf16"):
         result = impasto.stylize(
-            "sample:astronaut", "sample:swirl", size=128, iterations=10, precision=precision
+            "sample:astronaut", "sample:swirl", size=96, iterations=40, precision=precision
         )
         losses[precision] = result.steps[-1].loss
-    assert losses["bf16"] == pytest.approx(losses["fp32"], rel=0.05)
+    assert losses["bf16"] == pytest.approx(losses["fp32"], rel=0.02)
 
 
 def test_tensor_results_are_pictures(photo, painting):
