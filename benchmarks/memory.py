@@ -24,6 +24,7 @@ from scene import Scene, add_pictures, area
 
 MB = 1e6
 RECIPE = "neural-style"
+BLOCK = 10  # pairs
 
 
 def resident(pid: int | str, field: str) -> float:
@@ -76,15 +77,22 @@ def pair_megabytes(settings: impasto.Settings) -> float:
     return 2 * 3 * width * height * dtype.itemsize / MB
 
 
+def declared_megabytes(settings: impasto.Settings, pairs: int) -> float:
+    """What so many pairs take: in bfloat16 they are given room ten at a time."""
+    dtype = choose_dtype(settings.precision, torch.device("cpu")).value
+    together = BLOCK if dtype == torch.bfloat16 else 1
+    kept = min(pairs, settings.history)
+    return pair_megabytes(settings) * together * -(-kept // together)
+
+
 def trace_rows(trace: list[float], settings: impasto.Settings) -> list[list[str]]:
     """Per iteration: resident, growth since the last, pairs' share so far, and what is beyond.
 
     The initial canvas is the origin; the first pair appears with the first iteration.
     """
-    pair = pair_megabytes(settings)
     rows = []
     for n, now in enumerate(trace):
-        history = pair * min(n, settings.history)
+        history = declared_megabytes(settings, n)
         beyond = now - trace[0] - history
         growth = now - trace[max(0, n - 1)]
         rows.append([str(n), *(f"{mb:,.0f}" for mb in (now, growth, history, beyond))])

@@ -223,7 +223,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, help="longest side; 256 for precision, 512 for time")
     parser.add_argument("--iterations", type=int, help="100 for precision, 500 for time")
     parser.add_argument("--recipe", default="standard", help="of precision's runs")
-    parser.add_argument("--most", type=int, default=150, help="of our iterations at full size")
+    parser.add_argument("--most", type=int, default=250, help="of our iterations at full size")
     o = parser.parse_args()
     torch.set_num_threads(choose_threads(0).value)
     if o.only != "time":

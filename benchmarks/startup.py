@@ -9,6 +9,7 @@ the clock when the line of that iteration comes out of `impasto stylize --json`.
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -52,6 +53,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=512)
     parser.add_argument("--repeats", type=int, default=5)
     o = parser.parse_args()
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # modules are compiled once, as installed ones
     python = sys.executable
     label = f"impasto stylize, {o.size} px"
     subjects = {

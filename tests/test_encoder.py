@@ -123,6 +123,19 @@ def test_max_pooling_is_torchs_even_among_equals(dtype, layout, height, width):
         assert found.is_contiguous(memory_format=layout)
 
 
+def test_fast_float32_is_float32():
+    """To rounding, features and gradient; max pooling may choose otherwise between near equals."""
+    image, taps = random_image(70, 61, dtype=torch.float32), ["relu1_1", "relu3_1", "relu5_1"]
+    results = []
+    for exact in (True, False):
+        encoder = Encoder(bundled("vgg19"), exact=exact)
+        tape, features = encoder.features(image, taps)
+        gradient = encoder.pullback(tape, {tap: torch.ones_like(f) for tap, f in features.items()})
+        results.append((*features.values(), gradient))
+    for expected, found in zip(*results, strict=True):
+        assert relative(found, expected) < 1e-4
+
+
 @pytest.mark.parametrize("margin", [0, 1])
 def test_packed_convolution_is_the_plain_one(margin):
     weight, bias = tiny_weights().layers["conv3_1"]

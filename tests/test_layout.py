@@ -24,6 +24,7 @@ ORDER = [
     "encoder",
     "losses",
     "objective",
+    "graph",
     "optimisers",
     "machine",
     "assembly",

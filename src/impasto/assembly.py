@@ -36,14 +36,18 @@ def encoder_for(settings: Settings) -> Encoder:
     """
     device, dtype, threads = hardware_for(settings)
     torch.set_num_threads(threads)
-    return _encoder(settings.encoder, settings.pooling, settings.padding, dtype, device)
+    exact = settings.precision == "fp32"
+    return _encoder(settings.encoder, settings.pooling, settings.padding, dtype, device, exact)
 
 
 @lru_cache(maxsize=2)
 def _encoder(
-    name: str, pooling: str, padding: str, dtype: torch.dtype, device: torch.device
+    name: str, pooling: str, padding: str, dtype: torch.dtype, device: torch.device, exact: bool
 ) -> Encoder:
-    return Encoder(weights_of(name), pooling=pooling, padding=padding, dtype=dtype, device=device)
+    weights = weights_of(name)
+    return Encoder(
+        weights, pooling=pooling, padding=padding, dtype=dtype, device=device, exact=exact
+    )
 
 
 class Shelf:

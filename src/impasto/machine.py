@@ -18,7 +18,12 @@ T = TypeVar("T")
 _CPUS = Path("/sys/devices/system/cpu")  # Linux tells of its cores here
 _QUOTA = Path("/sys/fs/cgroup/cpu.max")  # and of its containers' limits here
 
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp64": torch.float64}
+DTYPES = {
+    "bf16": torch.bfloat16,
+    "fast32": torch.float32,
+    "fp32": torch.float32,
+    "fp64": torch.float64,
+}
 
 
 @dataclass(frozen=True)

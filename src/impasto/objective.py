@@ -134,7 +134,7 @@ class Objective:
         self, features: Mapping[str, Tensor]
     ) -> tuple[Tensor, dict[str, Cotangent]]:
         """Σ weight · scale · Σ(F - P)² and its gradient 2 · weight · scale · (F - P) per tap."""
-        loss = torch.zeros(())
+        loss = torch.zeros(())  # on no device in particular
         cotangents: dict[str, Cotangent] = {}
         for tap, weight in self._content_weights.items():
             difference = features[tap] - self._content[tap]

@@ -20,6 +20,7 @@ from impasto.canvas import Pair, enlarged, initial_canvas
 from impasto.colour import colour_space
 from impasto.encoder import Encoder, weights_of
 from impasto.errors import Diverged
+from impasto.graph import captured
 from impasto.images import MAX_PIXELS, Picture, Source, resize
 from impasto.inputs import Inputs
 from impasto.memory import kept_memory, memory_guard
@@ -130,7 +131,8 @@ class Run:
         def evaluate(x: Tensor) -> Evaluation:
             return objective(x.view_as(canvas))
 
-        iterates = optimiser_for(evaluate, canvas, stage, settings, space)
+        recorded = captured(evaluate, canvas.flatten())
+        iterates = optimiser_for(recorded, canvas, stage, settings, space)
         return until(iterates, stage.iterations, settings.tolerance)
 
     def _step(self, iterate: Iterate, scale: int, before: int, seconds: float) -> Step:

@@ -161,8 +161,11 @@ class Settings(BaseModel):
     padding: Literal["zero", "replicate"] = _knob(
         "Network", "its first layer's border: mean colour or edge colour", default="zero"
     )
-    precision: Literal["auto", "fp32", "bf16", "fp64"] = _knob(
-        "Network", "arithmetic; auto is bf16 where the hardware multiplies it", default="auto"
+    precision: Literal["auto", "bf16", "fast32", "fp32", "fp64"] = _knob(
+        "Network",
+        "arithmetic; fp32 is other programs' to the last digit, fast32 is not; auto is bf16 where "
+        "the hardware multiplies it, else fast32",
+        default="auto",
     )
     device: Literal["auto", "cpu", "cuda", "mps"] = _knob(
         "Network", "where it runs; auto is the fastest there is", default="auto"

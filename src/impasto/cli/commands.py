@@ -123,7 +123,7 @@ def info(
     as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
 ) -> None:
     """Print versions, hardware, what would be used of it and why, and the bundled weights."""
-    from impasto.encoder import BUNDLED
+    from impasto.encoder import BUNDLED, describe_convolutions
     from impasto.machine import choose_device, choose_dtype, choose_threads, describe_cpu
     from impasto.metadata import versions
 
@@ -135,6 +135,7 @@ def info(
         "device": f"{device.value} ({device.reason})",
         "precision": f"{dtype.value} ({dtype.reason})".replace("torch.", ""),
         "threads": f"{threads.value} ({threads.reason})",
+        "convolutions": describe_convolutions(device.value, dtype.value, exact=False),
         **{f"weights of {name}": f"sha256 {digest}" for name, digest in BUNDLED.items()},
         "recipes": ", ".join(recipes()),
     }

@@ -1,6 +1,7 @@
 """The frozen network: layer tables, weights, features and their pullback."""
 
 from impasto.encoder.architecture import ARCHITECTURES, Architecture, architecture
+from impasto.encoder.convolution import describe_convolutions
 from impasto.encoder.formats import read_weights
 from impasto.encoder.names import ENCODERS, weights_of
 from impasto.encoder.network import PADDINGS, Cotangent, Encoder, Tape
@@ -20,6 +21,7 @@ __all__ = [
     "Weights",
     "architecture",
     "bundled",
+    "describe_convolutions",
     "read_weights",
     "weights_of",
 ]

@@ -1,21 +1,21 @@
 """A frozen 3x3 convolution: forwards, with its ReLU or without, and back.
 
 Two libraries compute it. torch's own functions serve every device and type, and in float32 on a
-CPU give what every other torch program gets, to the bit. On a CPU that multiplies bfloat16,
-oneDNN is asked directly, as torch's own compiler does: it takes weights that were arranged for it
-once, where torch arranges them anew at every call, and applies the ReLU while a result is still in
-the cache.
+CPU give what every other torch program gets, to the bit. On an x86 CPU oneDNN can be asked
+directly, as torch's own compiler does: it takes weights that were arranged for it once, where torch
+arranges them anew at every call, and applies the ReLU while a result is still in the cache.
 """
 
 from __future__ import annotations
 
+import platform
 from typing import Protocol
 
 import torch
 import torch.nn.functional as F  # noqa: N812 (the field's name for it)
 from torch import Tensor
 
-__all__ = ["Convolution", "convolution"]
+__all__ = ["Convolution", "convolution", "describe_convolutions", "layout"]
 
 _UNIT = [1, 1]  # stride, dilation
 
@@ -30,10 +30,35 @@ class Convolution(Protocol):
         """The transpose without bias: (1, out, h', w') -> (1, in, h, w)."""
 
 
-def convolution(weight: Tensor, bias: Tensor, margin: int) -> Convolution:
-    """The fastest convolution for the weight's device and type."""
-    packed = weight.device.type == "cpu" and weight.dtype == torch.bfloat16 and _onednn_has_it()
-    return _Packed(weight, bias, margin) if packed else _Plain(weight, bias, margin)
+def convolution(weight: Tensor, bias: Tensor, margin: int, *, exact: bool = True) -> Convolution:
+    """The fastest convolution for the weight's device and type; in float32 it may be `exact`."""
+    kind = _Packed if _packs(weight.device, weight.dtype, exact) else _Plain
+    return kind(weight, bias, margin)
+
+
+def layout(dtype: torch.dtype, *, exact: bool) -> torch.memory_format:
+    """What convolutions want: channels last, except in float64 and where float32 is to be exact.
+
+    With the default layout float32 features equal those of every other torch program to the bit,
+    and so do the choices of ReLU and max pooling, on which a gradient's last digits hang.
+    """
+    default = dtype == torch.float64 or (dtype == torch.float32 and exact)
+    return torch.contiguous_format if default else torch.channels_last
+
+
+def describe_convolutions(device: torch.device, dtype: torch.dtype, *, exact: bool) -> str:
+    """Which library computes them, for people."""
+    if _packs(device, dtype, exact):
+        return "oneDNN (weights arranged once, ReLU applied on the way)"
+    if device.type == "cuda":
+        return "cuDNN (each evaluation one CUDA graph)"
+    return "torch's own (the digits of every other torch program)"
+
+
+def _packs(device: torch.device, dtype: torch.dtype, exact: bool) -> bool:
+    if device.type != "cpu" or layout(dtype, exact=exact) != torch.channels_last:
+        return False
+    return _onednn_has(dtype)
 
 
 class _Plain:
@@ -65,12 +90,16 @@ class _Packed:
         return _convolve(g, self._flipped, None, self._reach, "none")
 
 
-def _onednn_has_it() -> bool:
+def _onednn_has(dtype: torch.dtype) -> bool:
+    if platform.machine().lower() not in ("x86_64", "amd64"):
+        return False
     if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return False
-    names = ("_convolution_pointwise", "_reorder_convolution_weight", "_is_mkldnn_bf16_supported")
     library = torch.ops.mkldnn
-    return all(hasattr(library, name) for name in names) and library._is_mkldnn_bf16_supported()
+    names = ("_convolution_pointwise", "_reorder_convolution_weight", "_is_mkldnn_bf16_supported")
+    if not all(hasattr(library, name) for name in names):
+        return False
+    return dtype == torch.float32 or bool(library._is_mkldnn_bf16_supported())
 
 
 def _pack(weight: Tensor, margin: list[int]) -> Tensor:

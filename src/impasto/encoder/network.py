@@ -18,7 +18,7 @@ from torch import Tensor
 from impasto.colour import SRGB, ColourSpace
 from impasto.encoder.architecture import Architecture
 from impasto.encoder.bits import mask_
-from impasto.encoder.convolution import Convolution, convolution
+from impasto.encoder.convolution import Convolution, convolution, layout
 from impasto.encoder.pooling import POOLINGS
 from impasto.encoder.weights import Weights
 from impasto.errors import ImageTooSmall, SettingsError
@@ -48,15 +48,6 @@ def _added(g: Tensor | None, cotangent: Tensor | Cotangent) -> Tensor:
     return cotangent(g)
 
 
-def _layout(dtype: torch.dtype) -> torch.memory_format:
-    """Channels last for bfloat16, where matrix units want it; as torch's default otherwise.
-
-    With the default layout float32 features equal those of every other torch program to the bit,
-    and so do the choices of ReLU and max pooling, on which a gradient's last digits hang.
-    """
-    return torch.channels_last if dtype == torch.bfloat16 else torch.contiguous_format
-
-
 PADDINGS = ("zero", "replicate")
 
 
@@ -77,6 +68,8 @@ class Encoder:
         pooling: `max`, `avg` or `l2`.
         padding: of the first layer, `zero` (the mean colour) or `replicate`; the rest pad zeros.
         dtype: bfloat16, float32 or float64; features and cotangents have it too.
+        exact: float32 on a CPU is that of every other torch program to the last digit; otherwise
+            it may be a fifth faster.
     """
 
     def __init__(
@@ -87,6 +80,7 @@ class Encoder:
         padding: str = "zero",
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
+        exact: bool = True,
     ) -> None:
         if pooling not in POOLINGS:
             raise SettingsError(f"pooling is {pooling!r}; expected one of {', '.join(POOLINGS)}")
@@ -94,14 +88,12 @@ class Encoder:
             raise SettingsError(f"padding is {padding!r}; expected one of {', '.join(PADDINGS)}")
         self.architecture: Architecture = weights.architecture
         self.dtype, self.device = dtype, torch.device(device)
-        self._layout = _layout(dtype)
+        self._exact, self._layout = exact, layout(dtype, exact=exact)
         self._input = weights.input
         self._pooling = POOLINGS[pooling]
         self._replicate = padding == "replicate"
-        self._convolutions = {
-            name: self._placed(name, *weights.layers[name])
-            for name in weights.architecture.convolutions
-        }
+        self._weights = weights
+        self._convolutions: dict[str, Convolution] = {}  # those used so far
 
     @torch.no_grad()
     def features(
@@ -121,7 +113,7 @@ class Encoder:
             match name[:4]:
                 case "conv":
                     rectify = following != "end" and name not in wanted  # with its ReLU at once
-                    x = self._convolutions[name](x, rectify=rectify)
+                    x = self._convolution(name)(x, rectify=rectify)
                 case "relu":
                     x = x.relu() if name.replace("relu", "conv") in wanted else x
                     if name in wanted or following[:4] != "pool" or not self._pooling.masks:
@@ -147,7 +139,7 @@ class Encoder:
                 continue
             match name[:4]:
                 case "conv":
-                    g = self._convolutions[name].pullback(g)
+                    g = self._convolution(name).pullback(g)
                 case "relu":
                     if name in tape.residuals:
                         g = mask_(g, tape.residuals[name])
@@ -170,10 +162,16 @@ class Encoder:
                 f"needs at least {least} px a side; use a larger picture, or a shallower layer"
             )
 
-    def _placed(self, name: str, weight: Tensor, bias: Tensor) -> Convolution:
-        margin = 0 if self._replicate and name == "conv1_1" else 1
-        weight = weight.to(self.device, self.dtype, memory_format=self._layout)
-        return convolution(weight, bias.to(self.device, self.dtype), margin)
+    def _convolution(self, name: str) -> Convolution:
+        if name not in self._convolutions:
+            weight, bias = self._weights.layers[name]
+            margin = 0 if self._replicate and name == "conv1_1" else 1
+            weight = weight.to(self.device, self.dtype, memory_format=self._layout)
+            placed = convolution(
+                weight, bias.to(self.device, self.dtype), margin, exact=self._exact
+            )
+            self._convolutions[name] = placed
+        return self._convolutions[name]
 
     def _enter(self, image: Tensor, space: ColourSpace) -> Tensor:
         accurate = torch.promote_types(self.dtype, torch.float32)

@@ -1,0 +1,82 @@
+"""The same code on CUDA: its numbers against the CPU's, and evaluations as recorded graphs."""
+
+import pytest
+import torch
+
+import impasto
+from conftest import random_image, tiny_weights
+from impasto.colour import CAFFE
+from impasto.encoder import Encoder
+from impasto.graph import captured
+from impasto.objective import Evaluation, Objective, Term
+
+on_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+
+PICTURES = ("sample:astronaut", "sample:swirl")
+
+
+def make_objective(device, dtype):
+    pictures = (random_image(40, 52, seed, dtype=torch.float32).to(device) for seed in (1, 2))
+    return Objective(
+        Encoder(tiny_weights(), dtype=dtype, device=device),
+        *pictures,
+        content_term=Term(5.0, "mean", {"relu4_2": 1.0}),
+        style_term=Term(100.0, "elements", {"relu1_1": 1.0, "relu3_1": 1.0}),
+        variation_term=Term(0.1, "l1-sum"),
+    )
+
+
+def canvas(seed=3):
+    return CAFFE.from_srgb(random_image(40, 52, seed, dtype=torch.float32))
+
+
+def test_on_a_cpu_nothing_is_recorded():
+    def evaluate(x):
+        return x
+
+    assert captured(evaluate, torch.zeros(3)) is evaluate
+
+
+def test_an_evaluation_copies_nothing_to_another_device(monkeypatch):
+    """What a graph could not record: constants are made once, at the first evaluation."""
+    objective = make_objective("cpu", torch.float32)
+    first = objective(canvas())
+    made = []
+    make = torch.tensor
+    monkeypatch.setattr(torch, "tensor", lambda *a, **k: made.append(a) or make(*a, **k))
+    assert torch.equal(objective(canvas()).gradient, first.gradient)
+    assert made == []
+
+
+@on_gpu
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-3), (torch.bfloat16, 0.1)])
+def test_gradient_is_the_cpus(dtype, tolerance):
+    expected = make_objective("cpu", torch.float32)(canvas())
+    found = make_objective("cuda", dtype)(canvas().cuda())
+    assert float(found.loss) == pytest.approx(float(expected.loss), rel=tolerance)
+    difference = found.gradient.cpu() - expected.gradient
+    assert difference.norm() < tolerance * expected.gradient.norm()
+
+
+@on_gpu
+def test_recorded_evaluations_are_the_plain_ones():
+    objective = make_objective("cuda", torch.float32)
+
+    def evaluate(x):
+        return objective(x.view(3, 40, 52))
+
+    recorded = captured(evaluate, canvas().cuda().flatten())
+    results: list[Evaluation] = [recorded(canvas(seed).cuda().flatten()) for seed in (3, 4)]
+    for seed, found in zip((3, 4), results, strict=True):
+        expected = evaluate(canvas(seed).cuda().flatten())
+        torch.testing.assert_close(found.loss, expected.loss)
+        torch.testing.assert_close(found.gradient, expected.gradient, rtol=1e-3, atol=1e-3)
+
+
+@on_gpu
+def test_a_run_ends_where_the_cpus_does():
+    losses = {
+        device: impasto.stylize(*PICTURES, size=96, iterations=40, device=device).steps[-1].loss
+        for device in ("cpu", "cuda")
+    }
+    assert losses["cuda"] == pytest.approx(losses["cpu"], rel=0.03)
