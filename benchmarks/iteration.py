@@ -86,7 +86,7 @@ def gradient_rows(
             "loss and gradient": seconds(lambda f=evaluate, x=canvas: f(x)),
         }
         label = f"{_area(scene.size)} {_arithmetic(precision)}: "
-        with kept_memory():  # as in a run
+        with kept_memory(scene.size[0] * scene.size[1]):  # as in a run
             taken = alternated(subjects, repeats, warm_up=5)
         rows += [[label + row[0], *row[1:]] for row in compared(taken, "bare convolutions")]
     return rows
@@ -228,7 +228,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     add_pictures(parser)
     parser.add_argument("--sizes", nargs="+", type=area, default=[(512, 384), (1024, 768)])
-    parser.add_argument("--precisions", nargs="+", default=["auto", "fp32"])
+    parser.add_argument("--precisions", nargs="+", default=["auto", "fast32", "fp32"])
     parser.add_argument("--repeats", type=int, default=5, help="blocks; gradients: ten times that")
     parser.add_argument("--block", type=int, default=2, help="iterations in a block")
     parser.add_argument("--fill", type=int, default=100, help="iterations before the first block")

@@ -77,7 +77,7 @@ def test_memory_is_kept_for_the_run_and_given_back_even_after_an_error(monkeypat
     library = Library()
     monkeypatch.setattr("impasto.memory.sys.platform", "linux")
     monkeypatch.setattr("impasto.memory.ctypes.CDLL", lambda _: library)
-    with suppress(ZeroDivisionError), kept_memory():
+    with suppress(ZeroDivisionError), kept_memory(2**20):
         assert library.calls == [(-4, 0), (-1, 2**31 - 1)]
         raise ZeroDivisionError
     assert library.calls[2:] == [(-4, 65536), (-1, 128 * 1024), 0]
@@ -87,5 +87,12 @@ def test_memory_is_kept_for_the_run_and_given_back_even_after_an_error(monkeypat
 def test_other_libraries_are_left_alone(monkeypatch, platform):
     monkeypatch.setattr("impasto.memory.sys.platform", platform)
     monkeypatch.setattr("impasto.memory.ctypes.CDLL", lambda _: object())
-    with kept_memory():
+    with kept_memory(1):
         pass
+
+
+def test_large_canvases_leave_memory_alone(monkeypatch):
+    library = Library()
+    monkeypatch.setattr("impasto.memory.ctypes.CDLL", lambda _: library)
+    with kept_memory(2**20 + 1):
+        assert library.calls == []

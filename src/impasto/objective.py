@@ -112,6 +112,7 @@ class Objective:
         style, pulls = self._style_and_gradients(features)
         for tap, pull in pulls.items():
             cotangents[tap] = _style_cotangent(features[tap], pull, cotangents.get(tap))
+        features.clear()  # who still needs them has them: the pullback lets them go one by one
         gradient = gradient + self._encoder.pullback(tape, cotangents)
         terms = self._named(zero + content, zero + style, variation)
         return Evaluation(content + style + variation, terms, gradient)

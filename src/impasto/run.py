@@ -81,7 +81,7 @@ class Run:
         """
         self._steps, self._last, self._best = [], None, None
         width, height = self.inputs.size
-        with memory_guard(f"{width}x{height} px"), kept_memory():
+        with memory_guard(f"{width}x{height} px"), kept_memory(width * height):
             started, done = time.perf_counter(), 0
             encoder = encoder_for(self.settings)
             for pair, stage in zip(self.inputs.pairs, self.settings.stages, strict=True):

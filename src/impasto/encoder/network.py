@@ -6,7 +6,7 @@ pullback walks the same taps backwards. Pictures enter in any colour space, by d
 [0, 1]; the encoder brings them into the one that its weights were trained on.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import pairwise, takewhile
 from typing import Any
@@ -57,7 +57,7 @@ class Tape:
 
     space: ColourSpace  # of the picture, and so of its gradient
     path: tuple[str, ...]
-    residuals: Mapping[str, Any]  # of a ReLU its output, unless the pooling after it masks as well
+    residuals: dict[str, Any]  # of a ReLU its output, unless the pooling after it masks as well
 
 
 class Encoder:
@@ -125,16 +125,17 @@ class Encoder:
         return Tape(space, path, residuals), features
 
     @torch.no_grad()
-    def pullback(self, tape: Tape, cotangents: Mapping[str, Tensor | Cotangent]) -> Tensor:
+    def pullback(self, tape: Tape, cotangents: dict[str, Tensor] | dict[str, Cotangent]) -> Tensor:
         """Gradient with respect to the image, (3, h, w) in its space, float32 (or float64).
 
         `cotangents` are the gradients with respect to features at taps on the tape, or functions
-        that add them.
+        that add them. Both arguments are spent: each part is let go once it has been used, for
+        together with the gradients of the first layers they would be the peak of memory.
         """
         g: Tensor | None = None
         for name in reversed(tape.path):
             if name in cotangents:
-                g = _added(g, cotangents[name])
+                g = _added(g, cotangents.pop(name))
             if g is None:
                 continue
             match name[:4]:
@@ -142,9 +143,9 @@ class Encoder:
                     g = self._convolution(name).pullback(g)
                 case "relu":
                     if name in tape.residuals:
-                        g = mask_(g, tape.residuals[name])
+                        g = mask_(g, tape.residuals.pop(name))
                 case "pool":
-                    g = self._pooling.pullback(g, tape.residuals[name])
+                    g = self._pooling.pullback(g, tape.residuals.pop(name))
         if g is None:
             raise ValueError(f"no cotangent is on the tape, which has {', '.join(tape.path)}")
         return self._leave(g, tape.space)
