@@ -20,6 +20,7 @@ from torch import Tensor
 
 from impasto import Objective, Run, Settings
 from impasto.encoder import weights_of
+from impasto.encoder.convolution import layout
 from impasto.machine import choose_dtype, choose_threads
 from impasto.memory import kept_memory
 from measuring import SPREAD, Spread, alternated, compared, heading, say, seconds, table
@@ -33,7 +34,7 @@ def bare_convolutions(
     settings: Settings, size: tuple[int, int], dtype: torch.dtype
 ) -> Callable[[], None]:
     """The network's convolutions up to the deepest layer, forwards and back, and nothing else."""
-    layout = torch.channels_last if dtype == torch.bfloat16 else torch.contiguous_format
+    memory_format = layout(dtype, exact=settings.precision == "fp32")
     weights = weights_of(settings.encoder)
     net = weights.architecture
     deepest = net.tap(net.deepest([*settings.content_layers, *settings.style_layers]))
@@ -45,10 +46,10 @@ def bare_convolutions(
             break
         kernel, bias = (t.to(dtype) for t in weights.layers[name])
         x, g = (
-            tensors.setdefault((c, tap.block), _noise(c, size, tap.block, dtype, layout))
+            tensors.setdefault((c, tap.block), _noise(c, size, tap.block, dtype, memory_format))
             for c in channels
         )
-        layers.append((x, g, kernel.contiguous(memory_format=layout), bias))
+        layers.append((x, g, kernel.contiguous(memory_format=memory_format), bias))
 
     @torch.no_grad()
     def work() -> None:
@@ -65,11 +66,11 @@ def _noise(
     size: tuple[int, int],
     block: int,
     dtype: torch.dtype,
-    layout: torch.memory_format,
+    memory_format: torch.memory_format,
 ) -> Tensor:
     """(1, channels, h, w) as large as features of `block` are."""
     width, height = (side >> (block - 1) for side in size)
-    return torch.rand(1, channels, height, width).to(dtype, memory_format=layout)
+    return torch.rand(1, channels, height, width).to(dtype, memory_format=memory_format)
 
 
 def gradient_rows(
@@ -194,9 +195,11 @@ def _in_turn(
 
 
 def _arithmetic(precision: str) -> str:
-    """The type's name; for `auto` also that it is the default."""
+    """The precision's name; of `auto` the type that it chooses."""
+    if precision != "auto":
+        return precision
     dtype = choose_dtype(precision, torch.device("cpu")).value
-    return str(dtype).removeprefix("torch.") + (" (default)" if precision == "auto" else "")
+    return str(dtype).removeprefix("torch.") + " (default)"
 
 
 def _area(size: tuple[int, int]) -> str:

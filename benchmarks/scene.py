@@ -61,7 +61,12 @@ def objective(
     """The objective that settings describe, at the scene's full size, in an arithmetic."""
     s = settings
     encoder = Encoder(
-        weights_of(s.encoder), pooling=s.pooling, padding=s.padding, dtype=dtype, device=device
+        weights_of(s.encoder),
+        pooling=s.pooling,
+        padding=s.padding,
+        dtype=dtype,
+        device=device,
+        exact=s.precision == "fp32",
     )
     return Objective(
         encoder,

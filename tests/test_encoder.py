@@ -158,6 +158,15 @@ def test_stops_at_the_deepest_tap():
     assert tape.path[-1] == "relu2_1"
 
 
+@pytest.mark.parametrize("tap", ["relu1_2", "pool2"])
+def test_a_spent_tape_is_refused(tap):
+    encoder = Encoder(tiny_weights(), dtype=torch.float64)
+    tape, features = encoder.features(random_image(9, 9), [tap])
+    encoder.pullback(tape, {tap: torch.ones_like(features[tap])})
+    with pytest.raises(ValueError, match="spent"):
+        encoder.pullback(tape, {tap: torch.ones_like(features[tap])})
+
+
 def test_pullback_wants_a_tap_of_the_tape():
     encoder = Encoder(tiny_weights(), dtype=torch.float64)
     tape, _ = encoder.features(random_image(9, 9), ["relu2_1"])

@@ -80,7 +80,20 @@ def test_memory_is_kept_for_the_run_and_given_back_even_after_an_error(monkeypat
     with suppress(ZeroDivisionError), kept_memory(2**20):
         assert library.calls == [(-4, 0), (-1, 2**31 - 1)]
         raise ZeroDivisionError
-    assert library.calls[2:] == [(-4, 65536), (-1, 128 * 1024), 0]
+    assert library.calls[2:] == [(-4, 65536), (-1, 2**26), (-3, 2**25), 0]
+
+
+def test_of_several_runs_the_last_gives_memory_back(monkeypatch):
+    library = Library()
+    monkeypatch.setattr("impasto.memory.sys.platform", "linux")
+    monkeypatch.setattr("impasto.memory.ctypes.CDLL", lambda _: library)
+    first, second = kept_memory(1), kept_memory(1)
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert len(library.calls) == 2
+    second.__exit__(None, None, None)
+    assert library.calls[-1] == 0
 
 
 @pytest.mark.parametrize("platform", ["linux", "darwin"])

@@ -120,26 +120,24 @@ def optimiser_for(
 def _descent(
     stage: Stage, settings: Settings, space: ColourSpace
 ) -> Callable[..., Iterator[Iterate]]:
-    """L-BFGS as the settings describe it, perhaps in rounds of so many evaluations."""
-    descend = _plain_descent(stage, settings, space)
-    if settings.evaluations:
-        return partial(rounds, descend=descend, evaluations=settings.evaluations)
-    return descend
+    """L-BFGS as the settings describe it, perhaps in rounds of so many evaluations.
 
-
-def _plain_descent(
-    stage: Stage, settings: Settings, space: ColourSpace
-) -> Callable[..., Iterator[Iterate]]:
-    """L-BFGS; a round of it has no more iterations than evaluations."""
+    A round has no more iterations than evaluations, and so no longer a history.
+    """
     first, longest = settings.first_step, settings.evaluations or stage.iterations
-    return partial(
+    device, dtype, _ = hardware_for(settings)
+    compact = dtype == torch.bfloat16 and device.type != "mps"  # which has no float64
+    descend = partial(
         lbfgs,
         learning_rate=settings.learning_rate,
         first_step=first if isinstance(first, str) else first * space.gain[1] / 255,
         history=min(settings.history, max(1, longest)),
-        form="compact" if hardware_for(settings)[1] == torch.bfloat16 else "recursion",
+        form="compact" if compact else "recursion",
         search=settings.line_search,
     )
+    if settings.evaluations:
+        return partial(rounds, descend=descend, evaluations=settings.evaluations)
+    return descend
 
 
 def hardware_for(settings: Settings) -> tuple[torch.device, torch.dtype, int]:

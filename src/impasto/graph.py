@@ -20,7 +20,8 @@ _WARM_UPS = 3  # cuDNN chooses its algorithms, and memory is taken, before anyth
 def captured(evaluate: Evaluate, like: Tensor) -> Evaluate:
     """The same function of vectors like this one; on CUDA recorded once and then replayed.
 
-    Where CUDA cannot record it there is a warning, and the function runs as it is.
+    Recording takes four evaluations. Where CUDA cannot do it there is a warning, and the function
+    runs as it is.
     """
     if not like.is_cuda:
         return evaluate
@@ -43,7 +44,7 @@ class _Graph:
                 evaluate(self._x)
         torch.cuda.current_stream(like.device).wait_stream(aside)
         self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph):
+        with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
             self._at = evaluate(self._x)
 
     def __call__(self, x: Tensor) -> Evaluation:

@@ -70,7 +70,8 @@ def choose_threads(asked: int) -> Choice[int]:
     quota = _cpu_quota()
     if quota is not None and quota < cores:
         return Choice(max(1, quota), "what this container may use")
-    return Choice(cores, "one per core")
+    known = (_CPUS / "cpu0/topology").exists()
+    return Choice(cores, "one per core" if known else "one per logical processor")
 
 
 def _core(cpu: int) -> str:

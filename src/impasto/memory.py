@@ -2,6 +2,7 @@
 
 import ctypes
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
@@ -13,8 +14,12 @@ __all__ = ["kept_memory", "memory_guard"]
 
 _MOST_PIXELS = 2**20
 
-# of glibc's malloc.h: name of a parameter, its value during a run, its value by default
-_PARAMETERS = ((-4, 0, 65536), (-1, 2**31 - 1, 128 * 1024))  # M_MMAP_MAX, M_TRIM_THRESHOLD
+# of glibc's malloc.h, by the names M_MMAP_MAX, M_TRIM_THRESHOLD and M_MMAP_THRESHOLD
+_DURING_RUNS = ((-4, 0), (-1, 2**31 - 1))
+_BETWEEN_RUNS = ((-4, 65536), (-1, 2**26), (-3, 2**25))  # where glibc's own adaptation would end
+
+_running = 0
+_lock = threading.Lock()
 
 
 @contextmanager
@@ -37,20 +42,31 @@ def kept_memory(pixels: int) -> Iterator[None]:
     glibc returns every large block at once and is given it again page by page, each cleared: an
     eighth of a run's time on a CPU. What it keeps has gaps, though, two thirds more in all: with a
     canvas of more `pixels` than a million memory counts for more. Other C libraries are left as
-    they are.
+    they are. This concerns the whole process; of several runs at once the last to end gives back.
     """
     if pixels > _MOST_PIXELS:
         yield
         return
-    set_parameter, trim = _glibc()
-    for parameter, during, _ in _PARAMETERS:
-        set_parameter(parameter, during)
+    _count(1)
     try:
         yield
     finally:
-        for parameter, _, default in _PARAMETERS:
-            set_parameter(parameter, default)
-        trim(0)
+        _count(-1)
+
+
+def _count(change: int) -> None:
+    """Note that a run begins or ends; the first and the last change how memory is kept."""
+    global _running
+    set_parameter, trim = _glibc()
+    with _lock:
+        before, _running = _running, _running + change
+        if before == 0:
+            for parameter, value in _DURING_RUNS:
+                set_parameter(parameter, value)
+        elif _running == 0:
+            for parameter, value in _BETWEEN_RUNS:
+                set_parameter(parameter, value)
+            trim(0)
 
 
 def _glibc() -> tuple[Callable[[int, int], object], Callable[[int], object]]:

@@ -204,7 +204,7 @@ class Settings(BaseModel):
     history: int = _knob("Optimiser", "L-BFGS: curvature pairs kept", default=100, ge=1, le=1000)
     precondition: float = _knob(
         "Optimiser",
-        "L-BFGS: first guess of how steps fall with spatial frequency, 1/f^X; not if clipped",
+        "L-BFGS: first guess of how steps fall with spatial frequency, 1/f^2X; not if clipped",
         default=0.0,
         ge=0,
         le=2,

@@ -1,8 +1,10 @@
 """ReLU masks and the choices of max pooling, made on the bits of floating-point numbers.
 
-Read as integers, numbers that are not negative keep their order, and 0 stays 0. Integers need no
-conversion and no rounding, so that a processor compares them as fast as memory answers: in
-bfloat16 several times faster than the numbers themselves, and with the same result.
+Read as integers, numbers that are not negative keep their order. Integers need no conversion and no
+rounding, so that a processor compares them as fast as memory answers: in bfloat16 several times
+faster than the numbers themselves, and with the same result. (The one exception is -0, which no
+convolution of finite numbers ends at but by underflow.) On MPS, which lacks some of these
+operations for integers, the numbers are taken as they are.
 """
 
 import torch
@@ -17,7 +19,7 @@ _where_positive = torch.ops.aten.threshold_backward.grad_input  # g where x > 0,
 
 
 def _bits(x: Tensor) -> Tensor:
-    return x.view(_INTEGERS[x.element_size()])
+    return x if x.device.type == "mps" else x.view(_INTEGERS[x.element_size()])
 
 
 def mask_(g: Tensor, y: Tensor) -> Tensor:

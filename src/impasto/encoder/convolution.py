@@ -52,7 +52,9 @@ def describe_convolutions(device: torch.device, dtype: torch.dtype, *, exact: bo
         return "oneDNN (weights arranged once, ReLU applied on the way)"
     if device.type == "cuda":
         return "cuDNN (each evaluation one CUDA graph)"
-    return "torch's own (the digits of every other torch program)"
+    if layout(dtype, exact=exact) == torch.contiguous_format:
+        return "torch's own (the digits of every other torch program)"
+    return "torch's own"
 
 
 def _packs(device: torch.device, dtype: torch.dtype, exact: bool) -> bool:

@@ -28,8 +28,9 @@ __all__ = ["PADDINGS", "Cotangent", "Encoder", "Tape"]
 Cotangent = Callable[[Tensor | None], Tensor]
 """Adds a gradient with respect to features to what comes from above, if anything does.
 
-It may write into what it is given. A function, not a tensor, so that none of these gradients, some
-of them the largest tensors of all, is made before it is needed, or beside the sum.
+It may write into what it is given, and what it returns is the pullback's to overwrite. A function,
+not a tensor, so that style's gradients, some of the largest tensors of all, are not made before
+they are needed, nor beside the sum.
 """
 
 
@@ -57,7 +58,7 @@ class Tape:
 
     space: ColourSpace  # of the picture, and so of its gradient
     path: tuple[str, ...]
-    residuals: dict[str, Any]  # of a ReLU its output, unless the pooling after it masks as well
+    residuals: dict[str, Any]  # of a ReLU its output, None where the pooling after it masks as well
 
 
 class Encoder:
@@ -111,13 +112,12 @@ class Encoder:
         residuals: dict[str, Any] = {}
         for name, following in pairwise((*path, "end")):
             match name[:4]:
-                case "conv":
-                    rectify = following != "end" and name not in wanted  # with its ReLU at once
-                    x = self._convolution(name)(x, rectify=rectify)
+                case "conv":  # with its ReLU at once, unless someone wants to see it without
+                    x = self._convolution(name)(x, rectify=name not in wanted)
                 case "relu":
                     x = x.relu() if name.replace("relu", "conv") in wanted else x
-                    if name in wanted or following[:4] != "pool" or not self._pooling.masks:
-                        residuals[name] = x
+                    masked_later = following[:4] == "pool" and self._pooling.masks
+                    residuals[name] = None if masked_later and name not in wanted else x
                 case "pool":
                     x, residuals[name] = self._pooling.forward(x)
             if name in wanted:
@@ -130,8 +130,11 @@ class Encoder:
 
         `cotangents` are the gradients with respect to features at taps on the tape, or functions
         that add them. Both arguments are spent: each part is let go once it has been used, for
-        together with the gradients of the first layers they would be the peak of memory.
+        together with the gradients of the first layers they would be the peak of memory. Raises
+        ValueError for a tape that is spent, or has none of the cotangents' taps.
         """
+        if not tape.residuals.keys() >= {name for name in tape.path if name[:4] != "conv"}:
+            raise ValueError("this tape is spent; take the features again")
         g: Tensor | None = None
         for name in reversed(tape.path):
             if name in cotangents:
@@ -142,8 +145,8 @@ class Encoder:
                 case "conv":
                     g = self._convolution(name).pullback(g)
                 case "relu":
-                    if name in tape.residuals:
-                        g = mask_(g, tape.residuals.pop(name))
+                    y = tape.residuals.pop(name)
+                    g = g if y is None else mask_(g, y)
                 case "pool":
                     g = self._pooling.pullback(g, tape.residuals.pop(name))
         if g is None:

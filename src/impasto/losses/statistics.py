@@ -58,7 +58,7 @@ class Moments:
     def gradients(self, loss: Tensor) -> dict[str, Tensor]:
         """Gradient of a loss of this leaf with respect to each statistic that it reads."""
         leaves = [getattr(self, name) for name in STATISTICS]
-        found = torch.autograd.grad(loss, leaves, retain_graph=True, allow_unused=True)
+        found = torch.autograd.grad(loss, leaves, allow_unused=True)
         return {name: g for name, g in zip(STATISTICS, found, strict=True) if g is not None}
 
 

@@ -11,8 +11,8 @@ amplify rounding, and in float32 the compact form parts from torch's trace by pe
 iterations where this one follows it to a few parts in a million.
 
 `Compact` keeps the pairs of float32 vectors in bfloat16, half the size, for evaluations that are no
-more accurate. It is a few matrix products, with nothing read back from the device but one sign a
-pair.
+more accurate. It is a few matrix products, and reads nothing back from the device but the sign of a
+pair's curvature.
 """
 
 from typing import Protocol
@@ -101,7 +101,7 @@ class Compact:
 
     The inner products among pairs are kept; those with g and the newest pair are one reading of
     the store, and Sp - γYq is another. bfloat16 products are rounded chunk by chunk and then added
-    up; coefficients are split into a rounded part and the rest, which loses nothing.
+    up; coefficients are split into a rounded part and the rest, which keeps 16 bits of them.
 
     Pairs lie in blocks, made as they are needed: (chunks, places, chunk), with s of row n at place
     2n and y at 2n + 1, counted over all blocks.
