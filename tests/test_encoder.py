@@ -139,18 +139,19 @@ def test_fast_float32_is_float32():
         assert relative(found, expected) < 1e-4
 
 
-@pytest.mark.parametrize("margin", [0, 1])
+@pytest.mark.parametrize("margin", [(0, 0), (1, 1), (0, 1), (1, 0)])
 def test_packed_convolution_is_the_plain_one(margin):
     weight, bias = tiny_weights().layers["conv3_1"]
     x = random_image(9, 13, dtype=torch.float32).new_empty(1, weight.shape[1], 9, 13).normal_()
     x = x.bfloat16().contiguous(memory_format=torch.channels_last)
-    rough = convolution(weight.bfloat16(), bias.bfloat16(), margin)
-    plain = convolution(weight.bfloat16().float(), bias.bfloat16().float(), margin)
+    rough = convolution(weight.bfloat16(), bias.bfloat16())
+    plain = convolution(weight.bfloat16().float(), bias.bfloat16().float())
     for rectify in (False, True):
-        y = plain(x.float(), rectify=rectify)
-        assert relative(rough(x, rectify=rectify).float(), y) < 0.01
+        y = plain(x.float(), margin, rectify=rectify)
+        assert relative(rough(x, margin, rectify=rectify).float(), y) < 0.01
     g = torch.randn(y.shape).bfloat16().contiguous(memory_format=torch.channels_last)
-    assert relative(rough.pullback(g).float(), plain.pullback(g.float())) < 0.01
+    pulled = rough.pullback(g, margin), plain.pullback(g.float(), margin)
+    assert relative(pulled[0].float(), pulled[1]) < 0.01
 
 
 def test_stops_at_the_deepest_tap():

@@ -227,7 +227,8 @@ def test_bfloat16_moments_accumulate_in_float32(positions):
 @pytest.mark.parametrize("name", VARIATIONS)
 def test_variation_of_a_line_is_finite(name):
     for shape in ((3, 1, 5), (3, 5, 1), (3, 1, 1)):
-        value = VARIATIONS[name](torch.rand(shape))
+        canvas = torch.rand(shape)
+        value = VARIATIONS[name].add(canvas, 1.0, torch.zeros_like(canvas))
         assert torch.isfinite(value)
 
 

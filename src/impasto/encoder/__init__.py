@@ -4,7 +4,7 @@ from impasto.encoder.architecture import ARCHITECTURES, Architecture, architectu
 from impasto.encoder.convolution import describe_convolutions
 from impasto.encoder.formats import read_weights
 from impasto.encoder.names import ENCODERS, weights_of
-from impasto.encoder.network import PADDINGS, Cotangent, Encoder, Tape
+from impasto.encoder.network import PADDINGS, Cotangent, Encoder, Ends, Tape
 from impasto.encoder.pooling import POOLINGS
 from impasto.encoder.weights import BUNDLED, Weights, bundled
 
@@ -17,6 +17,7 @@ __all__ = [
     "Architecture",
     "Cotangent",
     "Encoder",
+    "Ends",
     "Tape",
     "Weights",
     "architecture",

@@ -74,9 +74,30 @@ class Architecture:
 
     def least_side(self, names: Iterable[str]) -> int:
         """Smallest height or width, in pixels, that leaves a position at every tap of `names`."""
-        tap = self.tap(self.deepest(names))
-        poolings = tap.block if tap.kind == "pool" else tap.block - 1
-        return int(2**poolings)
+        return int(2 ** self.level(self.deepest(names)))
+
+    def level(self, name: str) -> int:
+        """How many poolings lie before the tap `name` or at it: its positions are 2^level px apart."""
+        tap = self.tap(name)
+        return tap.block if tap.kind == "pool" else tap.block - 1
+
+    def halos(self, names: Iterable[str]) -> dict[str, int]:
+        """How far beyond a region each tap is looked at by the deepest of `names` within it.
+
+        In positions of the tap, from the first tap to the deepest, whose own is 0; `image` has it
+        in pixels. The region's ends are multiples of the deepest tap's distance between positions.
+        """
+        path = self.path(names)
+        halos, beyond = {}, 0
+        for name in reversed(path):
+            halos[name] = beyond
+            beyond = {"conv": beyond + 1, "pool": 2 * beyond}.get(name[:4], beyond)
+        return {"image": beyond, **dict(reversed(halos.items()))}
+
+    def path(self, names: Iterable[str]) -> tuple[str, ...]:
+        """The taps up to the deepest of `names`, which is the last."""
+        last = self.deepest(names)
+        return self.taps[: self.taps.index(last) + 1]
 
     def _described(self) -> str:
         last = "".join(f", {kind}{len(self.depths)}_{self.depths[-1]}" for kind in ("conv", "relu"))

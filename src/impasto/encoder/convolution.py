@@ -17,23 +17,27 @@ from torch import Tensor
 
 __all__ = ["Convolution", "convolution", "describe_convolutions", "layout"]
 
-_UNIT = [1, 1]  # stride, dilation
+_UNIT = [1, 1]  # stride, dilation, and the margin that weights are arranged for
+
+
+Margin = tuple[int, int]
+"""How many zeros, 0 or 1, surround the input: above and below, left and right."""
 
 
 class Convolution(Protocol):
-    """Weight (out, in, 3, 3), bias (out,), and a margin of 0 or 1 zeros around the input."""
+    """Weight (out, in, 3, 3) and bias (out,)."""
 
-    def __call__(self, x: Tensor, *, rectify: bool) -> Tensor:
+    def __call__(self, x: Tensor, margin: Margin, *, rectify: bool) -> Tensor:
         """(1, in, h, w) -> (1, out, h', w'), through a ReLU if told to `rectify`."""
 
-    def pullback(self, g: Tensor) -> Tensor:
+    def pullback(self, g: Tensor, margin: Margin) -> Tensor:
         """The transpose without bias: (1, out, h', w') -> (1, in, h, w)."""
 
 
-def convolution(weight: Tensor, bias: Tensor, margin: int, *, exact: bool = True) -> Convolution:
+def convolution(weight: Tensor, bias: Tensor, *, exact: bool = True) -> Convolution:
     """The fastest convolution for the weight's device and type; in float32 it may be `exact`."""
     kind = _Packed if _packs(weight.device, weight.dtype, exact) else _Plain
-    return kind(weight, bias, margin)
+    return kind(weight, bias)
 
 
 def layout(dtype: torch.dtype, *, exact: bool) -> torch.memory_format:
@@ -66,30 +70,30 @@ def _packs(device: torch.device, dtype: torch.dtype, exact: bool) -> bool:
 class _Plain:
     """By torch's functions."""
 
-    def __init__(self, weight: Tensor, bias: Tensor, margin: int) -> None:
-        self._weight, self._bias, self._margin = weight, bias, margin
+    def __init__(self, weight: Tensor, bias: Tensor) -> None:
+        self._weight, self._bias = weight, bias
 
-    def __call__(self, x: Tensor, *, rectify: bool) -> Tensor:
-        y = F.conv2d(x, self._weight, self._bias, padding=self._margin)
+    def __call__(self, x: Tensor, margin: Margin, *, rectify: bool) -> Tensor:
+        y = F.conv2d(x, self._weight, self._bias, padding=margin)
         return y.relu_() if rectify else y  # in place: ours alone
 
-    def pullback(self, g: Tensor) -> Tensor:
-        return F.conv_transpose2d(g, self._weight, padding=self._margin)
+    def pullback(self, g: Tensor, margin: Margin) -> Tensor:
+        return F.conv_transpose2d(g, self._weight, padding=margin)
 
 
 class _Packed:
     """By oneDNN; the transpose of a convolution is one with the flipped kernel."""
 
-    def __init__(self, weight: Tensor, bias: Tensor, margin: int) -> None:
-        self._bias, self._margin, self._reach = bias, [margin] * 2, [2 - margin] * 2
+    def __init__(self, weight: Tensor, bias: Tensor) -> None:
+        self._bias = bias
         flipped = weight.transpose(0, 1).flip(2, 3)
-        self._weight, self._flipped = _pack(weight, self._margin), _pack(flipped, self._reach)
+        self._weight, self._flipped = _pack(weight), _pack(flipped)
 
-    def __call__(self, x: Tensor, *, rectify: bool) -> Tensor:
-        return _convolve(x, self._weight, self._bias, self._margin, "relu" if rectify else "none")
+    def __call__(self, x: Tensor, margin: Margin, *, rectify: bool) -> Tensor:
+        return _convolve(x, self._weight, self._bias, margin, "relu" if rectify else "none")
 
-    def pullback(self, g: Tensor) -> Tensor:
-        return _convolve(g, self._flipped, None, self._reach, "none")
+    def pullback(self, g: Tensor, margin: Margin) -> Tensor:
+        return _convolve(g, self._flipped, None, (2 - margin[0], 2 - margin[1]), "none")
 
 
 def _onednn_has(dtype: torch.dtype) -> bool:
@@ -104,15 +108,13 @@ def _onednn_has(dtype: torch.dtype) -> bool:
     return dtype == torch.float32 or bool(library._is_mkldnn_bf16_supported())
 
 
-def _pack(weight: Tensor, margin: list[int]) -> Tensor:
+def _pack(weight: Tensor) -> Tensor:
     weight = weight.contiguous(memory_format=torch.channels_last)
-    packed: Tensor = torch.ops.mkldnn._reorder_convolution_weight(weight, margin, _UNIT, _UNIT, 1)
+    packed: Tensor = torch.ops.mkldnn._reorder_convolution_weight(weight, _UNIT, _UNIT, _UNIT, 1)
     return packed
 
 
-def _convolve(
-    x: Tensor, weight: Tensor, bias: Tensor | None, margin: list[int], after: str
-) -> Tensor:
+def _convolve(x: Tensor, weight: Tensor, bias: Tensor | None, margin: Margin, after: str) -> Tensor:
     y: Tensor = torch.ops.mkldnn._convolution_pointwise(
         x, weight, bias, margin, _UNIT, _UNIT, 1, after, [], ""
     )

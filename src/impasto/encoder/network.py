@@ -8,8 +8,8 @@ pullback walks the same taps backwards. Pictures enter in any colour space, by d
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from itertools import pairwise, takewhile
-from typing import Any
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F  # noqa: N812 (the field's name for it)
@@ -18,12 +18,12 @@ from torch import Tensor
 from impasto.colour import SRGB, ColourSpace
 from impasto.encoder.architecture import Architecture
 from impasto.encoder.bits import mask_
-from impasto.encoder.convolution import Convolution, convolution, layout
+from impasto.encoder.convolution import Convolution, Margin, convolution, layout
 from impasto.encoder.pooling import POOLINGS
 from impasto.encoder.weights import Weights
 from impasto.errors import ImageTooSmall, SettingsError
 
-__all__ = ["PADDINGS", "Cotangent", "Encoder", "Tape"]
+__all__ = ["PADDINGS", "Cotangent", "Encoder", "Ends", "Tape"]
 
 Cotangent = Callable[[Tensor | None], Tensor]
 """Adds a gradient with respect to features to what comes from above, if anything does.
@@ -34,13 +34,36 @@ they are needed, nor beside the sum.
 """
 
 
-def _unpad(g: Tensor) -> Tensor:
-    """Transpose of replicate padding by one: each border is added to the pixel it copies."""
-    g[..., 1, :] += g[..., 0, :]
-    g[..., -2, :] += g[..., -1, :]
-    g[..., 1] += g[..., 0]
-    g[..., -2] += g[..., -1]
-    return g[..., 1:-1, 1:-1]
+class Ends(NamedTuple):
+    """Which ends of a picture were cut from a larger one: (top, bottom) and (left, right)."""
+
+    rows: tuple[bool, bool] = (False, False)
+    columns: tuple[bool, bool] = (False, False)
+
+    @property
+    def margin(self) -> Margin:
+        """What surrounds each convolution's input: nothing along an axis cut at both ends.
+
+        Features then shrink to what has been looked at whole. Along an axis cut at one end they do
+        not, and those nearer to the cut than they look are of no use.
+        """
+        return (0 if all(self.rows) else 1), (0 if all(self.columns) else 1)
+
+
+WHOLE = Ends()
+
+
+def _unpad(g: Tensor, margin: Margin) -> Tensor:
+    """Transpose of replicate padding: each border is added to the pixel it copies."""
+    if margin[0]:
+        g[..., 1, :] += g[..., 0, :]
+        g[..., -2, :] += g[..., -1, :]
+        g = g[..., 1:-1, :]
+    if margin[1]:
+        g[..., 1] += g[..., 0]
+        g[..., -2] += g[..., -1]
+        g = g[..., 1:-1]
+    return g
 
 
 def _added(g: Tensor | None, cotangent: Tensor | Cotangent) -> Tensor:
@@ -57,6 +80,7 @@ class Tape:
     """What `features` leaves for `pullback`: taps in order of evaluation and their residuals."""
 
     space: ColourSpace  # of the picture, and so of its gradient
+    margin: Margin
     path: tuple[str, ...]
     residuals: dict[str, Any]  # of a ReLU its output, None where the pooling after it masks as well
 
@@ -98,22 +122,24 @@ class Encoder:
 
     @torch.no_grad()
     def features(
-        self, image: Tensor, taps: Iterable[str], space: ColourSpace = SRGB
+        self, image: Tensor, taps: Iterable[str], space: ColourSpace = SRGB, ends: Ends = WHOLE
     ) -> tuple[Tape, dict[str, Tensor]]:
         """Features of `image`, (3, h, w) in `space`, at `taps`: each (1, c, h', w').
 
-        Raises SettingsError for an unknown tap, ImageTooSmall where one has no position left.
+        Where `ends` are cuts, features near them are left out or of no use; see `Ends`. Raises
+        SettingsError for an unknown tap, ImageTooSmall where one has no position left.
         """
         wanted = set(taps)
-        path = self._path(wanted)
+        path = self.architecture.path(wanted)
         self._check_size(image, wanted)
-        x = self._enter(image, space)
+        x = self._enter(image, space, ends.margin)
         features: dict[str, Tensor] = {}
         residuals: dict[str, Any] = {}
         for name, following in pairwise((*path, "end")):
             match name[:4]:
                 case "conv":  # with its ReLU at once, unless someone wants to see it without
-                    x = self._convolution(name)(x, rectify=name not in wanted)
+                    margin = self._margin(name, ends.margin)
+                    x = self._convolution(name)(x, margin, rectify=name not in wanted)
                 case "relu":
                     x = x.relu() if name.replace("relu", "conv") in wanted else x
                     masked_later = following[:4] == "pool" and self._pooling.masks
@@ -122,7 +148,7 @@ class Encoder:
                     x, residuals[name] = self._pooling.forward(x)
             if name in wanted:
                 features[name] = x
-        return Tape(space, path, residuals), features
+        return Tape(space, ends.margin, path, residuals), features
 
     @torch.no_grad()
     def pullback(self, tape: Tape, cotangents: dict[str, Tensor] | dict[str, Cotangent]) -> Tensor:
@@ -143,7 +169,7 @@ class Encoder:
                 continue
             match name[:4]:
                 case "conv":
-                    g = self._convolution(name).pullback(g)
+                    g = self._convolution(name).pullback(g, self._margin(name, tape.margin))
                 case "relu":
                     y = tape.residuals.pop(name)
                     g = g if y is None else mask_(g, y)
@@ -151,11 +177,11 @@ class Encoder:
                     g = self._pooling.pullback(g, tape.residuals.pop(name))
         if g is None:
             raise ValueError(f"no cotangent is on the tape, which has {', '.join(tape.path)}")
-        return self._leave(g, tape.space)
+        return self._leave(g, tape)
 
-    def _path(self, wanted: set[str]) -> tuple[str, ...]:
-        last = self.architecture.deepest(wanted)
-        return (*takewhile(lambda name: name != last, self.architecture.taps), last)
+    def _margin(self, name: str, margin: Margin) -> Margin:
+        """What surrounds the input of the convolution `name`; replicated pixels already do."""
+        return (0, 0) if self._replicate and name == "conv1_1" else margin
 
     def _check_size(self, image: Tensor, wanted: set[str]) -> None:
         height, width = image.shape[-2:]
@@ -169,23 +195,21 @@ class Encoder:
     def _convolution(self, name: str) -> Convolution:
         if name not in self._convolutions:
             weight, bias = self._weights.layers[name]
-            margin = 0 if self._replicate and name == "conv1_1" else 1
             weight = weight.to(self.device, self.dtype, memory_format=self._layout)
-            placed = convolution(
-                weight, bias.to(self.device, self.dtype), margin, exact=self._exact
-            )
-            self._convolutions[name] = placed
+            bias = bias.to(self.device, self.dtype)
+            self._convolutions[name] = convolution(weight, bias, exact=self._exact)
         return self._convolutions[name]
 
-    def _enter(self, image: Tensor, space: ColourSpace) -> Tensor:
+    def _enter(self, image: Tensor, space: ColourSpace, margin: Margin) -> Tensor:
         accurate = torch.promote_types(self.dtype, torch.float32)
         x = space.convert(image.to(self.device, accurate), self._input)
         x = x.unsqueeze(0).to(self.dtype)
         if self._replicate:
-            x = F.pad(x, (1, 1, 1, 1), mode="replicate")
+            down, across = margin
+            x = F.pad(x, (across, across, down, down), mode="replicate")
         return x.contiguous(memory_format=self._layout)
 
-    def _leave(self, g: Tensor, space: ColourSpace) -> Tensor:
+    def _leave(self, g: Tensor, tape: Tape) -> Tensor:
         g = g.to(torch.promote_types(self.dtype, torch.float32))
-        g = _unpad(g) if self._replicate else g
-        return space.pull_convert(g.squeeze(0), self._input)
+        g = _unpad(g, tape.margin) if self._replicate else g
+        return tape.space.pull_convert(g.squeeze(0), self._input)
