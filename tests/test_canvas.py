@@ -6,10 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import random_image, smooth_picture
-from impasto.canvas import TONES, Pair, enlarged, initial_canvas
+from impasto.canvas import TONES, Pair, enlarged, initial_canvas, recoloured
 from impasto.colour import SPACES, SRGB
 from impasto.errors import SettingsError
 from impasto.settings import Settings
+
+PLAIN = Settings.of(detail=0)
 
 
 @pytest.mark.parametrize("space", SPACES.values(), ids=SPACES)
@@ -40,15 +42,33 @@ def test_style_is_stretched_to_the_canvas():
 @pytest.mark.parametrize("space", SPACES.values(), ids=SPACES)
 def test_enlarged_shows_the_same_picture(space):
     small = smooth_picture(40, 30).pixels.double()
-    large = enlarged(space.from_srgb(small), (80, 60), space)
-    back = enlarged(large, (40, 30), space)
+    large = enlarged(space.from_srgb(small), Pair((80, 60), None, None), PLAIN, space)
+    back = enlarged(large, Pair((40, 30), None, None), PLAIN, space)
     assert large.shape == (3, 60, 80)
     assert (space.to_srgb(back) - small).abs().mean() < 0.02
 
 
 def test_enlarged_drops_what_no_screen_shows():
     canvas = torch.full((3, 4, 4), 7.0)
-    torch.testing.assert_close(enlarged(canvas, (8, 8), SRGB), torch.ones(3, 8, 8))
+    large = enlarged(canvas, Pair((8, 8), None, None), PLAIN, SRGB)
+    torch.testing.assert_close(large, torch.ones(3, 8, 8))
+
+
+@pytest.mark.parametrize("init", ["content", "recoloured"])
+def test_enlarged_takes_up_detail(init):
+    """The smaller photograph, enlarged with all of its detail, is the larger one."""
+    photograph, style = random_image(60, 80) * 0.5 + 0.25, random_image(40, 50, 1) * 0.9
+    pair = Pair((80, 60), photograph, style)
+    coloured = recoloured(photograph, style) if init == "recoloured" else photograph
+    small = enlarged(coloured, Pair((40, 30), None, None), PLAIN, SRGB)
+    errors = [
+        (enlarged(small, pair, PLAIN.replaced(detail=part, init=init), SRGB) - coloured)
+        .square().mean().sqrt().item()
+        for part in (0, 0.5, 1)
+    ]  # fmt: skip
+    assert errors[0] > 0.05
+    assert errors[1] == pytest.approx(errors[0] / 2, rel=0.05)
+    assert errors[2] < 0.01
 
 
 @given(st.floats(-1e6, 1e6), st.floats(1e-3, 1e6))

@@ -39,7 +39,7 @@ def shape(tensor):
 )
 def test_sizes(overrides, canvas, style):
     found = inputs(smooth_picture(96, 80), smooth_picture(60, 30), **overrides)
-    (pair,) = found.pairs
+    pair = found.pair(found.stages[0])
     assert (found.size, shape(pair.content), shape(pair.style)) == (canvas, canvas, style)
 
 
@@ -48,23 +48,24 @@ def test_every_scale_has_its_own_pair():
         smooth_picture(96, 80), smooth_picture(60, 30),
         size="90x60", style_fit="same", style_scale=1, fit="stretch", scales="0.25,0.5,1",
     )  # fmt: skip
-    assert [pair.size for pair in found.pairs] == [(22, 15), (45, 30), (90, 60)]
-    assert [shape(pair.style) for pair in found.pairs] == [(22, 15), (45, 30), (90, 60)]
+    pairs = [found.pair(stage) for stage in found.stages]
+    assert [pair.size for pair in pairs] == [(22, 15), (45, 30), (90, 60)]
+    assert [shape(pair.style) for pair in pairs] == [(22, 15), (45, 30), (90, 60)]
     assert found.origins["content"]["size"] == (90, 60)
 
 
 def test_stretch_keeps_the_whole_picture_and_crop_its_proportions():
     picture = smooth_picture(96, 40)
-    stretched = inputs(picture, picture, size="40x40", fit="stretch").pairs[0].content
+    stretched = inputs(picture, picture, size="40x40", fit="stretch").content.pixels
     assert torch.equal(stretched, resize(picture, (40, 40)).pixels)
-    cropped = inputs(picture, picture, size="40x40", fit="crop").pairs[0].content
+    cropped = inputs(picture, picture, size="40x40", fit="crop").content.pixels
     assert torch.equal(cropped, picture.pixels[:, :, 28:68])
 
 
 def test_a_size_of_one_number_never_crops():
     panorama = smooth_picture(300, 10)
     found = inputs(panorama, smooth_picture(40, 40), size=100, style_scale=1)
-    assert torch.equal(found.pairs[0].content, resize(panorama, (100, 3)).pixels)
+    assert torch.equal(found.content.pixels, resize(panorama, (100, 3)).pixels)
 
 
 @settings(max_examples=60)
@@ -99,8 +100,8 @@ def test_alpha_is_the_photographs_at_the_last_scale():
     photo = smooth_picture(40, 20)
     photo = Picture(photo.pixels, torch.linspace(0, 1, 40).repeat(20, 1))
     found = inputs(photo, photo, size=20, scales="0.5,1")
-    assert found.alpha.shape == (10, 20)
-    assert torch.equal(found.content.alpha, found.alpha)
+    assert found.alpha((20, 10)).shape == (10, 20)
+    assert torch.equal(found.content.alpha, found.alpha((20, 10)))
 
 
 def test_what_cannot_be():

@@ -11,7 +11,8 @@ from impasto.losses import CONTENT_SCALES, STYLE_LOSSES, VARIATIONS
 from impasto.machine import DTYPES
 from impasto.optimisers import LINE_SEARCHES
 from impasto.recipes import recipe, recipes
-from impasto.settings import Settings, Stage, choices
+from impasto.scales import Stage, most_iterations, schedule
+from impasto.settings import Settings, choices
 
 REGISTRIES = {
     "space": SPACES,
@@ -70,8 +71,8 @@ def test_layers_are_read_from_text(text, layers):
         ("size", "0x40", "size is '0x40'; input should be greater than or equal to 1"),
         ("size", "40x", "size is '40x'; input should be a valid integer"),
         ("size", "40x40x40", "size is '40x40x40'"),
-        ("scales", "0.5", "expected rising parts of the size up to 1"),
-        ("scales", "1,0.5,1", "expected rising parts of the size up to 1"),
+        ("scales", "0.5", "expected auto, or rising parts of the size up to 1"),
+        ("scales", "1,0.5,1", "expected auto, or rising parts of the size up to 1"),
         ("scales", "0,1", "scales"),
         ("iterations", "5,5", "iterations is (5, 5); expected one number, or one per scale"),
         ("first_step", 0, "first_step is 0; input should be 'l1' or 'l2' or greater than 0"),
@@ -113,8 +114,43 @@ def test_sizes_are_read_from_text(value, size):
 
 def test_one_number_holds_at_every_scale():
     chosen = Settings.of(scales="0.25,0.5,1", iterations="30,20,10", decay_every=5)
-    assert chosen.stages == (Stage(0.25, 30, 5), Stage(0.5, 20, 5), Stage(1.0, 10, 5))
-    assert Settings.of(iterations=7).stages == (Stage(1.0, 7, 0),)
+    found = schedule(chosen, (80, 40))
+    assert found == (Stage((20, 10), 30, 5), Stage((40, 20), 20, 5), Stage((80, 40), 10, 5))
+    plain = Settings.of(iterations=7, scales=[1.0])
+    assert schedule(plain, (80, 40)) == (Stage((80, 40), 7, 0),)
+
+
+def test_automatic_scales_end_at_the_result_and_begin_above_the_smallest():
+    auto = Settings.of(scales="auto", iterations="40,20,10", smallest=128)
+    sizes = [stage.size for stage in schedule(auto, (512, 384))]
+    assert sizes == [(128, 96), (181, 136), (256, 192), (362, 272), (512, 384)]
+    assert [stage.iterations for stage in schedule(auto, (512, 384))] == [40, 20, 10, 10, 10]
+    assert schedule(auto, (128, 99)) == (Stage((128, 99), 40, 0),)
+    assert [stage.size for stage in schedule(auto, (90, 181))] == [(64, 128), (90, 181)]
+    assert schedule(auto.replaced(scale_factor=2), (10, 512))[0] == Stage((2, 128), 40, 0)
+
+
+def test_the_most_iterations_of_a_photograph_of_unknown_size():
+    auto = Settings.of(scales="auto", iterations=10, size=0, smallest=128)
+    assert most_iterations(auto) == 10 * len(schedule(auto, (1_000_000, 1)))
+    assert most_iterations(auto.replaced(size=512)) == 50
+    assert most_iterations(auto.replaced(size="90x181")) == 20
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("scales", "0.5"), ("scales", ()), ("scales", "1,0.5"), ("iterations", ()), ("memory", "4GX")],
+)
+def test_a_schedule_that_cannot_be(field, value):
+    with pytest.raises(SettingsError, match=field):
+        Settings.of(**{field: value})
+
+
+@pytest.mark.parametrize(("text", "size"), [("4GB", 4 * 10**9), ("3 MiB", 3 * 2**20), (0, 0)])
+def test_memory_is_read_as_people_write_it(text, size):
+    chosen = Settings.of(memory=text)
+    assert chosen.memory == size
+    assert Settings.checked(chosen.model_dump(mode="json")).memory == size
 
 
 def test_replaced_is_checked_as_well():

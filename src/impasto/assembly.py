@@ -24,7 +24,9 @@ from impasto.optimisers import (
     rounds,
     stepped,
 )
-from impasto.settings import Settings, Stage
+from impasto.scales import Stage
+from impasto.settings import Settings
+from impasto.tiles import Tiling
 
 __all__ = ["Shelf", "encoder_for", "hardware_for", "objective_for", "optimiser_for"]
 
@@ -61,12 +63,17 @@ class Shelf:
         self._kept: OrderedDict[object, Mapping[str, Moments]] = OrderedDict()
 
     def moments(
-        self, encoder: Encoder, picture: Tensor, taps: tuple[str, ...], name: object
+        self,
+        encoder: Encoder,
+        picture: Tensor,
+        taps: tuple[str, ...],
+        name: object,
+        tile: int | None = None,
     ) -> Mapping[str, Moments]:
         """What `measured` makes of the picture (3, h, w), measured now or taken from the shelf."""
-        key = (encoder, taps, name)
+        key = (encoder, taps, name, tile)
         if key not in self._kept:
-            self._kept[key] = measured(encoder, picture, taps)
+            self._kept[key] = measured(encoder, picture, taps, tile)
         self._kept.move_to_end(key)
         if len(self._kept) > self._most:
             self._kept.popitem(last=False)
@@ -80,6 +87,7 @@ def objective_for(
     space: ColourSpace,
     shelf: Shelf,
     style: object,
+    tiling: Tiling = Tiling(),  # noqa: B008 (frozen)
 ) -> Objective:
     """The objective that the settings describe; `style` is the style's name on the shelf."""
     s = settings
@@ -87,7 +95,8 @@ def objective_for(
     taps = tuple(style_term.taps())
     moments = None
     if taps and pair.style is not None:
-        moments = shelf.moments(encoder, pair.style, taps, (style, pair.style.shape))
+        name = (style, pair.style.shape)
+        moments = shelf.moments(encoder, pair.style, taps, name, tiling.tile)
     return Objective(
         encoder,
         pair.content,
@@ -96,6 +105,7 @@ def objective_for(
         content_term=Term(s.content_weight, s.content_normalisation, s.content_layers),
         style_term=style_term,
         variation_term=Term(s.tv_weight, s.tv_normalisation),
+        tiling=tiling,
     )
 
 

@@ -95,9 +95,22 @@ def initial_canvas(pair: Pair, settings: Settings, space: ColourSpace, max_pixel
     return space.from_srgb(resize(read(source, max_pixels=max_pixels), pair.size).pixels)
 
 
-def enlarged(canvas: Tensor, size: tuple[int, int], space: ColourSpace) -> Tensor:
-    """A finished canvas as the first of the next scale, (w, h) pixels: what is visible of it."""
-    return space.from_srgb(_resized(space.to_srgb(canvas).clamp(0, 1), size))
+def enlarged(canvas: Tensor, pair: Pair, settings: Settings, space: ColourSpace) -> Tensor:
+    """A finished canvas as the first of the next scale: what is visible of it, (3, h, w).
+
+    With `detail` it takes up as much of what the photograph, in the style's colours where the run
+    began so, has at this size and had not at the last.
+    """
+    painted = space.to_srgb(canvas).clamp(0, 1)
+    larger = _resized(painted, pair.size)
+    if settings.detail and pair.content is not None:
+        photograph = pair.content
+        if settings.init == "recoloured" and pair.style is not None:
+            photograph = recoloured(photograph, pair.style)
+        before = (painted.shape[-1], painted.shape[-2])
+        fine = photograph - _resized(_resized(photograph, before), pair.size)
+        larger = (larger + settings.detail * fine).clamp(0, 1)
+    return space.from_srgb(larger)
 
 
 def recoloured(content: Tensor, style: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from impasto.encoder import weights_of
 from impasto.errors import ImageError, ImageTooLarge, ImageTooSmall, SettingsError
 from impasto.images import Picture, Source, cover, read, resize
 from impasto.memory import memory_guard
+from impasto.scales import Stage, schedule
 from impasto.settings import Settings
 
 __all__ = ["Inputs", "check_layers"]
@@ -25,14 +26,16 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True, eq=False)
 class Inputs:
-    """Photograph and painting at the sizes that the settings ask for, and where they came from.
+    """Photograph and painting as they were read, and what a run makes of them at each stage.
 
-    `pairs` has one for each scale, smallest first; `alpha` (h, w) is the photograph's at the last.
+    Pictures of a stage's size are made when they are asked for: of a print, each takes a gigabyte.
     `origins` has name, SHA-256 and size in use of each file, for the record.
     """
 
-    pairs: tuple[Pair, ...]
-    alpha: Tensor | None
+    photograph: Picture | None
+    painting: Picture | None
+    settings: Settings
+    stages: tuple[Stage, ...]
     origins: dict[str, dict[str, Any]]
 
     @classmethod
@@ -47,44 +50,87 @@ class Inputs:
         if content is None and style is None:
             raise SettingsError("there is neither a content nor a style picture; give one")
         content, style = samples.found(content), samples.found(style)
-        with memory_guard("these pictures at this size"):
+        with memory_guard("these pictures"):
             photograph = None if content is None else read(content, max_pixels)
             painting = None if style is None else read(style, max_pixels)
-            size = _canvas_size(settings, (photograph or painting).size)  # type: ignore[union-attr]
-            sizes = [_times(size, stage.scale) for stage in settings.stages]
-            contents = [_content(photograph, s, settings, max_pixels) for s in sizes]
-            styles = [_style(painting, s, settings, max_pixels) for s in sizes]
-        _check_size("content", contents[0], settings)
-        _check_size("style", styles[0], settings)
-        last = {"content": contents[-1], "style": styles[-1]}
-        origins = {
-            role: {**_identity(source), "size": picture.size}
-            for (role, picture), source in zip(last.items(), (content, style), strict=True)
-            if picture is not None
-        }
-        init = samples.found(settings.init)
-        # Path.is_file raises for a name that is too long
-        if settings.init not in INITS and os.path.isfile(init):  # noqa: PTH113
-            origins["init"] = _identity(init)
-        pairs = map(Pair, sizes, map(_pixels, contents), map(_pixels, styles))
-        return cls(tuple(pairs), contents[-1].alpha if contents[-1] else None, origins)
+        shape = (photograph or painting).size  # type: ignore[union-attr]
+        stages = schedule(settings, _canvas_size(settings, shape))
+        inputs = cls(photograph, painting, settings, stages, {})
+        inputs._check(max_pixels)
+        inputs._remember(content, style)
+        return inputs
 
     @property
     def size(self) -> Size:
         """(width, height) of the result."""
-        return self.pairs[-1].size
+        return self.stages[-1].size
+
+    @property
+    def total(self) -> int:
+        """Iterations planned, over all stages."""
+        return sum(stage.iterations for stage in self.stages)
+
+    def pair(self, stage: Stage) -> Pair:
+        """The pictures at a stage's size."""
+        content, style = self._content(stage.size), self._style(stage.size)
+        return Pair(stage.size, _pixels(content), _pixels(style))
+
+    def style_size(self, canvas: Size) -> Size | None:
+        """(width, height) of the painting that goes with a canvas."""
+        painting, s = self.painting, self.settings
+        if painting is None:
+            return None
+        if s.style_fit == "same":
+            return _times(canvas, s.style_scale)
+        if s.style_fit == "width":
+            return _times(painting.size, canvas[0] * s.style_scale / painting.width)
+        return _with_longest(painting.size, max(1, round(max(canvas) * s.style_scale)))
 
     @property
     def content(self) -> Picture | None:
         """The photograph at the result's size."""
-        pixels = self.pairs[-1].content
-        return None if pixels is None else Picture(pixels, self.alpha)
+        return self._content(self.size)
 
     @property
     def style(self) -> Picture | None:
         """The painting at the size it is measured at last."""
-        pixels = self.pairs[-1].style
-        return None if pixels is None else Picture(pixels)
+        return self._style(self.size)
+
+    def alpha(self, size: Size) -> Tensor | None:
+        """The photograph's alpha (h, w) at the size (w, h), if it has any."""
+        if self.photograph is None or self.photograph.alpha is None:
+            return None
+        content = self._content(size)
+        return content and content.alpha
+
+    def _content(self, size: Size) -> Picture | None:
+        picture = self.photograph
+        return picture and _brought(picture, size, self.settings.fit)
+
+    def _style(self, canvas: Size) -> Picture | None:
+        size = self.style_size(canvas)
+        return _brought(self.painting, size, self.settings.fit) if self.painting and size else None
+
+    def _check(self, max_pixels: int) -> None:
+        """No picture is too large at any stage, and none too small at the first."""
+        for stage in self.stages:
+            for size in (stage.size, self.style_size(stage.size)):
+                _check_pixels(size, max_pixels)
+        first, several = self.stages[0].size, len(self.stages) > 1
+        if self.photograph:
+            _check_size("content", first, self.settings, several)
+        _check_size("style", self.style_size(first), self.settings, several)
+
+    def _remember(self, content: Source | None, style: Source | None) -> None:
+        """Note where the pictures came from."""
+        sizes = {"content": self.size, "style": self.style_size(self.size)}
+        for (role, size), source in zip(sizes.items(), (content, style), strict=True):
+            if source is not None:
+                self.origins[role] = {**_identity(source), "size": size}
+        init = samples.found(self.settings.init)
+        # Path.is_file raises for a name that is too long
+        if self.settings.init not in INITS and os.path.isfile(init):  # noqa: PTH113
+            self.origins["init"] = _identity(init)
 
 
 def check_layers(settings: Settings) -> None:
@@ -122,30 +168,6 @@ def _times(size: Size, factor: float) -> Size:
     return width, height
 
 
-def _content(
-    picture: Picture | None, size: Size, settings: Settings, max_pixels: int
-) -> Picture | None:
-    """The photograph at the canvas's size."""
-    _check_pixels(size, max_pixels)
-    return None if picture is None else _brought(picture, size, settings.fit)
-
-
-def _style(
-    picture: Picture | None, canvas: Size, settings: Settings, max_pixels: int
-) -> Picture | None:
-    """The painting at the size that goes with a canvas."""
-    if picture is None:
-        return None
-    if settings.style_fit == "same":
-        size = _times(canvas, settings.style_scale)
-    elif settings.style_fit == "width":
-        size = _times(picture.size, canvas[0] * settings.style_scale / picture.width)
-    else:
-        size = _with_longest(picture.size, max(1, round(max(canvas) * settings.style_scale)))
-    _check_pixels(size, max_pixels)
-    return _brought(picture, size, settings.fit)
-
-
 def _brought(picture: Picture, size: Size, fit: str) -> Picture:
     """The picture at `size`; where its shape differs by more than rounding, as `fit` says."""
     across, down = size[0] / picture.width, size[1] / picture.height
@@ -153,27 +175,27 @@ def _brought(picture: Picture, size: Size, fit: str) -> Picture:
     return resize(picture, size) if close or fit == "stretch" else cover(picture, size)
 
 
-def _check_size(role: str, picture: Picture | None, settings: Settings) -> None:
+def _check_size(role: str, size: Size | None, settings: Settings, several: bool) -> None:
     """A picture leaves a position at every tap it is measured at; ImageTooSmall if not."""
     taps = list(settings.style_layers) if settings.style_weight else []
     if role == "content" and settings.content_weight:
         taps += settings.content_layers
-    if not taps or picture is None:
+    if not taps or size is None:
         return
     net = weights_of(settings.encoder).architecture
     least = net.least_side(taps)
-    if min(picture.size) < least:
-        where = "the smallest scale" if len(settings.scales) > 1 else "this size"
+    if min(size) < least:
+        where = "the smallest scale" if several else "this size"
         raise ImageTooSmall(
-            f"the {role} image is {picture.width}x{picture.height} px at {where}, but "
+            f"the {role} image is {size[0]}x{size[1]} px at {where}, but "
             f"{net.deepest(taps)} needs at least {least} px a side; raise --size"
             f"{' or --style-scale' if role == 'style' else ''}, or use shallower layers"
         )
 
 
-def _check_pixels(size: Size, max_pixels: int) -> None:
+def _check_pixels(size: Size | None, max_pixels: int) -> None:
     """ImageTooLarge rather than a vain attempt."""
-    width, height = size
+    width, height = size or (0, 0)
     if width * height > max_pixels:
         raise ImageTooLarge(
             f"{width}x{height} px are {width * height} pixels, and the limit is {max_pixels}; "

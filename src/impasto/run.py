@@ -16,19 +16,21 @@ import torch
 from torch import Tensor
 
 from impasto.assembly import Shelf, encoder_for, hardware_for, objective_for, optimiser_for
-from impasto.canvas import Pair, enlarged, initial_canvas
+from impasto.canvas import enlarged, initial_canvas
 from impasto.colour import colour_space
 from impasto.encoder import Encoder, weights_of
 from impasto.errors import Diverged
 from impasto.graph import captured
-from impasto.images import MAX_PIXELS, Picture, Source, resize
+from impasto.images import MAX_PIXELS, Picture, Source
 from impasto.inputs import Inputs
 from impasto.memory import kept_memory, memory_guard
 from impasto.metadata import make_record
 from impasto.objective import Evaluation
 from impasto.optimisers import Iterate, until
-from impasto.settings import DEFAULT_RECIPE, Settings, Stage
+from impasto.scales import Stage
+from impasto.settings import DEFAULT_RECIPE, Settings
 from impasto.step import Step
+from impasto.tiles import Tiling
 
 __all__ = ["Result", "Run", "iterate", "reconstruct", "stylize", "texture"]
 
@@ -80,17 +82,17 @@ class Run:
         Raises Diverged for a loss that is not finite, OutOfMemory where memory ends.
         """
         self._steps, self._last, self._best = [], None, None
-        width, height = self.inputs.size
-        with memory_guard(f"{width}x{height} px"), kept_memory(width * height):
-            started, done = time.perf_counter(), 0
-            encoder = encoder_for(self.settings)
-            for pair, stage in zip(self.inputs.pairs, self.settings.stages, strict=True):
-                for iterate in self._descent(encoder, pair, stage):
+        started, done = time.perf_counter(), 0
+        encoder = encoder_for(self.settings)
+        for stage in self.inputs.stages:
+            width, height = stage.size
+            with memory_guard(f"{width}x{height} px"), kept_memory(width * height):
+                for iterate in self._descent(encoder, stage):
                     seconds = time.perf_counter() - started
-                    step = self._step(iterate, max(pair.size), done, seconds)
+                    step = self._step(iterate, max(stage.size), done, seconds)
                     self._note(step)
                     yield step
-                done += iterate.iteration
+            done += iterate.iteration
 
     def result(self, keep: str | None = None) -> Result:
         """What there is so far: the `last` canvas or the `best`, by default as the settings say."""
@@ -98,9 +100,13 @@ class Run:
 
     def picture(self, step: Step) -> Picture:
         """A step's canvas as it is saved: with the photograph's alpha and the run's record."""
-        picture, content = step.picture(), self.inputs.content
-        alpha = resize(content, picture.size).alpha if content else None
-        return replace(picture, alpha=alpha, record=self._record(step))
+        picture = step.picture()
+        return replace(picture, alpha=self.inputs.alpha(picture.size), record=self._record(step))
+
+    @property
+    def total(self) -> int:
+        """Iterations planned, over all scales."""
+        return self.inputs.total
 
     @property
     def done(self) -> int | None:
@@ -114,19 +120,22 @@ class Run:
             raise ValueError("no step was taken yet")
         return kept
 
-    def _descent(self, encoder: Encoder, pair: Pair, stage: Stage) -> Iterator[Iterate]:
+    def _descent(self, encoder: Encoder, stage: Stage) -> Iterator[Iterate]:
         """The iterates at one scale."""
         settings, space = self.settings, colour_space(self.settings.space)
         accurate = torch.promote_types(encoder.dtype, torch.float32)
-        pair = pair.to(encoder.device, accurate)
+        pair = self.inputs.pair(stage).to(encoder.device, accurate)
         if self._last is None:
             canvas = initial_canvas(pair, settings, space, self._max_pixels)
         else:
             finished = self._kept().canvas
             assert finished is not None
-            canvas = enlarged(finished, pair.size, space)
+            canvas = enlarged(finished, pair, settings, space)
         canvas = canvas.to(encoder.device, accurate)
-        objective = objective_for(encoder, pair, settings, space, self._shelf, self._style_name)
+        tiling = Tiling(settings.tile if isinstance(settings.tile, int) else None)
+        objective = objective_for(
+            encoder, pair, settings, space, self._shelf, self._style_name, tiling
+        )
 
         def evaluate(x: Tensor) -> Evaluation:
             return objective(x.view_as(canvas))
@@ -142,7 +151,7 @@ class Run:
             scale=scale,
             iteration=iterate.iteration,
             done=before + iterate.iteration,
-            total=settings.total,
+            total=self.total,
             loss=float(at.loss),
             terms={name: float(term) for name, term in at.terms.items()},
             seconds=seconds,

@@ -7,15 +7,22 @@ of `Settings`. Settings are frozen; derive others with `Settings.of(recipe, **ov
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ByteSize,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from impasto.errors import SettingsError
 from impasto.recipes import recipe
 
-__all__ = ["DEFAULT_RECIPE", "Settings", "Stage", "choices"]
+__all__ = ["DEFAULT_RECIPE", "Settings", "choices"]
 
 DEFAULT_RECIPE = "standard"
 
@@ -35,6 +42,11 @@ def _several(value: object) -> object:
     return tuple(value.split(",")) if isinstance(value, str) else value
 
 
+def _auto_or_several(value: object) -> object:
+    """`auto` -> itself; else as `_several`."""
+    return value if value == "auto" else _several(value)
+
+
 def _one_or_several(value: object) -> object:
     """`900x600` or `500,300` -> its numbers as a tuple; a number alone as it is."""
     text = value.replace("x", ",") if isinstance(value, str) else ""
@@ -46,7 +58,9 @@ Longest = Annotated[int, Field(ge=0, le=1_000_000)]
 Size = Annotated[Longest | tuple[Side, Side], BeforeValidator(_one_or_several)]
 Count = Annotated[int, Field(ge=0, le=10_000_000)]
 Counts = Annotated[Count | tuple[Count, ...], BeforeValidator(_one_or_several)]
-Scales = Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], BeforeValidator(_several)]
+Part = Annotated[float, Field(gt=0, le=1)]
+Scales = Annotated[Literal["auto"] | tuple[Part, ...], BeforeValidator(_auto_or_several)]
+Tile = Literal["auto", "off"] | Annotated[int, Field(ge=1, le=1_000_000)]
 Beta = Annotated[float, Field(ge=0, lt=1)]
 Layers = Annotated[dict[str, Annotated[float, Field(ge=0)]], BeforeValidator(_layers)]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -54,15 +68,6 @@ Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 def _knob(group: str, text: str, **constraints: Any) -> Any:  # noqa: ANN401 (pydantic's own types)
     return Field(description=text, json_schema_extra={"group": group}, **constraints)
-
-
-@dataclass(frozen=True)
-class Stage:
-    """What a run does at one of its scales: canvas size as a part of the result's, and how long."""
-
-    scale: float
-    iterations: int
-    decay_every: int
 
 
 class Settings(BaseModel):
@@ -91,8 +96,22 @@ class Settings(BaseModel):
     )
     scales: Scales = _knob(
         "Picture",
-        "parts of the size to paint one after the other, each from the last, X,…,1",
+        "parts of the size to paint one after the other, each from the last, X,…,1; auto is from "
+        "--smallest up by --scale-factor",
         default=(1.0,),
+    )
+    smallest: Side = _knob(
+        "Picture", "--scales auto: least longest side to paint at, in pixels", default=256
+    )
+    scale_factor: float = _knob(
+        "Picture", "--scales auto: from one scale to the next", default=2**0.5, gt=1.01, le=16
+    )
+    detail: float = _knob(
+        "Picture",
+        "how much of the photograph's fine detail an enlarged canvas takes up, 0 to 1",
+        default=0.0,
+        ge=0,
+        le=1,
     )
     init: str = _knob(
         "Picture",
@@ -171,9 +190,21 @@ class Settings(BaseModel):
         "Network", "where it runs; auto is the fastest there is", default="auto"
     )
     threads: int = _knob("Network", "CPU threads; 0 is one per core", default=0, ge=0, le=1024)
+    tile: Tile = _knob(
+        "Network",
+        "longest side of the windows that are looked at one by one, in pixels; off is all at once, "
+        "auto is what fits --memory. The result is the same",
+        default="auto",
+    )
+    memory: ByteSize = _knob(
+        "Network",
+        "how much the run may take in all, such as 4GB; 0 is what is free",
+        default=ByteSize(0),
+        ge=0,
+    )
 
     optimiser: Literal["lbfgs", "adam"] = _knob("Optimiser", "how to descend", default="lbfgs")
-    iterations: Counts = _knob("Optimiser", "how many steps, N or one per scale", default=1000)
+    iterations: Counts = _knob("Optimiser", "how many steps, N or N,N,… per scale", default=1000)
     tolerance: float = _knob(
         "Optimiser",
         "stop once the loss changes by at most this fraction; 0 never",
@@ -231,31 +262,21 @@ class Settings(BaseModel):
             raise ValueError(f"clip is {self.clip}; expected none, gamut or a positive number")
         if not self.init.strip():
             raise ValueError("init is empty; expected the name of one or a picture file")
-        if not self.scales or self.scales[-1] != 1 or list(self.scales) != sorted(self.scales):
-            raise ValueError(f"scales is {self.scales}; expected rising parts of the size up to 1")
+        self._check_scales()
+        return self
+
+    def _check_scales(self) -> None:
+        parts = None if self.scales == "auto" else self.scales
+        if parts is not None and (list(parts[-1:]) != [1] or list(parts) != sorted(parts)):
+            raise ValueError(f"scales is {parts}; expected auto, or rising parts of the size up to 1")
         for name in ("iterations", "decay_every"):
             value = getattr(self, name)
-            if isinstance(value, tuple) and len(value) != len(self.scales):
+            if value == () or (parts and isinstance(value, tuple) and len(value) != len(parts)):
                 raise ValueError(f"{name} is {value}; expected one number, or one per scale")
-        return self
 
     def replaced(self, **overrides: Any) -> Settings:  # noqa: ANN401 (fields, checked there)
         """These settings with some fields replaced; SettingsError if one does not fit."""
         return self.checked({**self.model_dump(), **overrides})
-
-    @property
-    def stages(self) -> tuple[Stage, ...]:
-        """What to do at each scale, smallest first."""
-        iterations, decays = self._per_scale(self.iterations), self._per_scale(self.decay_every)
-        return tuple(map(Stage, self.scales, iterations, decays))
-
-    @property
-    def total(self) -> int:
-        """Iterations planned, over all scales."""
-        return sum(stage.iterations for stage in self.stages)
-
-    def _per_scale(self, value: int | tuple[int, ...]) -> tuple[int, ...]:
-        return value if isinstance(value, tuple) else (value,) * len(self.scales)
 
     @classmethod
     def of(cls, name: str = DEFAULT_RECIPE, /, **overrides: Any) -> Settings:  # noqa: ANN401

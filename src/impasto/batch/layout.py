@@ -11,6 +11,7 @@ from impasto.batch.pairs import Pair
 from impasto.errors import OutputError, SettingsError
 from impasto.files import Files, filled
 from impasto.recipes import recipe
+from impasto.scales import most_iterations
 from impasto.settings import Settings
 
 __all__ = ["Job", "Layout"]
@@ -115,7 +116,7 @@ class Layout:
             inputs = (job.pair.content, job.pair.style, *shared)
             taken.update((_real(path), f"the input {path}") for path in inputs)
         for job in jobs:
-            for path in job.files.written(settings.total):
+            for path in job.files.written(most_iterations(settings)):
                 real = _real(path)
                 if not real.is_relative_to(home):
                     raise OutputError(f"{path}: a link leads out of {self.folder}; remove the link")

@@ -32,6 +32,7 @@ OWN = (ImageError, OutputError, OutOfMemory, Diverged)
 """What one pair may fail of; anything else would befall the others too."""
 
 STYLES = 64  # measured and remembered at least
+_SCALES = 16  # more than runs have
 
 Show = Callable[[Step], object]
 
@@ -65,7 +66,7 @@ class Batch:
         self.jobs = layout.jobs(pairs, settings)
         self.manifest = Manifest(layout.manifest)
         self._max_pixels, self._overwrite = max_pixels, overwrite
-        self._shelf = Shelf(max(STYLES, _recurring(pairs) * len(settings.scales)))
+        self._shelf = Shelf(max(STYLES, _recurring(pairs) * _SCALES))
 
     def __len__(self) -> int:
         """How many pairs there are."""

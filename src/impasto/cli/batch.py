@@ -16,6 +16,7 @@ from impasto.cli.options import Asked, with_options
 from impasto.cli.progress import json_line
 from impasto.cli.session import affordable_wishes
 from impasto.errors import OutputError, SettingsError
+from impasto.scales import most_iterations
 from impasto.settings import Settings
 from impasto.text import printable
 
@@ -140,7 +141,7 @@ def _pairs(galleries: "Sequence[Gallery]", layout: "Layout", how: str) -> "list[
 def _check_next_time(batch: "Batch", galleries: "Sequence[Gallery]") -> None:
     """No file beside a result is one that the same command would paint from when run again."""
     for job in batch.jobs:
-        for path in job.files.written(batch.settings.total):
+        for path in job.files.written(most_iterations(batch.settings)):
             if path != job.files.output and any(gallery.has(path) for gallery in galleries):
                 raise OutputError(
                     f"{path}: would be an input when this is run again; choose another --output"
@@ -186,7 +187,10 @@ def _shown(asked: Asked) -> Shown:
 
 @contextmanager
 def _bar(batch: "Batch") -> Iterator[tuple[Show, Note]]:
-    """A bar on stderr: pairs, iterations of the current one, time left for all."""
+    """A bar on stderr: pairs, iterations of the current one, time left for all.
+
+    A pair counts as one, and what is not painted takes no time, so it leaves the total.
+    """
     columns = (
         TextColumn("pairs {task.fields[pairs]}"),
         BarColumn(),
@@ -195,22 +199,21 @@ def _bar(batch: "Batch") -> Iterator[tuple[Show, Note]]:
     )
     console = Console(stderr=True)
     progress = Progress(*columns, console=console, speed_estimate_period=HOUR)
-    each, ended = batch.settings.total, Counter[bool]()
-    total = each * len(batch)
-    task = progress.add_task("", total=total, pairs=f"0/{len(batch)}", iteration="…")
+    ended = Counter[bool]()
+    task = progress.add_task("", total=len(batch), pairs=f"0/{len(batch)}", iteration="…")
 
     def show(step: "Step") -> None:
         progress.start()  # not before the first step, so that an error stands alone
         now = f"{step.done}/{step.total}"
-        progress.update(task, completed=each * ended[True] + step.done, iteration=now)
+        part = step.done / max(1, step.total)
+        progress.update(task, completed=ended[True] + part, iteration=now)
 
     def note(entry: "Entry") -> None:
-        """What is not painted takes no time, so it is taken from the total."""
         ended[entry.status == "done"] += 1
         progress.update(
             task,
-            completed=each * ended[True],
-            total=total - each * ended[False],
+            completed=ended[True],
+            total=len(batch) - ended[False],
             pairs=f"{ended.total()}/{len(batch)}",
         )
 

@@ -144,7 +144,10 @@ def _written(value: object) -> str:
 _METAVARS = {
     "recipe": "NAME",
     "size": "N|WxH",
-    "scales": "X,…,1",
+    "scales": "auto|X,…,1",
+    "smallest": "N",
+    "tile": "auto|off|N",
+    "memory": "SIZE",
     "iterations": "N[,N…]",
     "decay_every": "N[,N…]",
     "betas": "X,X",

@@ -33,7 +33,7 @@ def bar(run: "Run") -> "Iterator[Callable[[Step], None]]":
         TimeRemainingColumn(),
     )
     progress = Progress(*columns, console=Console(stderr=True))
-    task = progress.add_task("painting", total=run.settings.total, loss="…")
+    task = progress.add_task("painting", total=run.total, loss="…")
 
     def show(step: "Step") -> None:
         progress.start()  # not before the first step, so that an error stands alone

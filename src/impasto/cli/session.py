@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from impasto.cli import progress
 from impasto.cli.options import Asked
 from impasto.recipes import recipe
+from impasto.scales import most_iterations
 from impasto.settings import Settings
 from impasto.text import printable
 
@@ -34,7 +35,7 @@ def paint(
     """
     files = _files(asked, settings, sources, wishes)
     read = [*sources.values(), settings.init, settings.encoder]
-    files.check(read, iterations=settings.total)
+    files.check(read, iterations=most_iterations(settings))
     from impasto.run import Run
     from impasto.session import paint
 
@@ -98,7 +99,7 @@ def _tell(asked: Asked, run: "Run", files: "Files", outcome: "Outcome") -> None:
 
 def _why_early(run: "Run") -> str:
     """Empty for a run of full length."""
-    if run.done is None or run.done >= run.settings.total:
+    if run.done is None or run.done >= run.total:
         return ""
     reason = "" if run.settings.tolerance > 0 else ", no step descends"
-    return f"stopped after {run.done} of {run.settings.total} iterations{reason}; "
+    return f"stopped after {run.done} of {run.total} iterations{reason}; "
