@@ -1,6 +1,7 @@
 """L-BFGS and Adam: step by step against torch.optim, and down known functions."""
 
 import functools
+import weakref
 from dataclasses import dataclass
 from itertools import islice
 
@@ -14,15 +15,19 @@ from impasto.errors import SettingsError
 from impasto.optimisers import (
     LINE_SEARCHES,
     Box,
+    Descent,
     Iterate,
     Spectrum,
     adam,
+    beneath,
     constant,
     lbfgs,
     preconditioned,
+    recovering,
     rounds,
     stepped,
     until,
+    within,
 )
 from impasto.optimisers.history import HISTORIES, Compact, Recursion
 
@@ -360,18 +365,50 @@ def test_until_counts_iterations():
     assert [i.iteration for i in until(lbfgs(evaluator(quartic), start()), 0)] == [0]
 
 
+class Told(Descent):
+    """A descent whose losses are given."""
+
+    def __init__(self, losses):
+        super().__init__(start())
+        self.losses = losses
+
+    def _first(self, x):
+        return self.told(0)
+
+    def _after(self, last):
+        return self.told(last.iteration + 1)
+
+    def told(self, n):
+        return Iterate(n, start(), At(torch.tensor(self.losses[n]), start()))
+
+    def _memory(self):
+        return {}
+
+    def _recall(self, iterate, memory):
+        pass
+
+
 @pytest.mark.parametrize("scale", [1e-12, 1.0, 1e14])
 def test_until_stops_by_relative_change_whatever_the_scale(scale):
     losses = [scale * (1 + 2.0**-n) for n in range(100)]
-    iterates = [Iterate(n, start(), At(torch.tensor(f), start())) for n, f in enumerate(losses)]
-    assert len(list(until(iterates, 99, tolerance=1e-3))) == 11  # 2⁻¹⁰ is the first below 1e-3
-    assert len(list(until(iterates, 99))) == 100
-    assert len(list(until([iterates[40], *iterates[41:]], 99, tolerance=1e-3))) == 2
+    assert len(list(until(Told(losses), 99, tolerance=1e-3))) == 11  # 2⁻¹⁰ is the first below 1e-3
+    assert len(list(until(Told(losses), 99))) == 100
+    resumed = Told(losses)
+    resumed.resume(resumed.told(40), {})
+    assert [i.iteration for i in until(resumed, 99, tolerance=1e-3)] == [41]
 
 
 def test_until_does_not_judge_the_blind_first_step():
-    flat = [Iterate(n, start(), At(torch.tensor(1.0), start())) for n in range(5)]
-    assert [i.iteration for i in until(flat, 4, tolerance=0.1)] == [0, 1, 2]
+    flat = [1.0] * 5
+    assert [i.iteration for i in until(Told(flat), 4, tolerance=0.1)] == [0, 1, 2]
+
+
+def test_until_goes_on_counting_where_the_descent_was_resumed():
+    resumed = Told([1.0] * 9)
+    resumed.resume(resumed.told(3), {})
+    assert [i.iteration for i in until(resumed, 6)] == [4, 5, 6]
+    assert list(until(resumed, 6)) == []
+    assert resumed.last.iteration == 6
 
 
 def test_unknown_line_search():
@@ -435,3 +472,261 @@ def test_preconditioned_descent_yields_canvases_and_gets_there_sooner():
     last = quick[-1]
     torch.testing.assert_close(last.at.loss, edged(last.x)[0])
     assert last.at.loss < 0.01 * plain[len(quick) - 1].at.loss
+
+
+def searched(evaluate, x, factor=1.0, **options):
+    return lbfgs(evaluate, x, learning_rate=factor, history=3, search="armijo", **options)
+
+
+def of_a_picture(evaluate, x, descend=searched):
+    return preconditioned(descend, evaluate, x, Spectrum(torch.empty(1, 4, 5).double(), 0.5))
+
+
+MADE = {
+    "adam": lambda evaluate, x: adam(evaluate, x, rate=constant(0.1)),
+    "lbfgs": searched,
+    "compact": lambda evaluate, x: searched(evaluate, x, form="compact"),
+    "rounds": lambda evaluate, x: rounds(evaluate, x, descend=searched, evaluations=4),
+    "preconditioned": of_a_picture,
+    "recovering": lambda evaluate, x: recovering(lambda x, _: searched(evaluate, x), x, print),
+}
+BUMPY = evaluator(bumpy)
+
+
+def after(n, made):
+    """A descent after n iterations."""
+    descent = MADE[made](BUMPY, start(20))
+    *_, _ = islice(descent, n + 1)
+    return descent
+
+
+@pytest.mark.parametrize("made", MADE)
+def test_memory_is_small_and_not_copied(made):
+    descent = after(9, made)
+    entries = sum(tensor.numel() for tensor in descent.memory().values())
+    pairs = {"adam": 2, "lbfgs": 6, "rounds": 0, "preconditioned": 8.4, "recovering": 6}
+    if made in pairs:
+        assert entries <= pairs[made] * 20 + 20  # in vectors, and a few numbers
+    again = descent.memory()
+    for name, tensor in descent.memory().items():
+        live = tensor.untyped_storage().data_ptr() == again[name].untyped_storage().data_ptr()
+        assert live or tensor.dtype == torch.int64
+
+
+@pytest.mark.parametrize("form", HISTORIES)
+def test_only_pairs_in_use_are_remembered(form):
+    descent = lbfgs(BUMPY, start(20), form=form, first_step=1e-3)
+    next(descent)
+    assert sum(tensor.numel() for tensor in descent.memory().values()) <= 4
+    next(descent), next(descent)
+    assert descent.memory()["order"].tolist() == [0, 1]
+    rows = {"recursion": (2, 20), "compact": (1, 4, 12288)}  # of the pairs, or of whole chunks
+    name = {"recursion": "steps", "compact": "block.0"}[form]
+    assert tuple(descent.memory()[name].shape) == rows[form]
+
+
+@pytest.mark.parametrize("made", MADE)
+def test_memories_of_others_are_refused(made):
+    kept, memory = after(5, made), after(5, made).memory()
+    for name, tensor in memory.items():
+        rest = {other: tensor for other, tensor in memory.items() if other != name}
+        wrong = [rest, rest | {name: tensor.to(torch.int16)}]
+        wrong.append(rest | {name: torch.stack([tensor, tensor])})
+        if tensor.dtype == torch.int64:
+            wrong += [rest | {name: tensor + 99}, rest | {name: tensor - 99}]
+        for spoilt in wrong:
+            if tensor.numel() or spoilt is rest:
+                with pytest.raises(ValueError, match="memory"):
+                    MADE[made](BUMPY, start(20)).resume(kept.last, spoilt)
+
+
+def test_an_order_is_one():
+    kept = after(5, "lbfgs")
+    with pytest.raises(ValueError, match="twice"):
+        searched(BUMPY, start(20)).resume(
+            kept.last, kept.memory() | {"order": torch.tensor([0, 1, 1])}
+        )
+
+
+@pytest.mark.parametrize("made", MADE)
+def test_iterates_of_others_are_refused(made):
+    kept, x = after(3, made), start(20)
+    other = Iterate(3, x.float(), BUMPY(x))
+    with pytest.raises(ValueError, match=r"the iterate is \(20,\) of torch.float32; expected"):
+        MADE[made](BUMPY, x).resume(other, kept.memory())
+    short = Iterate(3, x, At(torch.tensor(0.0), x[1:]))
+    with pytest.raises(ValueError, match=r"the gradient is \(19,\)"):
+        MADE[made](BUMPY, x).start_at(short)
+    with pytest.raises(ValueError, match="expected 0 or more"):
+        MADE[made](BUMPY, x).start_at(Iterate(-1, x, BUMPY(x)))
+    with pytest.raises(ValueError, match="make another"):
+        kept.resume(kept.last, kept.memory())
+    with pytest.raises(ValueError, match="has not begun"):
+        MADE[made](BUMPY, x).memory()
+
+
+@pytest.mark.parametrize("made", MADE)
+def test_a_start_that_is_known_is_not_evaluated(made):
+    x, calls = start(20), []
+    begun = MADE[made](evaluator(bumpy, calls), x)
+    begun.start_at(Iterate(7, x, BUMPY(x)))
+    assert not calls
+    assert begun.last.iteration == 7
+    fresh = MADE[made](BUMPY, x)
+    next(fresh)
+    for expected, found in zip(islice(fresh, 5), islice(begun, 5), strict=True):
+        assert found.iteration == expected.iteration + 7
+        assert torch.equal(found.x, expected.x)
+
+
+def test_a_descent_that_has_ended_has_ended():
+    calls = []
+    descent = lbfgs(evaluator(quartic, calls), torch.ones(5).double(), search="armijo")
+    assert len(list(descent)) == 1
+    made = len(calls)
+    assert list(descent) == []
+    assert len(calls) == made
+    again = lbfgs(evaluator(quartic, calls), torch.ones(5).double(), search="armijo")
+    again.resume(descent.last, descent.memory())
+    assert list(again) == []
+    assert len(calls) == made
+
+
+def test_preconditioned_start_is_known_to_the_last_digit():
+    x, seen = start(20), []
+    descent = of_a_picture(evaluator(bumpy, seen), x)
+    assert next(descent).x is x
+    assert torch.equal(seen[0], x)
+
+
+def test_memory_goes_beneath_a_name_and_back():
+    memory = {"a": start(), "b.c": start(3)}
+    assert within("inner", beneath("inner", memory) | {"inner": start(), "innermost.a": start()})
+    assert within("inner", {**beneath("inner", memory), "other.a": start()}) == memory
+
+
+class Failing:
+    """The quartic, which is nan or infinite at chosen evaluations; counted from 0."""
+
+    def __init__(self, *failures, value=float("nan"), where="loss"):
+        self.failures, self.value, self.where, self.points = set(failures), value, where, []
+
+    def __call__(self, x):
+        at, number = evaluator(quartic)(x), len(self.points)
+        self.points.append(x.clone())
+        if number in self.failures:
+            if self.where == "loss":
+                return At(torch.full_like(at.loss, self.value), at.gradient)
+            at.gradient[3] = self.value
+        return at
+
+
+def recovered(function, troubles=None, calls=None):
+    """Adam that recovers, and the factors that it was begun with."""
+
+    def begin(x, factor):
+        if calls is not None:
+            calls.append(factor)
+        return adam(function, x, rate=constant(0.1 * factor))
+
+    return recovering(begin, start(), print if troubles is None else troubles.append)
+
+
+def test_recovering_passes_on_what_is_well():
+    plain = adam(evaluator(quartic), start(), rate=constant(0.1))
+    for expected, found in zip(islice(plain, 9), recovered(Failing()), strict=False):
+        assert torch.equal(found.x, expected.x)
+        assert found.iteration == expected.iteration
+
+
+@pytest.mark.parametrize("where", ["loss", "gradient"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_recovering_goes_on_with_a_quarter_of_the_step(where, value):
+    function, troubles, factors = Failing(5, value=value, where=where), [], []
+    found = list(islice(recovered(function, troubles, factors), 9))
+    assert [i.iteration for i in found] == list(range(9))
+    assert all(i.at.loss.isfinite() and i.gradient.isfinite().all() for i in found)
+    assert len(function.points) == 10  # each once, and the one that failed
+    assert factors == [1.0, 0.25]
+    what = f"the loss is {value}" if where == "loss" else "the gradient is not finite"
+    remedy = "going on from the last good canvas with a quarter of the step"
+    assert troubles == [f"{what} after 5 iterations; {remedy}"]
+    good, bad, mended = found[4].x, function.points[5], found[5].x
+    assert (mended - good).abs().max() < 0.3 * (bad - good).abs().max() + 0.1 * 0.25
+
+
+def test_recovering_gives_up_after_three_restarts():
+    troubles, factors = [], []
+    descent = recovered(Failing(2, 3, 6, 8), troubles, factors)
+    found = list(islice(descent, 6))
+    assert [i.iteration for i in found] == [0, 1, 2, 3, 4, 5]
+    assert [bool(i.at.loss.isfinite()) for i in found] == [True] * 5 + [False]
+    assert factors == [1.0, 1 / 4, 1 / 16, 1 / 64]
+    assert [line.split()[-4:-3] for line in troubles] == [["quarter"], ["sixteenth"], ["64th"]]
+
+
+def test_recovering_lets_a_start_that_is_not_finite_through():
+    troubles = []
+    descent = recovered(Failing(0, 1), troubles)
+    assert next(descent).at.loss.isnan()
+    assert next(descent).at.loss.isnan()  # no good canvas to go back to
+    assert not troubles
+
+
+def test_recovering_is_not_troubled_by_sums_that_overflow():
+    sizes = iter([1.0, 2e38, 1.0])  # of which four make more than float32 holds
+
+    def evaluate(x):
+        return At(torch.tensor(1.0), torch.full((4,), next(sizes)))
+
+    def begin(x, factor):
+        return adam(evaluate, x, rate=constant(0.1))
+
+    descent = recovering(begin, torch.zeros(4), pytest.fail)
+    assert [i.iteration for i in islice(descent, 3)] == [0, 1, 2]
+
+
+def test_recovering_counts_the_schedule_on_and_the_bias_anew():
+    def begin(x, factor):
+        return adam(Failing(*([3] if factor == 1 else [])), x, rate=stepped(0.1 * factor, 2, 0.5))
+
+    *_, good, mended = islice(recovering(begin, start(), print), 4)
+    step = 0.1 / 4 * 0.5  # the third iteration is after the first decay; Adam's first is the rate
+    moved = (mended.x - good.x).abs()
+    torch.testing.assert_close(moved, torch.full_like(moved, step), rtol=1e-5, atol=0)
+
+
+def test_recovering_takes_lbfgs_back_to_its_first_step():
+    function = Failing(4)
+    begun = recovering(
+        lambda x, f: lbfgs(function, x, learning_rate=f, first_step=0.02), start(), print
+    )
+    *_, good, mended = islice(begun, 5)
+    assert (mended.x - good.x).square().mean().sqrt() == pytest.approx(0.02 / 4)
+
+
+@pytest.mark.parametrize("made", [of_a_picture, searched])
+def test_what_is_left_is_let_go_before_another_begins(made):
+    """Memory for two optimisers at once may not be there."""
+    begun = []
+
+    def begin(x, factor):
+        assert not any(reference() for reference in begun)
+        descent = made(Nan(factor == 1.0), x)
+        begun.append(weakref.ref(descent))
+        return descent
+
+    assert len(list(islice(recovering(begin, start(20), print), 4))) == 4
+    assert len(begun) == 2
+
+
+class Nan:
+    """bumpy; its gradient is nan after two good evaluations if so it is wanted."""
+
+    def __init__(self, wanted):
+        self.left = 2 if wanted else 1000
+
+    def __call__(self, x):
+        self.left -= 1
+        at = BUMPY(x)
+        return at if self.left >= 0 else At(at.loss - 1e9, at.gradient * float("nan"))

@@ -7,6 +7,7 @@
     │   └── ImageTooLarge        more pixels than the limit allows
     ├── WeightsError             a weight file that is missing, damaged or of another network
     ├── OutputError              a place where the result cannot be written
+    ├── CheckpointError          a checkpoint that is damaged, or of another run
     ├── ExtraMissing             a library that an optional feature needs and is not installed
     ├── OutOfMemory              the machine has less memory than the run needs
     └── Diverged                 a run whose loss is no longer a number
@@ -16,6 +17,7 @@ prints it and exits with code 2.
 """
 
 __all__ = [
+    "CheckpointError",
     "Diverged",
     "ExtraMissing",
     "ImageError",
@@ -55,6 +57,10 @@ class WeightsError(ImpastoError):
 
 class OutputError(ImpastoError):
     """A place where the result cannot be written."""
+
+
+class CheckpointError(ImpastoError):
+    """A checkpoint that is damaged, or of another run."""
 
 
 class ExtraMissing(ImpastoError, ImportError):

@@ -20,6 +20,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from impasto.optimisers.memories import Memory, recalled, recalled_rows
+
 __all__ = ["HISTORIES", "Compact", "History", "Recursion"]
 
 _LEAST_CURVATURE = 1e-10  # pairs with sᵀy at or below this are skipped, as torch's L-BFGS does
@@ -39,9 +41,18 @@ class History(Protocol):
     def forget(self) -> None:
         """Drop all pairs, so that the next direction is steepest descent."""
 
+    def memory(self) -> dict[str, Tensor]:
+        """The pairs in use and what is kept of them: the tensors themselves, or views."""
+
+    def restore(self, memory: Memory) -> None:
+        """Copy what `memory` gave into a history that is new; ValueError if it does not fit."""
+
 
 class _Rows:
-    """Which rows of a store of `length` are in use, oldest first; a full one overwrites that."""
+    """Which rows of a store of `length` are in use, oldest first; a full one overwrites that.
+
+    They are always the first few rows, in some order.
+    """
 
     def __init__(self, length: int) -> None:
         self._length = length
@@ -52,6 +63,12 @@ class _Rows:
         row = self.order.pop(0) if full else len(self.order)
         self.order.append(row)
         return row
+
+    def restore(self, memory: Memory) -> None:
+        order = recalled_rows(memory, "order", self._length)
+        if sorted(order) != list(range(len(order))):
+            raise ValueError("the memory's order skips rows, or has them twice")
+        self.order = order
 
 
 class Recursion:
@@ -91,6 +108,26 @@ class Recursion:
         self._rows.order.clear()
         self._gamma.fill_(1)
 
+    def memory(self) -> dict[str, Tensor]:
+        """See `History`."""
+        return {"order": _integers(self._rows.order), "gamma": self._gamma, **self._used()}
+
+    def restore(self, memory: Memory) -> None:
+        """See `History`."""
+        self._rows.restore(memory)
+        for name, rows in self._used().items():
+            rows.copy_(recalled(memory, name, rows.shape, rows.dtype))
+        self._gamma = _like(self._gamma, memory, "gamma")
+
+    def _used(self) -> dict[str, Tensor]:
+        """The rows in use, as views."""
+        n = len(self._rows.order)
+        return {
+            "steps": self._steps[:n],
+            "changes": self._changes[:n],
+            "inverse_curvatures": self._inverse_curvatures[:n],
+        }
+
 
 class Compact:
     """-Hg by products of matrices (Byrd, Nocedal & Schnabel 1994, eq. 3.1), pairs in bfloat16.
@@ -108,7 +145,8 @@ class Compact:
     """
 
     def __init__(self, length: int, like: Tensor) -> None:
-        self._like, self._rows = like, _Rows(length)
+        self._like, self._entries = like.new_empty(0), like.numel()  # not to hold on to the vector
+        self._rows, self._block = _Rows(length), min(_BLOCK, length)  # pairs in a block
         self._type = torch.bfloat16 if like.dtype == torch.float32 else like.dtype
         self._blocks: list[Tensor] = []
         self._products = like.new_zeros((2 * length, 2 * length), dtype=torch.float64)
@@ -139,6 +177,31 @@ class Compact:
         self._new.clear()
         self._gamma.fill_(1)
 
+    def memory(self) -> dict[str, Tensor]:
+        """See `History`."""
+        order, new = _integers(self._rows.order), _integers(self._new)
+        return {"order": order, "new": new, "gamma": self._gamma, **self._used()}
+
+    def restore(self, memory: Memory) -> None:
+        """See `History`."""
+        self._rows.restore(memory)
+        self._new = recalled_rows(memory, "new", len(self._rows.order))
+        for row in range(0, len(self._rows.order), self._block):
+            self._pair(row)  # makes its block
+        for name, places in self._used().items():
+            places.copy_(recalled(memory, name, places.shape, places.dtype))
+        self._gamma = _like(self._gamma, memory, "gamma")
+
+    def _used(self) -> dict[str, Tensor]:
+        """The places in use, as views; what other places hold has no weight in any sum."""
+        n = 2 * len(self._rows.order)
+        starts = range(0, n, 2 * self._block)
+        blocks = {
+            f"block.{index}": block[:, : n - start]
+            for index, (start, block) in enumerate(zip(starts, self._blocks, strict=False))
+        }
+        return {"products": self._products[:n, :n], **blocks}
+
     def _multiply(self, gradient: Tensor) -> Tensor:
         """[s₀ᵀg, y₀ᵀg, s₁ᵀg, …]; with the same reading, the new pairs' own products."""
         new = list(dict.fromkeys(self._new))
@@ -161,7 +224,7 @@ class Compact:
         q = torch.linalg.solve_triangular(upper, along[s, None], upper=True)
         inner = diagonal[:, None] * q + gamma * (self._products[y][:, y] @ q - along[y, None])
         p = torch.linalg.solve_triangular(upper.T, inner, upper=False)
-        coefficients = along.new_zeros(len(self._blocks) * 2 * _BLOCK)
+        coefficients = along.new_zeros(len(self._blocks) * 2 * self._block)
         coefficients[s], coefficients[y] = -p[:, 0], gamma * q[:, 0]
         return coefficients
 
@@ -170,16 +233,16 @@ class Compact:
         rounded = coefficients.to(self._type)
         both = torch.stack([rounded, (coefficients - rounded).to(self._type)])
         total = self._like.new_zeros(self._blocks[0].shape[::2])
-        for block, weights in zip(self._blocks, torch.split(both, 2 * _BLOCK, 1), strict=True):
+        for block, weights in zip(self._blocks, torch.split(both, 2 * self._block, 1), strict=True):
             total += torch.bmm(weights.expand(len(block), -1, -1), block).sum(1, dtype=total.dtype)
-        return total.flatten()[: self._like.numel()]
+        return total.flatten()[: self._entries]
 
     def _pair(self, row: int) -> Tensor:
         """Where a row's s and y lie, (chunks, 2, chunk)."""
-        block, place = divmod(row, _BLOCK)
+        block, place = divmod(row, self._block)
         if block == len(self._blocks):
-            chunks = -(-self._like.numel() // _CHUNK)
-            shape = (chunks, 2 * _BLOCK, _CHUNK)
+            chunks = -(-self._entries // _CHUNK)
+            shape = (chunks, 2 * self._block, _CHUNK)
             self._blocks.append(self._like.new_zeros(shape, dtype=self._type))
         return self._blocks[block][:, 2 * place : 2 * place + 2]
 
@@ -187,6 +250,15 @@ class Compact:
         """(n,) -> (chunks, chunk) as it is stored, zeros at the end."""
         padding = (0, -len(vector) % _CHUNK)
         return torch.nn.functional.pad(vector.to(self._type), padding).view(-1, _CHUNK)
+
+
+def _integers(values: list[int]) -> Tensor:
+    return torch.tensor(values, dtype=torch.int64)
+
+
+def _like(own: Tensor, memory: Memory, name: str) -> Tensor:
+    """A copy of what was remembered in the place of `own`."""
+    return torch.empty_like(own).copy_(recalled(memory, name, own.shape, own.dtype))
 
 
 _CHUNK = 12288  # entries: the rows of one chunk stay in a core's cache

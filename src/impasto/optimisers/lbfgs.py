@@ -1,16 +1,15 @@
 """L-BFGS (Liu & Nocedal 1989), with or without a line search, freely or within a box."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import count
 from math import sqrt
-from typing import Literal
+from typing import Literal, final
 
 from torch import Tensor
 
 from impasto.optimisers.history import HISTORIES, History
-from impasto.optimisers.iterates import Box, Evaluate, Iterate
+from impasto.optimisers.iterates import Box, Descent, Evaluate, Iterate
 from impasto.optimisers.line_search import Ray, Search, Trial, line_search
+from impasto.optimisers.memories import Memory, number, recalled_number
 
 __all__ = ["FirstStep", "lbfgs"]
 
@@ -29,7 +28,7 @@ def lbfgs(
     form: str = "recursion",
     search: str = "none",
     box: Box | None = None,
-) -> Iterator[Iterate]:
+) -> Descent:
     """Iterates of L-BFGS from `x`; ends where no step along the direction descends.
 
     The first step length tried is learning_rate times min(1, 1/‖g‖₁) if `first_step` is `l1`,
@@ -37,20 +36,38 @@ def lbfgs(
     learning_rate. `form` is one of HISTORIES, `search` one of LINE_SEARCHES. In a box, entries held
     at a bound are left out of the direction and steps are projected onto it.
     """
-    descent = _Descent(
-        evaluate, HISTORIES[form](history, x), line_search(search), learning_rate, first_step, box
-    )
-    iterate = Iterate(0, x, evaluate(x))
-    for iteration in count(1):
-        yield iterate
-        trial = descent.step(iterate)
-        if trial is None:
-            return
-        iterate = Iterate(iteration, trial.x, trial.at)
+    pairs = HISTORIES[form](history, x)
+    steps = _Steps(evaluate, pairs, line_search(search), learning_rate, first_step, box)
+    return _Lbfgs(x, steps)
+
+
+@final
+class _Lbfgs(Descent):
+    """See `lbfgs`. It remembers the pairs, since when it has them, and whether it has ended."""
+
+    def __init__(self, x: Tensor, steps: "_Steps") -> None:
+        super().__init__(x)
+        self._steps = steps
+
+    def _first(self, x: Tensor) -> Iterate:
+        return Iterate(0, x, self._steps.evaluate(x))
+
+    def _after(self, last: Iterate) -> Iterate | None:
+        trial = self._steps.step(last, fresh=last.iteration == self._since)
+        return Iterate(last.iteration + 1, trial.x, trial.at) if trial else None
+
+    def _memory(self) -> dict[str, Tensor]:
+        own = {"since": number(self._since), "ended": number(self._ended)}
+        return own | self._steps.pairs.memory()
+
+    def _recall(self, iterate: Iterate, memory: Memory) -> None:
+        self._since = recalled_number(memory, "since", iterate.iteration)
+        self._ended = bool(recalled_number(memory, "ended", 1))
+        self._steps.pairs.restore(memory)
 
 
 @dataclass(frozen=True, eq=False)
-class _Descent:
+class _Steps:
     """What all iterations share."""
 
     evaluate: Evaluate
@@ -60,11 +77,10 @@ class _Descent:
     first_step: FirstStep
     box: Box | None
 
-    def step(self, iterate: Iterate) -> Trial | None:
+    def step(self, iterate: Iterate, fresh: bool) -> Trial | None:
         """The step taken along -H g, or if that fails along -g without history; None if both do."""
         free = self.box.free(iterate.x, iterate.gradient) if self.box else None
         gradient = _masked(iterate.gradient, free)
-        fresh = iterate.iteration == 0
         for _ in range(2):
             direction = _masked(self.pairs.direction(gradient), free)
             length = _first_length(gradient, self.first_step) if fresh else 1.0

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import count
+from typing import final
 
 import torch
 from torch import Tensor
 
-from impasto.optimisers.iterates import Box, Evaluate, Iterate, Valued
+from impasto.optimisers.iterates import Box, Descent, Evaluate, Iterate, Valued
+from impasto.optimisers.memories import Memory
 
 __all__ = ["rounds"]
 
@@ -17,23 +18,53 @@ Descend = Callable[[Evaluate, Tensor], Iterator[Iterate]]
 
 def rounds(
     evaluate: Evaluate, x: Tensor, *, descend: Descend, evaluations: int, box: Box | None = None
-) -> Iterator[Iterate]:
+) -> Descent:
     """Iterates that are each the end of one descent, started from the one before without memory.
 
     A descent ends at its first iterate after more than `evaluations` evaluations, which is how
     scipy's L-BFGS-B counts `maxfun`, or by itself: its start counts, a point asked for twice in a
     row does not. Its end is then projected onto the box.
     """
-    iterate = Iterate(0, x, evaluate(x))
-    for iteration in count(1):
-        yield iterate
-        counted = _Counted(evaluate, iterate)
-        for reached in descend(counted, iterate.x):
-            iterate = Iterate(iteration, reached.x, reached.at)
-            if counted.made > evaluations:
+    return _Rounds(evaluate, x, descend, evaluations, box)
+
+
+@final
+class _Rounds(Descent):
+    """See `rounds`. Between two of them there is nothing to remember."""
+
+    def __init__(
+        self,
+        evaluate: Evaluate,
+        x: Tensor,
+        descend: Descend,
+        evaluations: int,
+        box: Box | None,
+    ) -> None:
+        super().__init__(x)
+        self._evaluate, self._descend = evaluate, descend
+        self._evaluations, self._box = evaluations, box
+
+    def _first(self, x: Tensor) -> Iterate:
+        return Iterate(0, x, self._evaluate(x))
+
+    def _after(self, last: Iterate) -> Iterate:
+        end = self._end(last)
+        return _projected(end, self._box, self._evaluate) if self._box else end
+
+    def _end(self, last: Iterate) -> Iterate:
+        """Where one descent from there ends."""
+        counted, end = _Counted(self._evaluate, last), last
+        for reached in self._descend(counted, last.x):
+            end = reached
+            if counted.made > self._evaluations:
                 break
-        if box:
-            iterate = _projected(iterate, box, evaluate)
+        return Iterate(last.iteration + 1, end.x, end.at)
+
+    def _memory(self) -> dict[str, Tensor]:
+        return {}
+
+    def _recall(self, iterate: Iterate, memory: Memory) -> None:
+        pass
 
 
 def _projected(iterate: Iterate, box: Box, evaluate: Evaluate) -> Iterate:

@@ -7,13 +7,15 @@ variables v, with x = P v and P falling as f^-power, it need not: P² is its fir
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import final
 
 import torch
 from torch import Tensor
 
-from impasto.optimisers.iterates import Evaluate, Iterate, Valued
+from impasto.optimisers.iterates import Descent, Evaluate, Iterate, Valued
+from impasto.optimisers.memories import Memory, beneath, recalled, within
 
 __all__ = ["Spectrum", "preconditioned"]
 
@@ -67,20 +69,87 @@ class _Seen:
     at: Valued
 
 
+class _InVariables:
+    """A function of canvases as one of the variables v."""
+
+    def __init__(self, evaluate: Evaluate, x: Tensor, spectrum: Spectrum) -> None:
+        self._evaluate, self._spectrum = evaluate, spectrum
+        self._start: tuple[Tensor, Tensor] | None = (spectrum.variables(x), x)
+
+    @property
+    def start(self) -> Tensor:
+        """The variables of the start."""
+        assert self._start is not None
+        return self._start[0]
+
+    def __call__(self, v: Tensor) -> _Seen:
+        canvas = self._canvas(v)
+        return self.seen(canvas, self._evaluate(canvas))
+
+    def seen(self, canvas: Tensor, at: Valued) -> _Seen:
+        """What the function is at a canvas where it is known."""
+        return _Seen(at.loss, self._spectrum.pull(at.gradient), canvas, at)
+
+    def variables(self, canvas: Tensor) -> Tensor:
+        """The v that stands for a canvas, to rounding."""
+        return self._spectrum.variables(canvas)
+
+    def leave_start(self) -> None:
+        """Let go of the start."""
+        self._start = None
+
+    def _canvas(self, v: Tensor) -> Tensor:
+        """The canvas that v stands for; the start's to the last digit."""
+        if self._start is not None and v is self._start[0]:
+            return self._start[1]
+        return self._spectrum.canvas(v)
+
+
 def preconditioned(
-    descend: Callable[[Evaluate, Tensor], Iterator[Iterate]],
+    descend: Callable[[Evaluate, Tensor], Descent],
     evaluate: Evaluate,
     x: Tensor,
     spectrum: Spectrum,
-) -> Iterator[Iterate]:
+) -> Descent:
     """Iterates of a minimiser that works in the spectrum's variables, as canvases."""
-    start = spectrum.variables(x)
+    function = _InVariables(evaluate, x, spectrum)
+    return _Preconditioned(x, function, descend(function, function.start))
 
-    def seen(v: Tensor) -> _Seen:
-        canvas = x if v is start else spectrum.canvas(v)  # the start to the last digit
-        at = evaluate(canvas)
-        return _Seen(at.loss, spectrum.pull(at.gradient), canvas, at)
 
-    for iterate in descend(seen, start):
-        assert isinstance(iterate.at, _Seen)
-        yield Iterate(iterate.iteration, iterate.at.x, iterate.at.at)
+@final
+class _Preconditioned(Descent):
+    """See `preconditioned`. It remembers v, which a canvas gives to rounding only."""
+
+    def __init__(self, x: Tensor, function: _InVariables, descent: Descent) -> None:
+        super().__init__(x)
+        self._function, self._descent = function, descent
+
+    def _first(self, x: Tensor) -> Iterate:
+        return _canvas(next(self._descent))
+
+    def _after(self, last: Iterate) -> Iterate | None:
+        self._function.leave_start()
+        reached = next(self._descent, None)
+        return _canvas(reached) if reached else None
+
+    def _memory(self) -> dict[str, Tensor]:
+        assert self._descent.last is not None
+        return {"variables": self._descent.last.x, **beneath("inner", self._descent.memory())}
+
+    def _recall(self, iterate: Iterate, memory: Memory) -> None:
+        start = self._function.start
+        v = recalled(memory, "variables", start.shape, start.dtype)
+        self._descent.resume(self._inner(iterate, v.to(start.device)), within("inner", memory))
+
+    def _forget_before(self, iterate: Iterate) -> None:
+        self._descent.start_at(self._inner(iterate, self._function.variables(iterate.x)))
+
+    def _inner(self, iterate: Iterate, v: Tensor) -> Iterate:
+        """The same iterate to the minimiser within."""
+        return Iterate(iterate.iteration, v, self._function.seen(iterate.x, iterate.at))
+
+
+def _canvas(iterate: Iterate) -> Iterate:
+    """The iterate as it is seen from without."""
+    assert isinstance(iterate.at, _Seen)
+    return Iterate(iterate.iteration, iterate.at.x, iterate.at.at)
