@@ -1,5 +1,6 @@
 """Measurements in alternation, their spread, and Markdown tables with ratios."""
 
+import multiprocessing
 import platform
 import statistics
 import sys
@@ -8,12 +9,23 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from importlib.metadata import version
+from typing import Any
 
 import torch
 
 from impasto.machine import choose_threads, describe_cpu
 
-__all__ = ["SPREAD", "Spread", "alternated", "compared", "heading", "say", "seconds", "table"]
+__all__ = [
+    "SPREAD",
+    "Spread",
+    "alternated",
+    "apart",
+    "compared",
+    "heading",
+    "say",
+    "seconds",
+    "table",
+]
 
 SPREAD = ["min", "median", "max", "ratio of min", "of medians"]
 """The columns that `compared` fills, after the name."""
@@ -61,6 +73,19 @@ def alternated(
             if turn >= warm_up:
                 taken[name].append(value)
     return taken
+
+
+def apart(work: Callable[..., None], *arguments: object) -> Any:
+    """What `work` sends through the pipe that is its last argument, from a fresh process."""
+    fresh = multiprocessing.get_context("spawn")
+    receiving, sending = fresh.Pipe(duplex=False)
+    process = fresh.Process(target=work, args=(*arguments, sending))
+    process.start()
+    sending.close()
+    with receiving:
+        answer = receiving.recv()
+    process.join()
+    return answer
 
 
 def seconds(work: Callable[[], object]) -> Callable[[], float]:

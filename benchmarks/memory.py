@@ -9,7 +9,6 @@ the history of curvature pairs is declared to take.
 """
 
 import argparse
-import multiprocessing
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -18,7 +17,7 @@ import torch
 
 import impasto
 from impasto.machine import choose_dtype
-from measuring import SPREAD, alternated, compared, heading, table
+from measuring import SPREAD, alternated, apart, compared, heading, table
 from peer import PEER, peer
 from scene import Scene, add_pictures, area
 
@@ -48,19 +47,6 @@ def paint(content: str, style: str, settings: impasto.Settings, pipe: Connection
         resident("self", "VmRSS") for _ in impasto.iterate(scene.content, scene.style, settings)
     ]
     pipe.send((trace, resident("self", "VmHWM")))
-
-
-def impasto_run(content: str, style: str, settings: impasto.Settings) -> tuple[list[float], float]:
-    """Resident MB after each step, and the peak, of a fresh process."""
-    fresh = multiprocessing.get_context("spawn")
-    receiving, sending = fresh.Pipe(duplex=False)
-    process = fresh.Process(target=paint, args=(content, style, settings, sending))
-    process.start()
-    sending.close()
-    with receiving:
-        answer = receiving.recv()
-    process.join()
-    return answer
 
 
 def peer_peak(scene: Scene, iterations: int) -> float:
@@ -120,7 +106,7 @@ def main() -> None:
     traces: list[list[float]] = []
 
     def ours() -> float:
-        trace, peak = impasto_run(o.content, o.style, settings)
+        trace, peak = apart(paint, o.content, o.style, settings)
         traces.append(trace)
         return peak
 

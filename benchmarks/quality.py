@@ -7,7 +7,7 @@
    float32 objective.
 2. time: the reference is the objective of recipe neural-style, from the photograph, in float32 by
    torch's autograd and torch's L-BFGS without line search, as tutorials write it. The candidate
-   descends the same objective as the preset `standard` does (optimiser, scales, arithmetic) until
+   descends the same objective as the preset `standard` does (optimiser, arithmetic) until
    its loss at full size, judged in float32, is within 5 % of the reference's last. Both go on in
    turn, an iteration of ours and a few of the reference's, so that a busy machine slows both.
 """
@@ -107,17 +107,16 @@ def plain(scene: Scene, iterations: int) -> Iterator[tuple[int, Tensor]]:
 
 
 def preset(scene: Scene, iterations: int) -> impasto.Settings:
-    """The standard preset's way down the objective of neural-style, `iterations` at full size."""
+    """The standard preset's way down the objective of neural-style, at full size alone."""
     published, standard = impasto.Settings.of("neural-style"), impasto.Settings.of("standard")
     same = {name: getattr(published, name) for name in OBJECTIVE}
-    earlier = tuple(stage.iterations for stage in standard.stages[:-1])
     return standard.replaced(
-        **same, size=scene.size, init="content", style_scale=1, iterations=(*earlier, iterations)
+        **same, size=scene.size, init="content", style_scale=1, scales="1", iterations=iterations
     )
 
 
 def candidate(scene: Scene, settings: impasto.Settings) -> Iterator[tuple[int, Tensor]]:
-    """impasto; the start of each scale, which measures its targets, counts as an iteration."""
+    """impasto; the start, which measures the targets, counts as an iteration."""
     for step in impasto.iterate(scene.content, scene.style, settings):
         yield step.scale, step.canvas
 
@@ -161,7 +160,7 @@ def pair_row(scene: Scene, iterations: int, most: int) -> list[str]:
     """Losses, seconds and their ratio on one pair of pictures."""
     settings, full = preset(scene, most), max(scene.size)
     ours, theirs = timed(candidate(scene, settings)), timed(plain(scene, iterations))
-    fast, slow = in_turn(ours, theirs, -(-iterations // settings.total))
+    fast, slow = in_turn(ours, theirs, -(-iterations // most))
     judge = objective(scene, settings, torch.float32)
     goal = float(judge(slow[-1].canvas).loss)
     count, loss = first_near(fast, full, judge, NEAR * goal)

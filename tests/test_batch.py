@@ -501,6 +501,7 @@ def test_a_diverging_pair_leaves_its_best_picture(folder, batch):
     assert statuses() == [(0, "failed"), (1, "failed")]
 
 
+@pytest.mark.filterwarnings("ignore:the loss is")
 def test_a_failure_leaves_no_arrays_behind(folder, monkeypatch):
     runs = weakref.WeakSet()
 

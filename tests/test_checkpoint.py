@@ -32,7 +32,6 @@ from impasto.optimisers import (
     adam,
     beneath,
     lbfgs,
-    preconditioned,
     recovering,
     rounds,
     stepped,
@@ -69,8 +68,8 @@ BOX = {
 }
 
 
-def lbfgs_of(form, search, boxed=False, **options):
-    def made(function, x):
+def lbfgs_of(form, search, boxed=False):
+    def made(function, x, **options):
         box = BOX[x.dtype] if boxed else None
         first = {"first_step": 0.01, "history": 3}
         return lbfgs(function, x, **first, form=form, search=search, box=box, **options)
@@ -78,14 +77,14 @@ def lbfgs_of(form, search, boxed=False, **options):
     return made
 
 
-def in_rounds(function, x, boxed=True):
-    descend = functools.partial(lbfgs, first_step="l2", search="more-thuente", history=4)
+def in_rounds(function, x, boxed=True, **options):
+    descend = functools.partial(lbfgs, first_step="l2", search="more-thuente", history=4, **options)
     box = BOX[x.dtype] if boxed else None
     return rounds(function, x, descend=descend, evaluations=5, box=box)
 
 
 def in_a_spectrum(descend):
-    return lambda function, x: preconditioned(descend, function, x, Spectrum(x.view(SHAPE), 0.7))
+    return lambda function, x: descend(function, x, spectrum=Spectrum(x.view(SHAPE), 0.7))
 
 
 def adam_in_a_box(function, x, factor=1.0):

@@ -1,13 +1,14 @@
 """What is chosen of a machine, and what a run does to the process's memory."""
 
 from contextlib import suppress
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from impasto import machine
 from impasto.encoder import describe_convolutions
-from impasto.machine import choose_threads
+from impasto.machine import choose_threads, free_memory
 from impasto.memory import kept_memory
 
 
@@ -109,3 +110,121 @@ def test_large_canvases_leave_memory_alone(monkeypatch):
     monkeypatch.setattr("impasto.memory.ctypes.CDLL", lambda _: library)
     with kept_memory(2**20 + 1):
         assert library.calls == []
+
+
+KB = 1024
+
+
+@pytest.fixture
+def system(tmp_path, monkeypatch):
+    """A Linux where this process has 1,000 kB, and 9,000 kB are free; writes files by name."""
+
+    def write(**files):
+        for name, text in files.items():
+            path = tmp_path / name.replace("__", "/")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+
+    def group(folder, limit, usage, stat="", *, version=2):
+        """A control group's files, sizes in kB or as they are."""
+        names = ("max", "current") if version == 2 else ("limit_in_bytes", "usage_in_bytes")
+        folder = tmp_path / "groups" / folder
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, value in zip(names, (limit, usage), strict=True):
+            text = value if isinstance(value, str) else str(value * KB)
+            (folder / f"memory.{name}").write_text(f"{text}\n")
+        (folder / "memory.stat").write_text(stat)
+
+    monkeypatch.setattr(machine, "_PROCESSES", tmp_path / "proc")
+    monkeypatch.setattr(machine, "_GROUPS", tmp_path / "groups")
+    write(proc__meminfo="MemTotal:  20000 kB\nMemAvailable:    9000 kB\n")
+    write(proc__self__status="Name:\tpython\nVmRSS:\t    1000 kB\n")
+    return SimpleNamespace(write=write, group=group)
+
+
+def free():
+    return free_memory(torch.device("cpu"))
+
+
+def expected(kilobytes):
+    """What this process has, and nine tenths of what is free beside it."""
+    return 1000 * KB + int(0.9 * kilobytes * KB)
+
+
+def test_free_memory_is_the_systems(system):
+    assert free().value == expected(9000)
+    assert free().reason == "what is free"
+
+
+def test_free_memory_is_within_the_address_space_that_is_granted(system, monkeypatch):
+    resource = pytest.importorskip("resource")
+    status = "VmSize:\t  6000 kB\nVmRSS:\t  1000 kB\n"
+    for limit, left in ((8000 * KB, 2000), (99_000 * KB, 9000), (resource.RLIM_INFINITY, 9000)):
+        monkeypatch.setattr(resource, "getrlimit", lambda _, limit=limit: (limit, limit))
+        system.write(proc__self__status=status)
+        assert free().value == expected(left)
+        assert free().reason == ("what ulimit -v leaves" if left == 2000 else "what is free")
+
+
+@pytest.mark.parametrize(
+    ("limit", "usage", "stat", "left"),
+    [
+        (5000, 2000, "", 3000),
+        (5000, 2000, "anon 7\ninactive_file 512000\n", 3500),  # cached files make way
+        (5000, 6000, "", 0),
+        (90_000, 10, "", 9000),  # more than the machine has
+        ("max", 2000, "", 9000),
+        ("?", 2000, "", 9000),
+    ],
+)
+def test_free_memory_is_within_a_control_groups(system, limit, usage, stat, left):
+    system.write(proc__self__cgroup="0::/box\n")
+    system.group("box", limit, usage, stat)
+    assert free().value == expected(left)
+    assert ("container" in free().reason) == (left < 9000)
+
+
+def test_free_memory_is_within_every_group_around(system):
+    system.write(proc__self__cgroup="0::/outer/inner\n")
+    system.group("outer", 4000, 3000)
+    system.group("outer/inner", "max", 2500)
+    assert free().value == expected(1000)
+    system.group("outer/inner", 2600, 2500)
+    assert free().value == expected(100)
+
+
+def test_free_memory_of_a_container_that_sees_its_group_as_the_root(system):
+    system.write(proc__self__cgroup="0::/host/box\n")
+    system.group("", 3000, 1000)
+    assert free().value == expected(2000)
+
+
+@pytest.mark.parametrize("kinds", ["memory", "cpu,memory"])
+def test_free_memory_is_within_groups_of_the_first_version(system, kinds):
+    system.write(proc__self__cgroup=f"7:pids:/else\n4:{kinds}:/a/b\n0::/\n")
+    system.group("memory/a", 3000, 1000, version=1)
+    system.group("memory/a/b", 2**53 - 1, 1000, "total_inactive_file 1024\n", version=1)
+    system.group("else", 1, 1)
+    assert free().value == expected(2000)
+
+
+def test_free_memory_where_the_kernel_does_not_tell(tmp_path, monkeypatch):
+    monkeypatch.setattr(machine, "_PROCESSES", tmp_path)
+    sizes = {"SC_PHYS_PAGES": 1000, "SC_PAGE_SIZE": 4096}
+    monkeypatch.setattr(machine.os, "sysconf", sizes.__getitem__, raising=False)
+    assert free().value == 500 * 4096
+    sizes["SC_PHYS_PAGES"] = -1
+    assert free().value == 4 * 10**9
+    monkeypatch.delattr(machine.os, "sysconf")
+    assert free().value == 4 * 10**9
+    assert "does not say" in free().reason
+
+
+def test_free_memory_of_a_gpu_counts_what_torch_has(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (1000, 5000))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda _: 300)
+    assert free_memory(torch.device("cuda")).value == 300 + 900
+
+
+def test_free_memory_here_is_some():
+    assert 10**7 < free().value < 10**14

@@ -268,7 +268,10 @@ def test_too_small_a_picture_is_named(painting):
 
 
 def test_a_diverging_run_says_what_to_do(photo, painting):
-    with pytest.raises(Diverged, match="lower --learning-rate"):
+    with (
+        pytest.warns(UserWarning, match="going on from the last good canvas"),
+        pytest.raises(Diverged, match="lower --learning-rate"),
+    ):
         impasto.stylize(photo, painting, learning_rate=1e30, **QUICK)
 
 
@@ -285,7 +288,10 @@ def test_memory_that_runs_out_is_one_line(photo, painting, monkeypatch, error):
         raise error
 
     monkeypatch.setattr("impasto.objective.Objective.__call__", fail)
-    with pytest.raises(OutOfMemory, match="48x40 px; lower --size"):
+    with (
+        pytest.warns(UserWarning, match="going on in windows of"),
+        pytest.raises(OutOfMemory, match="48x40 px; lower --size"),
+    ):
         impasto.stylize(photo, painting, **QUICK)
 
 

@@ -74,7 +74,7 @@ def test_layers_are_read_from_text(text, layers):
         ("scales", "0.5", "expected auto, or rising parts of the size up to 1"),
         ("scales", "1,0.5,1", "expected auto, or rising parts of the size up to 1"),
         ("scales", "0,1", "scales"),
-        ("iterations", "5,5", "iterations is (5, 5); expected one number, or one per scale"),
+        ("iterations", (), "iterations is empty; expected one number, or one per scale"),
         ("first_step", 0, "first_step is 0; input should be 'l1' or 'l2' or greater than 0"),
         ("first_step", "far", "input should be 'l1' or 'l2' or a valid number"),
         ("tones", "sepia", "input should be 'clip' or 'stretch'"),

@@ -12,11 +12,12 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from impasto.calls import iterate, reconstruct, stylize, texture
     from impasto.encoder import Encoder
     from impasto.errors import ImpastoError
     from impasto.images import Picture
     from impasto.objective import Evaluation, Objective, Term
-    from impasto.run import Result, Run, iterate, reconstruct, stylize, texture
+    from impasto.run import Result, Run
     from impasto.settings import Settings
     from impasto.step import Step
 
@@ -31,10 +32,10 @@ _HOMES = {
     "Settings": "settings",
     "Step": "step",
     "Term": "objective",
-    "iterate": "run",
-    "reconstruct": "run",
-    "stylize": "run",
-    "texture": "run",
+    "iterate": "calls",
+    "reconstruct": "calls",
+    "stylize": "calls",
+    "texture": "calls",
 }
 
 __all__ = [

@@ -1,7 +1,7 @@
 """From settings to the parts they describe: network, objective, optimiser."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, partial
 
 import torch
@@ -11,24 +11,33 @@ from impasto.canvas import Pair, bounds
 from impasto.colour import ColourSpace
 from impasto.encoder import Encoder, weights_of
 from impasto.losses import Moments
-from impasto.machine import choose_device, choose_dtype, choose_threads
+from impasto.machine import choose_device, choose_dtype, choose_threads, free_memory
 from impasto.objective import Objective, Term, measured
 from impasto.optimisers import (
     Box,
+    Descent,
     Evaluate,
-    Iterate,
     Spectrum,
     adam,
     lbfgs,
-    preconditioned,
     rounds,
     stepped,
 )
+from impasto.plan import Plan, plan
 from impasto.scales import Stage
 from impasto.settings import Settings
 from impasto.tiles import Tiling
 
-__all__ = ["Shelf", "encoder_for", "hardware_for", "objective_for", "optimiser_for"]
+__all__ = [
+    "Shelf",
+    "encoder_for",
+    "hardware_for",
+    "objective_for",
+    "optimiser_for",
+    "plans_for",
+]
+
+Size = tuple[int, int]
 
 
 def encoder_for(settings: Settings) -> Encoder:
@@ -111,7 +120,7 @@ def objective_for(
 
 def optimiser_for(
     evaluate: Evaluate, canvas: Tensor, stage: Stage, settings: Settings, space: ColourSpace
-) -> Iterator[Iterate]:
+) -> Descent:
     """The optimiser that the settings describe at one scale, from a canvas (3, h, w) in `space`."""
     limits = bounds(settings, space, canvas)
     box = Box(*limits) if limits else None
@@ -120,16 +129,14 @@ def optimiser_for(
         rate = stepped(settings.learning_rate, stage.decay_every, settings.decay)
         betas, epsilon = settings.betas, settings.epsilon
         return adam(evaluate, x, rate=rate, betas=betas, epsilon=epsilon, box=box)
-    descend = partial(_descent(stage, settings, space), box=box)
-    if settings.precondition and box is None:
-        spectrum = Spectrum(canvas, settings.precondition)
-        return preconditioned(descend, evaluate, x, spectrum)
-    return descend(evaluate, x)
+    free = settings.precondition and box is None
+    spectrum = Spectrum(canvas, settings.precondition) if free else None
+    return _descent(stage, settings, space, spectrum)(evaluate, x, box=box)
 
 
 def _descent(
-    stage: Stage, settings: Settings, space: ColourSpace
-) -> Callable[..., Iterator[Iterate]]:
+    stage: Stage, settings: Settings, space: ColourSpace, spectrum: Spectrum | None
+) -> Callable[..., Descent]:
     """L-BFGS as the settings describe it, perhaps in rounds of so many evaluations.
 
     A round has no more iterations than evaluations, and so no longer a history.
@@ -144,10 +151,33 @@ def _descent(
         history=min(settings.history, max(1, longest)),
         form="compact" if compact else "recursion",
         search=settings.line_search,
+        spectrum=spectrum,
     )
     if settings.evaluations:
         return partial(rounds, descend=descend, evaluations=settings.evaluations)
     return descend
+
+
+def plans_for(
+    settings: Settings,
+    stages: Sequence[Stage],
+    style_size: Callable[[Size], Size | None],
+    beside: Callable[[Size], int],
+) -> tuple[Plan, ...]:
+    """How each stage is painted in the memory that there is, or that the settings grant.
+
+    For a canvas's (w, h), `style_size` gives the painting's, and `beside` the bytes of pictures as
+    they were read that are kept beside those of that size. Raises OutOfMemory where a stage does
+    not fit.
+    """
+    device, dtype, _ = hardware_for(settings)
+    room = int(settings.memory) or free_memory(device).value
+    return tuple(
+        plan(
+            settings, size, style_size(size), room, dtype=dtype, device=device, beside=beside(size)
+        )
+        for size in (stage.size for stage in stages)
+    )
 
 
 def hardware_for(settings: Settings) -> tuple[torch.device, torch.dtype, int]:

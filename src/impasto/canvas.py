@@ -38,6 +38,13 @@ class Pair:
         moved = (p if p is None else p.to(device, dtype) for p in (self.content, self.style))
         return Pair(self.size, *moved)
 
+    @property
+    def like(self) -> Tensor:
+        """One of the pictures, of whose type and device the canvas is."""
+        picture = self.content if self.content is not None else self.style
+        assert picture is not None
+        return picture
+
     def given(self, role: str, init: str) -> Tensor:
         """The picture of that role; SettingsError if it is absent and so not for `init`."""
         picture: Tensor | None = getattr(self, role)
@@ -123,14 +130,25 @@ def recoloured(content: Tensor, style: Tensor) -> Tensor:
     (mean, a), (goal, b) = _colour_moments(content), _colour_moments(style)
     root, unroot = _power(a, 0.5), _power(a, -0.5)
     transport = unroot @ _power(root @ b @ root, 0.5) @ unroot
-    moved: Tensor = transport @ (content.flatten(1).double() - mean) + goal
-    return moved.view_as(content).to(content)
+    moved = torch.empty_like(content, memory_format=torch.contiguous_format)
+    for colours, into in zip(_strips(content), _strips(moved), strict=True):
+        into.copy_(transport @ (colours.double() - mean) + goal)
+    return moved
 
 
 def _colour_moments(picture: Tensor) -> tuple[Tensor, Tensor]:
     """Mean (3, 1) and covariance (3, 3) of a picture's colours; the latter never singular."""
-    pixels = picture.flatten(1).double()
-    return pixels.mean(1, keepdim=True), pixels.cov(correction=0) + 1e-5 * torch.eye(3).to(pixels)
+    count = picture.shape[-2] * picture.shape[-1]
+    mean = sum(colours.sum(1, keepdim=True, dtype=torch.float64) for colours in _strips(picture))
+    mean = torch.as_tensor(mean) / count
+    around = (colours.double() - mean for colours in _strips(picture))
+    covariance = torch.as_tensor(sum(colours @ colours.T for colours in around)) / count
+    return mean, covariance + 1e-5 * torch.eye(3).to(covariance)
+
+
+def _strips(picture: Tensor) -> tuple[Tensor, ...]:
+    """A picture's pixels (3, n) in parts, for float64 of all would be twice the picture."""
+    return torch.split(picture.flatten(1), 2**20, 1)
 
 
 def _power(matrix: Tensor, exponent: float) -> Tensor:

@@ -17,7 +17,10 @@ from impasto.images import check_place, check_writable
 from impasto.report import check_film, check_report
 from impasto.samples import found
 
-__all__ = ["TRACES", "Files", "affordable", "filled"]
+__all__ = ["CHECKPOINT", "TRACES", "Files", "affordable", "filled"]
+
+CHECKPOINT = ".checkpoint"
+"""Ending of a checkpoint's name, for it is written over whatever had that name."""
 
 TRACES = (".jsonl", ".json", ".txt", ".log")
 """Endings of a trace's name, for it is written as it comes, over whatever had that name."""
@@ -36,7 +39,9 @@ class Files:
     """Names of a run's files, and how its pictures are written.
 
     `intermediate` is the name, beside `output`, of the picture saved every `save_every` iterations
-    (0 never), with the fields {stem} and {suffix} of `output` and {iteration}.
+    (0 never), with the fields {stem} and {suffix} of `output` and {iteration}. `checkpoint_every`
+    is in seconds, None for as often as costs next to nothing. With `preview` what there is of the
+    picture lies at `output` from the first second on.
     """
 
     output: Path
@@ -47,6 +52,9 @@ class Files:
     trace: Path | None = None
     report: Path | None = None
     timelapse: Path | None = None
+    checkpoint: Path | None = None
+    checkpoint_every: float | None = None
+    preview: bool = False
 
     @classmethod
     def of(
@@ -87,7 +95,8 @@ class Files:
     def written(self, iterations: int) -> Iterator[Path]:
         """Every file that a run of so many iterations writes, the result first."""
         yield self.output
-        yield from (path for path in (self.trace, self.report, self.timelapse) if path)
+        beside = (self.trace, self.report, self.timelapse, self.checkpoint)
+        yield from (path for path in beside if path)
         every = self.save_every
         yield from map(self.at, range(every, iterations, every) if every else ())
 
@@ -110,6 +119,8 @@ class Files:
             check_report(self.report)
         if self.timelapse:
             check_film(self.timelapse)
+        if self.checkpoint:
+            check_place(self.checkpoint, (CHECKPOINT,))
         self._check_collisions(sources, iterations)
 
     def _check_collisions(self, sources: Iterable[str], iterations: int) -> None:

@@ -96,12 +96,31 @@ class Inputs:
         """The painting at the size it is measured at last."""
         return self._style(self.size)
 
+    def beside(self, canvas: Size) -> int:
+        """What the pictures as they were read take in memory, beside the canvas's pair, bytes.
+
+        One that has the pair's size already is the pair's.
+        """
+        used = ((self.photograph, canvas), (self.painting, self.style_size(canvas)))
+        return sum(_bytes(picture) for picture, size in used if picture and picture.size != size)
+
+    @property
+    def checksums(self) -> dict[str, str]:
+        """SHA-256 of each picture by role: of its file, else of its values."""
+        found = {"content": self.photograph, "style": self.painting}
+        known = {role: facts.get("sha256") for role, facts in self.origins.items()}
+        for role, picture in found.items():
+            if picture and not known.get(role):
+                values = picture.pixels.cpu().contiguous().numpy()
+                known[role] = hashlib.sha256(values.data).hexdigest()
+        return {role: checksum for role, checksum in known.items() if checksum}
+
     def alpha(self, size: Size) -> Tensor | None:
         """The photograph's alpha (h, w) at the size (w, h), if it has any."""
         if self.photograph is None or self.photograph.alpha is None:
             return None
         content = self._content(size)
-        return content and content.alpha
+        return content.alpha if content else None
 
     def _content(self, size: Size) -> Picture | None:
         picture = self.photograph
@@ -146,6 +165,10 @@ def _check_terms(settings: Settings) -> None:
     style = settings.style_weight and any(settings.style_layers.values())
     if not (content or style or settings.tv_weight):
         raise SettingsError("every term has weight 0; give one of them a weight and layers")
+
+
+def _bytes(picture: Picture) -> int:
+    return picture.pixels.nbytes + (0 if picture.alpha is None else picture.alpha.nbytes)
 
 
 def _pixels(picture: Picture | None) -> Tensor | None:

@@ -10,7 +10,7 @@ import torch
 
 from impasto.errors import OutOfMemory
 
-__all__ = ["kept_memory", "memory_guard"]
+__all__ = ["is_out_of_memory", "kept_memory", "memory_guard"]
 
 _MOST_PIXELS = 2**20
 
@@ -28,11 +28,16 @@ def memory_guard(job: str) -> Iterator[None]:
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        if not isinstance(error, (MemoryError, torch.OutOfMemoryError)) and not any(
-            sign in str(error) for sign in ("allocate memory", "not enough memory", "bad_alloc")
-        ):
+        if not is_out_of_memory(error):
             raise
         raise OutOfMemory(f"not enough memory for {job}; lower --size or --history") from error
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether this is one of torch's several ways of saying that memory has run out."""
+    signs = ("allocate memory", "not enough memory", "bad_alloc")
+    said = isinstance(error, RuntimeError) and any(sign in str(error) for sign in signs)
+    return said or isinstance(error, (MemoryError, torch.OutOfMemoryError))
 
 
 @contextmanager

@@ -113,13 +113,14 @@ class Objective:
         variation_term: Term,
         tiling: Tiling = Tiling(),  # noqa: B008 (frozen)
     ) -> None:
-        self._encoder, self._space, self._tiling = encoder, space, tiling
+        self._encoder, self._space, self.tiling = encoder, space, tiling
         self._content_weights, self._style_weights = content_term.taps(), style_term.taps()
         self._content_scale = CONTENT_SCALES[content_term.normalisation]
         self._style_loss = STYLE_LOSSES[style_term.normalisation]
         self._variation = VARIATIONS[variation_term.normalisation]
         self._variation_weight = variation_term.weight
-        self._taps = (*self._content_weights, *self._style_weights)
+        self.architecture = encoder.architecture
+        self.taps = (*self._content_weights, *self._style_weights)
         self._style = self._moments(style)
         self._content = self._checked(content)
         self._targets = self._measured_targets()
@@ -131,7 +132,7 @@ class Objective:
         """Loss, terms and gradient at `canvas`, (3, h, w) in the canvas's colour space."""
         gradient = torch.zeros_like(canvas)
         variation = self._add_variation(canvas, gradient)
-        parts = _windows(canvas, self._encoder, self._taps, self._tiling.tile)
+        parts = _windows(canvas, self._encoder, self.taps, self.tiling.tile)
         kept: dict[Window, _Look] = {}
         style, pulls = self._style_and_pulls(self._statistics(canvas, parts, kept))
         content = torch.zeros(())  # on no device in particular
@@ -149,7 +150,7 @@ class Objective:
     def retiled(self, tiling: Tiling) -> Objective:
         """The same objective, looked at in other windows."""
         other = copy(self)
-        other._tiling = tiling
+        other.tiling = tiling
         other._targets = other._measured_targets()
         return other
 
@@ -162,14 +163,14 @@ class Objective:
         if self._style_weights and style is None:
             raise SettingsError("the style term has a weight, but there is no style picture")
         if isinstance(style, Tensor):
-            return measured(self._encoder, style, self._style_weights, self._tiling.tile)
+            return measured(self._encoder, style, self._style_weights, self.tiling.tile)
         return style or {}
 
     def _measured_targets(self) -> dict[Window, dict[str, Tensor]]:
         """Content's features in each window, where they are to be kept."""
-        if self._content is None or not self._tiling.keep_content:
+        if self._content is None or not self.tiling.keep_content:
             return {}
-        parts = _windows(self._content, self._encoder, self._taps, self._tiling.tile)
+        parts = _windows(self._content, self._encoder, self.taps, self.tiling.tile)
         return {window: self._measured_target(window) for window in parts}
 
     def _measured_target(self, window: Window) -> dict[str, Tensor]:
@@ -185,7 +186,7 @@ class Objective:
 
     def _look(self, canvas: Tensor, window: Window) -> _Look:
         part = window.of(canvas)
-        return _Look(*self._encoder.features(part, self._taps, self._space, window.ends))
+        return _Look(*self._encoder.features(part, self.taps, self._space, window.ends))
 
     def _statistics(
         self, canvas: Tensor, parts: tuple[Window, ...], kept: dict[Window, _Look]
@@ -193,7 +194,7 @@ class Objective:
         """The canvas's moments at each style tap; the looks at the last windows go to `kept`."""
         moments: dict[str, Moments] = {}
         if self._style_weights:
-            keep = set(parts[-max(1, self._tiling.tapes) :])
+            keep = set(parts[-max(1, self.tiling.tapes) :])
             for window in parts:
                 look = self._look(canvas, window)
                 for tap in self._style_weights:
@@ -227,7 +228,7 @@ class Objective:
     ) -> tuple[Tensor, dict[str, Cotangent]]:
         """A window's Σ weight · scale · Σ(F - P)², and what adds both terms' gradients per tap.
 
-        Content's gradient is 2 · weight · scale · (F - P), with a scale that knows the whole canvas.
+        Content's gradient is 2 · weight · scale · (F - P), the scale that of the whole canvas.
         """
         loss, slopes = torch.zeros(()), dict[str, Tensor]()
         for tap, weight in self._content_weights.items():
@@ -238,7 +239,7 @@ class Objective:
             slopes[tap].mul_(2 * scale)
         return loss, {
             tap: _cotangent(window, tap, look.features[tap], slopes.get(tap), pulls.get(tap, {}))
-            for tap in self._taps
+            for tap in self.taps
         }
 
     def _positions(self, canvas: Tensor, tap: str) -> int:
@@ -261,9 +262,7 @@ def _core(window: Window, tap: str, features: Tensor) -> Tensor:
     """The core of features at a tap, in memory of its own where it is a part of them."""
     core = window.core(tap, features)
     last = not features.is_contiguous()
-    return core.contiguous(
-        memory_format=torch.channels_last if last else torch.contiguous_format
-    )
+    return core.contiguous(memory_format=torch.channels_last if last else torch.contiguous_format)
 
 
 def _squares(x: Tensor) -> Tensor:
@@ -312,4 +311,4 @@ def _add_product(into: Tensor, matrix: Tensor, columns: Tensor) -> None:
     elif into.is_contiguous(memory_format=torch.channels_last):
         torch.addmm(flat(into).T, columns.T, matrix, out=flat(into).T)
     else:
-        into.add_((columns.T @ matrix).T.unflatten(1, into.shape[-2:]))
+        into.add_((columns.T @ matrix).T.reshape(into.shape))

@@ -6,8 +6,10 @@ content, style -> canvas -> objective -> optimiser -> Step, Step, … -> Result
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -15,24 +17,34 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from impasto.assembly import Shelf, encoder_for, hardware_for, objective_for, optimiser_for
-from impasto.canvas import enlarged, initial_canvas
+from impasto.assembly import (
+    Shelf,
+    encoder_for,
+    hardware_for,
+    objective_for,
+    optimiser_for,
+    plans_for,
+)
+from impasto.canvas import Pair, enlarged, initial_canvas
+from impasto.checkpoint import Checkpoint
 from impasto.colour import colour_space
 from impasto.encoder import Encoder, weights_of
-from impasto.errors import Diverged
+from impasto.errors import CheckpointError, Diverged
+from impasto.frugal import frugal
 from impasto.graph import captured
 from impasto.images import MAX_PIXELS, Picture, Source
 from impasto.inputs import Inputs
 from impasto.memory import kept_memory, memory_guard
 from impasto.metadata import make_record
 from impasto.objective import Evaluation
-from impasto.optimisers import Iterate, until
-from impasto.scales import Stage
+from impasto.optimisers import Descent, Iterate, recovering, until
+from impasto.plan import Plan
+from impasto.position import Position
 from impasto.settings import DEFAULT_RECIPE, Settings
 from impasto.step import Step
 from impasto.tiles import Tiling
 
-__all__ = ["Result", "Run", "iterate", "reconstruct", "stylize", "texture"]
+__all__ = ["Result", "Run"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,8 +65,11 @@ class Run:
         settings: what to do; by default the recipe `standard`.
         max_pixels: refuse pictures larger than this before decoding them.
         shelf: where styles that several runs share are measured once.
+        resume: go on from there, as if the run had never ended: to the last bit on the same
+            machine.
 
-    Raises ImageError for pictures that cannot be read, SettingsError for settings that do not fit.
+    Raises ImageError for pictures that cannot be read, SettingsError for settings that do not fit,
+    CheckpointError for a checkpoint of other settings or pictures.
     """
 
     def __init__(
@@ -65,6 +80,7 @@ class Run:
         *,
         max_pixels: int = MAX_PIXELS,
         shelf: Shelf | None = None,
+        resume: Checkpoint | None = None,
     ) -> None:
         self.settings = settings or Settings.of(DEFAULT_RECIPE)
         self._max_pixels, self._shelf = max_pixels, shelf or Shelf()
@@ -72,27 +88,59 @@ class Run:
         # a picture from memory has no checksum, and is no other picture's equal
         checksum = self.inputs.origins.get("style", {}).get("sha256", object())
         self._style_name = (checksum, self.settings.fit, self.settings.style_fit)
+        self._space = colour_space(self.settings.space)
+        self._plans: tuple[Plan, ...] = ()
         self._steps: list[Step] = []
         self._last: Step | None = None
         self._best: Step | None = None
+        self._stage = 0
+        self._under_way: Descent | None = None
+        self._yielded = False  # whether a step is with whoever iterates
+        self._resumed = self._position_of(resume) if resume else None
+        self._stand_at(self._resumed)
 
     def __iter__(self) -> Iterator[Step]:
         """Step by Step, the initial canvas first; each larger scale starts from the last's result.
 
-        Raises Diverged for a loss that is not finite, OutOfMemory where memory ends.
+        A run that was resumed goes on after its checkpoint's step. Raises Diverged for a loss that
+        is not finite and cannot be mended, OutOfMemory where memory ends.
         """
-        self._steps, self._last, self._best = [], None, None
-        started, done = time.perf_counter(), 0
+        self._stand_at(self._resumed)
+        started = time.perf_counter() - (self._last.seconds if self._last else 0.0)
         encoder = encoder_for(self.settings)
-        for stage in self.inputs.stages:
+        inputs = self.inputs
+        self._plans = self._plans or plans_for(
+            self.settings, inputs.stages, inputs.style_size, inputs.beside
+        )
+        for number in range(self._stage, len(self.inputs.stages)):
+            resumed = self._resumed if self._resumed and self._resumed.stage == number else None
+            before = self._last.done if self._last else 0
+            before -= resumed.iterate.iteration if resumed else 0
+            self._stage = number
+            stage = self.inputs.stages[number]
             width, height = stage.size
             with memory_guard(f"{width}x{height} px"), kept_memory(width * height):
-                for iterate in self._descent(encoder, stage):
+                for iterate in self._descent(encoder, number, resumed):
                     seconds = time.perf_counter() - started
-                    step = self._step(iterate, max(stage.size), done, seconds)
+                    step = self._step(iterate, max(stage.size), before, seconds)
                     self._note(step)
+                    self._yielded = True
                     yield step
-            done += iterate.iteration
+                    self._yielded = False
+        self._yielded = self._last is not None
+
+    def checkpoint(self) -> Checkpoint:
+        """What it takes to go on from the last step, copied; ValueError before the first.
+
+        Ask between two steps: in the midst of one a descent's memory is ahead of its canvas.
+        """
+        if self._last is None or self._best is None or self._under_way is None:
+            raise ValueError("no step was taken yet")
+        iterate, memory = self._under_way.last, self._under_way.memory()
+        assert iterate is not None
+        steps = tuple(self._steps)
+        at = self._stage, iterate, memory, self._plans, steps, self._last, self._best
+        return Position(*at).checkpoint(self._identity())
 
     def result(self, keep: str | None = None) -> Result:
         """What there is so far: the `last` canvas or the `best`, by default as the settings say."""
@@ -109,6 +157,17 @@ class Run:
         return self.inputs.total
 
     @property
+    def steps(self) -> tuple[Step, ...]:
+        """Those so far, without canvases."""
+        return tuple(self._steps)
+
+    @property
+    def between_steps(self) -> bool:
+        """Whether there is a step, and none is being taken: then a checkpoint can be."""
+        reached = self._under_way.last if self._under_way else None
+        return bool(reached and self._yielded)
+
+    @property
     def done(self) -> int | None:
         """Iterations so far, over all scales; None while there is not even an initial canvas."""
         return self._last.done if self._last else None
@@ -120,29 +179,75 @@ class Run:
             raise ValueError("no step was taken yet")
         return kept
 
-    def _descent(self, encoder: Encoder, stage: Stage) -> Iterator[Iterate]:
-        """The iterates at one scale."""
-        settings, space = self.settings, colour_space(self.settings.space)
+    def _descent(
+        self, encoder: Encoder, number: int, resumed: Position | None
+    ) -> Iterator[Iterate]:
+        """The iterates at one scale, those after `resumed` where that is given."""
+        stage, plan = self.inputs.stages[number], self._plans[number]
+        settings = self.settings.replaced(history=plan.history)
         accurate = torch.promote_types(encoder.dtype, torch.float32)
         pair = self.inputs.pair(stage).to(encoder.device, accurate)
-        if self._last is None:
-            canvas = initial_canvas(pair, settings, space, self._max_pixels)
-        else:
-            finished = self._kept().canvas
-            assert finished is not None
-            canvas = enlarged(finished, pair, settings, space)
+        canvas = self._first_canvas(pair) if resumed is None else resumed.last.canvas
+        assert canvas is not None
         canvas = canvas.to(encoder.device, accurate)
-        tiling = Tiling(settings.tile if isinstance(settings.tile, int) else None)
-        objective = objective_for(
-            encoder, pair, settings, space, self._shelf, self._style_name, tiling
-        )
+        shelf, style = self._shelf, self._style_name
+        objective = objective_for(encoder, pair, settings, self._space, shelf, style, plan.tiling)
+        looked_at = frugal(objective, partial(self._replan, number))
+        shape = canvas.shape
+        evaluate = captured(lambda x: looked_at(x.view(shape)), canvas.flatten())
 
-        def evaluate(x: Tensor) -> Evaluation:
-            return objective(x.view_as(canvas))
+        def begin(x: Tensor, factor: float) -> Descent:
+            rate = settings.learning_rate * factor
+            slower = settings.replaced(learning_rate=rate)
+            return optimiser_for(evaluate, x.view(shape), stage, slower, self._space)
 
-        recorded = captured(evaluate, canvas.flatten())
-        iterates = optimiser_for(recorded, canvas, stage, settings, space)
-        return until(iterates, stage.iterations, settings.tolerance)
+        descent = recovering(begin, canvas.flatten(), _warn)
+        if resumed:
+            resumed.take_up(descent, encoder.device)
+        self._under_way = descent
+        before = self._steps[-2].loss if resumed and resumed.iterate.iteration else None
+        return until(descent, stage.iterations, settings.tolerance, before)
+
+    def _first_canvas(self, pair: Pair) -> Tensor:
+        """The first of all, or what the scale before left, enlarged."""
+        if self._last is None:
+            return initial_canvas(pair, self.settings, self._space, self._max_pixels)
+        finished = self._kept().canvas
+        assert finished is not None
+        return enlarged(finished.to(pair.like), pair, self.settings, self._space)
+
+    def _replan(self, number: int, tiling: Tiling) -> None:
+        """Note the windows that a stage went over to."""
+        plans = list(self._plans)
+        plans[number] = replace(plans[number], tiling=tiling)
+        self._plans = tuple(plans)
+
+    def _stand_at(self, position: Position | None) -> None:
+        """Forget all steps but those of a position."""
+        self._steps = list(position.steps) if position else []
+        self._last = position.last if position else None
+        self._best = position.best if position else None
+        self._plans = position.plans if position else ()
+        self._stage = position.stage if position else 0
+        self._under_way, self._yielded = None, False
+
+    def _position_of(self, checkpoint: Checkpoint) -> Position:
+        tones = self.settings.tones
+        position = Position.of(checkpoint, self._identity(), self._space, tones)
+        if not len(position.plans) == len(self.inputs.stages) > position.stage >= 0:
+            raise CheckpointError("the checkpoint's stages are not this run's; begin anew")
+        return position
+
+    def _identity(self) -> dict[str, Any]:
+        """What makes this run this run, and what its last digits depend on."""
+        device, dtype, _ = hardware_for(self.settings)
+        return {
+            "settings": self.settings.model_dump(mode="json"),
+            **self.inputs.checksums,
+            "weights": weights_of(self.settings.encoder).sha256,
+            "device": device.type,
+            "arithmetic": str(dtype).removeprefix("torch."),
+        }
 
     def _step(self, iterate: Iterate, scale: int, before: int, seconds: float) -> Step:
         at, settings = iterate.at, self.settings
@@ -155,7 +260,7 @@ class Run:
             loss=float(at.loss),
             terms={name: float(term) for name, term in at.terms.items()},
             seconds=seconds,
-            space=colour_space(settings.space),
+            space=self._space,
             canvas=iterate.x.view(at.gradient.shape),
             tones=settings.tones,
         )
@@ -185,73 +290,5 @@ class Run:
         )
 
 
-def iterate(
-    content: Source | None,
-    style: Source | None,
-    settings: Settings | None = None,
-    *,
-    max_pixels: int = MAX_PIXELS,
-) -> Iterator[Step]:
-    """Paint `content` in the style of `style`, Step by Step; see `Run`."""
-    return iter(Run(content, style, settings, max_pixels=max_pixels))
-
-
-def stylize(
-    content: Source,
-    style: Source,
-    recipe: str = DEFAULT_RECIPE,
-    *,
-    on_step: Callable[[Step], object] | None = None,
-    max_pixels: int = MAX_PIXELS,
-    **overrides: Any,  # noqa: ANN401 (fields of Settings, checked there)
-) -> Result:
-    """Paint `content` in the style of `style` and return the finished Result.
-
-    Pictures are paths, PIL images, numpy arrays, tensors or Pictures; `overrides` are fields of
-    Settings, such as `size=512`; `on_step` sees every Step while it has its canvas. Raises
-    subclasses of ImpastoError for whatever the caller can mend.
-    """
-    settings = Settings.of(recipe, **overrides)
-    return _finished(Run(content, style, settings, max_pixels=max_pixels), on_step)
-
-
-def reconstruct(
-    content: Source,
-    layer: str | None = None,
-    recipe: str = "reconstruction",
-    *,
-    on_step: Callable[[Step], object] | None = None,
-    max_pixels: int = MAX_PIXELS,
-    **overrides: Any,  # noqa: ANN401 (fields of Settings, checked there)
-) -> Result:
-    """From noise, a picture with the features of `content` at `layer`; see `stylize`.
-
-    Several layers, with weights, are a field of Settings: `content_layers`.
-    """
-    if layer:
-        overrides["content_layers"] = layer
-    settings = Settings.of(recipe, **overrides)
-    return _finished(Run(content, None, settings, max_pixels=max_pixels), on_step)
-
-
-def texture(
-    style: Source,
-    recipe: str = "texture",
-    *,
-    on_step: Callable[[Step], object] | None = None,
-    max_pixels: int = MAX_PIXELS,
-    **overrides: Any,  # noqa: ANN401 (fields of Settings, checked there)
-) -> Result:
-    """From noise, a texture with the statistics of `style`; see `stylize`.
-
-    `size` is (width, height) or "WxH", or the longest side of a texture in the style's shape.
-    """
-    settings = Settings.of(recipe, **overrides)
-    return _finished(Run(None, style, settings, max_pixels=max_pixels), on_step)
-
-
-def _finished(run: Run, on_step: Callable[[Step], object] | None) -> Result:
-    for step in run:
-        if on_step:
-            on_step(step)
-    return run.result()
+def _warn(trouble: str) -> None:
+    warnings.warn(trouble, stacklevel=2)

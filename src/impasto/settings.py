@@ -268,11 +268,12 @@ class Settings(BaseModel):
     def _check_scales(self) -> None:
         parts = None if self.scales == "auto" else self.scales
         if parts is not None and (list(parts[-1:]) != [1] or list(parts) != sorted(parts)):
-            raise ValueError(f"scales is {parts}; expected auto, or rising parts of the size up to 1")
+            raise ValueError(
+                f"scales is {parts}; expected auto, or rising parts of the size up to 1"
+            )
         for name in ("iterations", "decay_every"):
-            value = getattr(self, name)
-            if value == () or (parts and isinstance(value, tuple) and len(value) != len(parts)):
-                raise ValueError(f"{name} is {value}; expected one number, or one per scale")
+            if getattr(self, name) == ():
+                raise ValueError(f"{name} is empty; expected one number, or one per scale")
 
     def replaced(self, **overrides: Any) -> Settings:  # noqa: ANN401 (fields, checked there)
         """These settings with some fields replaced; SettingsError if one does not fit."""

@@ -117,6 +117,11 @@ def _home(output: Path | None, folder: Path | None) -> Path:
 
 def _wishes(asked: Asked, settings: Settings) -> dict[str, str | int]:
     """What the recipe writes, as far as the libraries for it are here, and what was asked for."""
+    if asked.checkpoint or asked.resume or asked.checkpoint_every is not None or asked.preview:
+        raise SettingsError(
+            "a batch that is run again goes on with the pair it was at; leave out --checkpoint, "
+            "--checkpoint-every, --resume and --preview"
+        )
     wanted = {
         "save_every": asked.save_every,
         "trace": str(asked.trace) if asked.trace else None,

@@ -11,12 +11,13 @@ from rich.text import Text
 
 from impasto.cli.batch import batch
 from impasto.cli.options import Asked, with_options
+from impasto.cli.plans import print_plans
 from impasto.cli.session import paint
 from impasto.cli.weights import app as weights
 from impasto.errors import SettingsError
 from impasto.recipes import recipe, recipes
 from impasto.samples import found
-from impasto.settings import Settings
+from impasto.settings import DEFAULT_RECIPE, Settings
 from impasto.text import printable
 
 __all__ = ["app"]
@@ -120,26 +121,49 @@ def show(
 
 @app.command()
 def info(
+    size: Annotated[
+        str | None,
+        typer.Option("--size", metavar="N|WxH", help="Print how a picture would be painted."),
+    ] = None,
+    name: Annotated[
+        str, typer.Option("--recipe", metavar="NAME", help="By which recipe.")
+    ] = DEFAULT_RECIPE,
+    memory: Annotated[
+        str, typer.Option("--memory", metavar="SIZE", help="In how much; 0 is what is free.")
+    ] = "0",
     as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
 ) -> None:
-    """Print versions, hardware, what would be used of it and why, and the bundled weights."""
+    """Print versions, hardware, what would be used of it and why, and the bundled weights.
+
+    With `--size`, how a picture of that size would be painted: its scales, windows and memory.
+    """
+    if size is not None:
+        return print_plans(Settings.of(name, size=size, memory=memory), as_json=as_json)
     from impasto.encoder import BUNDLED, describe_convolutions
-    from impasto.machine import choose_device, choose_dtype, choose_threads, describe_cpu
+    from impasto.machine import (
+        choose_device,
+        choose_dtype,
+        choose_threads,
+        describe_cpu,
+        free_memory,
+    )
     from impasto.metadata import versions
 
     device = choose_device("auto")
     dtype, threads = choose_dtype("auto", device.value), choose_threads(0)
+    room = free_memory(device.value)
     facts = {
         **versions(),
         "processor": describe_cpu(),
         "device": f"{device.value} ({device.reason})",
         "precision": f"{dtype.value} ({dtype.reason})".replace("torch.", ""),
         "threads": f"{threads.value} ({threads.reason})",
+        "memory": f"{room.value / 1e9:.1f} GB ({room.reason})",
         "convolutions": describe_convolutions(device.value, dtype.value, exact=False),
         **{f"weights of {name}": f"sha256 {digest}" for name, digest in BUNDLED.items()},
         "recipes": ", ".join(recipes()),
     }
-    print(json.dumps(facts)) if as_json else _print_table(facts)
+    return print(json.dumps(facts)) if as_json else _print_table(facts)
 
 
 app.command()(batch)

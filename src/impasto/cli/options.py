@@ -62,6 +62,36 @@ class Asked:
             "--timelapse", metavar="FILE", help="The run as a film: .mp4, .gif, .webp or none."
         ),
     ] = None
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            "--checkpoint",
+            metavar="FILE.checkpoint",
+            help="Save there, while painting, what it takes to go on after a kill or a power cut.",
+        ),
+    ] = None
+    checkpoint_every: Annotated[
+        float | None,
+        typer.Option(
+            "--checkpoint-every",
+            metavar="SECONDS",
+            min=0,
+            help="How often; 0 after each iteration. Left out, so that it costs under 2 % of time.",
+        ),
+    ] = None
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume",
+            help="Go on from the checkpoint, bit for bit; by default OUTPUT with .checkpoint.",
+        ),
+    ] = False
+    preview: Annotated[
+        bool,
+        typer.Option(
+            "--preview", help="Write what there is of the picture to the result's place, soon."
+        ),
+    ] = False
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show nothing.")] = False
     as_json: Annotated[
         bool, typer.Option("--json", help="Print JSON lines instead of a progress bar.")

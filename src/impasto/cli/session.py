@@ -15,6 +15,7 @@ from impasto.settings import Settings
 from impasto.text import printable
 
 if TYPE_CHECKING:
+    from impasto.checkpoint import Checkpoint
     from impasto.files import Files
     from impasto.run import Run
     from impasto.session import Outcome
@@ -40,7 +41,8 @@ def paint(
     from impasto.session import paint
 
     content, style = sources.get("content"), sources.get("style")
-    run = Run(content, style, settings, max_pixels=asked.max_pixels)
+    resume = _resumed(asked, files)
+    run = Run(content, style, settings, max_pixels=asked.max_pixels, resume=resume)
     with _shown(asked)(run) as show:
         outcome = paint(run, files, show)
     _tell(asked, run, files, outcome)
@@ -51,7 +53,7 @@ def _files(
     asked: Asked, settings: Settings, sources: Mapping[str, str], wishes: Wishes | None
 ) -> "Files":
     """What the recipe writes, as far as the libraries for it are here, and what was asked for."""
-    from impasto.files import Files
+    from impasto.files import CHECKPOINT, Files
 
     files = Files.of(affordable_wishes(asked, settings, wishes), sources, asked.output)
     named = {"report": asked.report, "timelapse": asked.timelapse}
@@ -60,9 +62,32 @@ def _files(
             chosen: dict[str, Any] = {kind: None if name == "none" else Path(name)}
             files = replace(files, **chosen)
     every = files.save_every if asked.save_every is None else asked.save_every
+    checkpoint = asked.checkpoint
+    if checkpoint is None and (asked.resume or asked.checkpoint_every is not None):
+        checkpoint = files.output.with_suffix(CHECKPOINT)
     return replace(
-        files, bits=asked.bits, quality=asked.quality, save_every=every, trace=asked.trace
+        files,
+        bits=asked.bits,
+        quality=asked.quality,
+        save_every=every,
+        trace=asked.trace,
+        checkpoint=checkpoint,
+        checkpoint_every=asked.checkpoint_every,
+        preview=asked.preview,
     )
+
+
+def _resumed(asked: Asked, files: "Files") -> "Checkpoint | None":
+    """The checkpoint to go on from; None, which is said, where none was saved yet."""
+    from impasto.checkpoint import Checkpoint
+
+    if not asked.resume or files.checkpoint is None:
+        return None
+    if Checkpoint.exists(files.checkpoint):
+        return Checkpoint.load(files.checkpoint)
+    name = printable(files.checkpoint)
+    print(f"no checkpoint {name} yet; painting from the beginning", file=sys.stderr)
+    return None
 
 
 def affordable_wishes(

@@ -77,7 +77,7 @@ class Architecture:
         return int(2 ** self.level(self.deepest(names)))
 
     def level(self, name: str) -> int:
-        """How many poolings lie before the tap `name` or at it: its positions are 2^level px apart."""
+        """How many poolings lie before the tap or at it: its positions are 2^level px apart."""
         tap = self.tap(name)
         return tap.block if tap.kind == "pool" else tap.block - 1
 

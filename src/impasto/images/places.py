@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
@@ -53,6 +54,20 @@ def _target(path: str | os.PathLike[str]) -> Path:
         raise OutputError(f"{shown(path)}: {error}; expected a path to write to") from error
 
 
+_LEFT = re.compile(r"([1-9][0-9]{0,9})\.[0-9a-f]{8}\.tmp")
+
+
+def _lives(process: int) -> bool:
+    """Whether there is a process of that number, be it somebody else's."""
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
 class Draft:
     """An empty file beside `path`, renamed to it once whole: a reader sees the old or the new.
 
@@ -70,6 +85,23 @@ class Draft:
         self.file = self._target.with_name(unique)
         with self._or_discard():
             self.file.touch(exist_ok=False)
+
+    @staticmethod
+    def sweep(path: str | os.PathLike[str]) -> None:
+        """Remove what drafts of `path` left behind when their processes were killed.
+
+        A draft of a print is gigabytes. Those of processes that live stay, and where that cannot
+        be known all do.
+        """
+        if os.name != "posix":
+            return
+        target = _target(path)
+        start = f".{target.name[:40]}."
+        with suppress(OSError):
+            for file in target.parent.iterdir():
+                found = _LEFT.fullmatch(file.name.removeprefix(start))
+                if found and file.name.startswith(start) and not _lives(int(found[1])):
+                    file.unlink(missing_ok=True)
 
     def publish(self) -> None:
         """Put the file in its place; OutputError where that fails."""

@@ -8,7 +8,7 @@ from impasto.optimisers.line_search import LINE_SEARCHES
 from impasto.optimisers.memories import Memory, beneath, within
 from impasto.optimisers.recovering import recovering
 from impasto.optimisers.rounds import rounds
-from impasto.optimisers.spectral import Spectrum, preconditioned
+from impasto.optimisers.spectral import Spectrum
 
 __all__ = [
     "HISTORIES",
@@ -24,7 +24,6 @@ __all__ = [
     "beneath",
     "constant",
     "lbfgs",
-    "preconditioned",
     "recovering",
     "rounds",
     "stepped",

@@ -160,8 +160,10 @@ class Compact:
             return
         row = self._rows.take()
         self._new.append(row)
-        self._pair(row)[:, 0] = self._chunked(step)
-        self._pair(row)[:, 1] = self._chunked(change)
+        for place, vector in zip(self._pair(row).unbind(1), (step, change), strict=True):
+            whole = self._entries // _CHUNK
+            place[:whole] = vector[: whole * _CHUNK].view(-1, _CHUNK)
+            place[whole:, : self._entries % _CHUNK] = vector[whole * _CHUNK :]
         self._gamma = curvature / change.dot(change)
 
     def direction(self, gradient: Tensor) -> Tensor:

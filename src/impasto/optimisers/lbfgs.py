@@ -10,6 +10,7 @@ from impasto.optimisers.history import HISTORIES, History
 from impasto.optimisers.iterates import Box, Descent, Evaluate, Iterate
 from impasto.optimisers.line_search import Ray, Search, Trial, line_search
 from impasto.optimisers.memories import Memory, number, recalled_number
+from impasto.optimisers.spectral import Spectrum
 
 __all__ = ["FirstStep", "lbfgs"]
 
@@ -28,16 +29,20 @@ def lbfgs(
     form: str = "recursion",
     search: str = "none",
     box: Box | None = None,
+    spectrum: Spectrum | None = None,
 ) -> Descent:
     """Iterates of L-BFGS from `x`; ends where no step along the direction descends.
 
     The first step length tried is learning_rate times min(1, 1/‖g‖₁) if `first_step` is `l1`,
     1/‖g‖₂ if it is `l2`, else what moves entries by it in root mean square; later it is
     learning_rate. `form` is one of HISTORIES, `search` one of LINE_SEARCHES. In a box, entries held
-    at a bound are left out of the direction and steps are projected onto it.
+    at a bound are left out of the direction and steps are projected onto it. With a `spectrum`
+    gradients, first step and pairs are those in its variables; what is evaluated, searched along
+    and yielded are pictures.
     """
-    pairs = HISTORIES[form](history, x)
-    steps = _Steps(evaluate, pairs, line_search(search), learning_rate, first_step, box)
+    pairs = HISTORIES[form](history, x.new_empty(spectrum.entries) if spectrum else x)
+    seek = line_search(search)
+    steps = _Steps(evaluate, pairs, seek, learning_rate, first_step, box, spectrum)
     return _Lbfgs(x, steps)
 
 
@@ -76,23 +81,40 @@ class _Steps:
     learning_rate: float
     first_step: FirstStep
     box: Box | None
+    spectrum: Spectrum | None
 
     def step(self, iterate: Iterate, fresh: bool) -> Trial | None:
         """The step taken along -H g, or if that fails along -g without history; None if both do."""
-        free = self.box.free(iterate.x, iterate.gradient) if self.box else None
-        gradient = _masked(iterate.gradient, free)
-        for _ in range(2):
-            direction = _masked(self.pairs.direction(gradient), free)
-            length = _first_length(gradient, self.first_step) if fresh else 1.0
-            if direction.dot(gradient) < 0:
-                ray = Ray(self.evaluate, iterate, direction, self.box)
-                trial = self.seek(ray, self.learning_rate * length)
-                if trial is not None:
-                    self.pairs.update(trial.step, trial.at.gradient.reshape(-1) - iterate.gradient)
-                    return trial
+        for attempt_fresh in (fresh, True):
+            trial = self._trial(iterate, attempt_fresh)
+            if trial is not None:
+                change = self._pulled(trial.at.gradient.reshape(-1) - iterate.gradient)
+                self.pairs.update(self._variables(trial.step), change)
+                return trial
             self.pairs.forget()
-            fresh = True
         return None
+
+    def _trial(self, iterate: Iterate, fresh: bool) -> Trial | None:
+        """What the line search finds where the direction descends, no vector kept in vain."""
+        free = self.box.free(iterate.x, iterate.gradient) if self.box else None
+        gradient = self._pulled(_masked(iterate.gradient, free))
+        length = _first_length(gradient, self.first_step) if fresh else 1.0
+        direction = self.pairs.direction(gradient)
+        del gradient
+        direction = _masked(self._canvas(direction), free)
+        if not direction.dot(iterate.gradient) < 0:
+            return None
+        ray = Ray(self.evaluate, iterate, direction, self.box)
+        return self.seek(ray, self.learning_rate * length)
+
+    def _pulled(self, gradient: Tensor) -> Tensor:
+        return self.spectrum.pull(gradient) if self.spectrum else gradient
+
+    def _canvas(self, direction: Tensor) -> Tensor:
+        return self.spectrum.canvas(direction) if self.spectrum else direction
+
+    def _variables(self, step: Tensor) -> Tensor:
+        return self.spectrum.variables(step) if self.spectrum else step
 
 
 def _masked(vector: Tensor, mask: Tensor | None) -> Tensor:

@@ -52,7 +52,7 @@ class Ray:
 
     def __call__(self, t: float) -> Trial:
         """φ at t: one evaluation."""
-        step = self.direction * t
+        step = self.direction if t == 1 else self.direction * t
         x = self.start.x.add(self.direction, alpha=t)
         if self.box:
             x = self.box.project(x)

@@ -1,0 +1,284 @@
+"""Laws of plans: they fit, more room is never worse, and what is predicted is what is measured."""
+
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from math import ceil, inf
+
+import pytest
+import torch
+from hypothesis import assume, given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+
+from conftest import random_image, tiny_weights
+from impasto.demand import Demand
+from impasto.encoder import ARCHITECTURES, POOLINGS, Encoder
+from impasto.errors import OutOfMemory, SettingsError
+from impasto.footprint import Cut, Network
+from impasto.plan import plan
+from impasto.settings import Settings
+from impasto.tiles import Tiling, least_tile, windows
+from test_tiles import cost
+
+VGG19 = ARCHITECTURES["vgg19"]
+STYLE = tuple(f"relu{block}_1" for block in range(1, 6))
+CPU = torch.device("cpu")
+GB = 10**9
+PLENTY = 10**15
+
+
+def planned(size, room, *, style=None, dtype=torch.bfloat16, beside=0, **overrides):
+    settings = Settings.of("standard", **overrides)
+    return plan(settings, size, style or size, room, dtype=dtype, device=CPU, beside=beside)
+
+
+def rank(found):
+    """How a plan is preferred, best first: not dear, then many pairs, then cheap."""
+    dear = found.cost > 2
+    return (1, found.cost, -found.history) if dear else (0, -found.history, found.cost)
+
+
+def ranked(size, room, **options):
+    """The rank of what is planned; last of all where nothing fits."""
+    try:
+        return rank(planned(size, room, **options))
+    except OutOfMemory:
+        return (inf,)
+
+
+sides = st.integers(32, 6000)
+rooms = st.floats(0.4, 40).map(lambda gigabytes: int(gigabytes * GB))
+choices = st.fixed_dictionaries(
+    {
+        "optimiser": st.sampled_from(["lbfgs", "adam"]),
+        "history": st.sampled_from([1, 5, 10, 100]),
+        "pooling": st.sampled_from(sorted(POOLINGS)),
+        "style_weight": st.sampled_from([0.0, 1.0]),
+        "dtype": st.sampled_from([torch.bfloat16, torch.float32, torch.float64]),
+    }
+)
+
+
+@examples(max_examples=40)
+@given(size=st.tuples(sides, sides), room=rooms, more=st.floats(1, 3), options=choices)
+def test_more_room_is_never_worse(size, room, more, options):
+    assert ranked(size, int(room * more), **options) <= ranked(size, room, **options)
+
+
+@examples(max_examples=20)
+@given(size=st.tuples(sides, sides), room=rooms, more=st.floats(1, 3))
+def test_more_room_never_costs_more_where_there_is_no_history(size, room, more):
+    def price(room):
+        try:
+            return planned(size, room, optimiser="adam").cost
+        except OutOfMemory:
+            return inf
+
+    assert price(int(room * more)) <= price(room)
+
+
+@examples(max_examples=40)
+@given(size=st.tuples(sides, sides), room=rooms, options=choices)
+def test_a_plan_fits_and_never_has_more_history_than_asked(size, room, options):
+    try:
+        found = planned(size, room, **options)
+    except OutOfMemory:
+        return
+    assert found.peak <= room
+    assert found.size == size
+    assert 1 <= found.tiling.tapes <= found.windows
+    assert min(3, options["history"]) <= found.history <= options["history"]
+    assert found.cost >= 1 - 1e-9 or found.windows > 1
+
+
+@examples(max_examples=30)
+@given(size=st.tuples(sides, sides), wider=st.integers(0, 500), options=choices)
+@pytest.mark.parametrize("tile", ["off", 600])
+def test_a_larger_canvas_never_needs_less(tile, size, wider, options):
+    peaks = [
+        planned((size[0] + more, size[1]), PLENTY, tile=tile, **options) for more in (0, wider)
+    ]
+    if tile == "off":
+        small = size[0] * size[1] <= 2**20  # then what is freed is kept, with gaps
+        assume(small == ((size[0] + wider) * size[1] <= 2**20))
+        assert peaks[0].peak <= peaks[1].peak
+    else:  # cores are cut anew: the largest of more windows may be smaller
+        assert peaks[0].windows <= peaks[1].windows
+
+
+def test_with_room_there_is_one_window_and_all_the_history():
+    found = planned((3000, 2000), PLENTY, history=77)
+    assert (found.tiling, found.windows, found.history) == (Tiling(None), 1, 77)
+    assert found.cost == 1
+
+
+def test_a_larger_painting_is_cut_before_the_canvas_is():
+    whole = planned((1600, 1200), PLENTY, style=(3200, 2400))
+    found = planned((1600, 1200), whole.peak - 1, style=(3200, 2400))
+    assert (found.windows, found.cost) == (1, 1)
+    assert found.tiling.tile >= 1600
+
+
+def test_the_settings_tile_is_respected():
+    off = planned((2000, 1500), PLENTY, tile="off")
+    assert off.tiling.tile is None
+    with pytest.raises(OutOfMemory):
+        planned((2000, 1500), off.peak // 2, tile="off")
+    number = planned((2000, 1500), PLENTY, tile=700)
+    assert number.tiling.tile == 700
+    assert number.windows == len(windows((1500, 2000), VGG19, (*STYLE, "relu4_2"), 700))
+    with pytest.raises(SettingsError, match="tile is 90 px"):
+        planned((2000, 1500), PLENTY, tile=90)
+
+
+def test_tapes_are_kept_as_long_as_there_is_room():
+    tight, wide = (planned((3000, 2000), room, tile=600) for room in (3 * GB, 40 * GB))
+    assert 1 <= tight.tiling.tapes < wide.tiling.tapes == wide.windows
+    assert tight.cost > wide.cost
+
+
+def test_history_gives_way_last():
+    """Tiles come first, up to twice the cost; then pairs go, no more than it takes."""
+    rooms = range(2 * GB, 30 * GB, GB // 2)
+    plans = [planned((2400, 1800), room, history=100, iterations=500) for room in rooms]
+    for found in plans:
+        assert found.history == 100 or found.cost <= 2
+    assert plans[0].history < plans[-1].history == 100
+    assert [found.history for found in plans] == sorted(found.history for found in plans)
+    assert any(found.windows > 1 and found.history == 100 for found in plans)
+
+
+def test_content_is_measured_anew_only_where_it_must_be():
+    demand = Demand(
+        Settings.of("standard", tile=400, history=3),
+        (4000, 4000),
+        (400, 400),
+        torch.bfloat16,
+        CPU,
+        0,
+    )
+    least = {keep: demand.peak(Tiling(400, 1, keep), 3) for keep in (True, False)}
+    assert least[False] < least[True]
+    kept = planned((4000, 4000), least[True], style=(400, 400), tile=400, history=3)
+    anew = planned((4000, 4000), least[True] - 1, style=(400, 400), tile=400, history=3)
+    assert (kept.tiling.keep_content, anew.tiling.keep_content) == (True, False)
+    assert kept.cost < anew.cost
+
+
+@pytest.mark.parametrize(("side", "tile", "tapes"), [(3000, 700, 5), (2000, 400, 9), (999, 999, 1)])
+def test_cost_is_counted_as_by_hand(side, tile, tapes):
+    settings = Settings.of("standard", content_weight=0.0)
+    demand = Demand(settings, (side, side), None, torch.bfloat16, CPU, 0)
+    assert demand.cost(Tiling(tile, tapes)) == pytest.approx(cost(side, tile, tapes), rel=1e-12)
+
+
+@pytest.mark.parametrize("style", [(900, 700), (2700, 2100)])
+@pytest.mark.parametrize("room", [1200 * 10**6, 2 * GB])
+def test_the_suggested_size_fits_and_a_few_per_cent_more_does_not(style, room):
+    size, factors = (30000, 20000), [side / 30000 for side in style]
+    with pytest.raises(OutOfMemory) as caught:
+        planned(size, room, style=style)
+    longest = int(re.search(r"--size to (\d+)", str(caught.value))[1])
+    assert "raise --memory" in str(caught.value)
+
+    def at(longest):
+        height = ceil(longest * 2 / 3)
+        return planned((longest, height), room, style=tuple(ceil(f * longest) for f in factors))
+
+    assert at(longest).peak <= room
+    with pytest.raises(OutOfMemory):
+        at(round(longest * 1.05) + 1)
+
+
+def test_no_size_is_suggested_where_none_fits():
+    with pytest.raises(OutOfMemory, match="choose a smaller picture"):
+        planned((500, 400), 1000)
+
+
+def test_pictures_in_memory_count():
+    bare, full = (planned((500, 400), PLENTY, beside=count).peak for count in (0, 3 * GB))
+    assert full - bare == 3 * GB
+
+
+def test_adam_and_l_bfgs_differ_by_their_pairs():
+    adam = planned((4000, 3000), PLENTY, tile=400, optimiser="adam")
+    few, many = (planned((4000, 3000), PLENTY, tile=400, history=n) for n in (10, 60))
+    assert many.peak - few.peak == 50 * 3 * 4000 * 3000 * 4
+    assert adam.peak < few.peak
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_tape_is_as_large_as_predicted(pooling, dtype):
+    """Residuals and features of a tiny network, each storage counted once."""
+    weights = tiny_weights()
+    taps = ("conv2_1", "relu3_1", "pool3", "relu4_2")
+    encoder = Encoder(weights, pooling=pooling, dtype=dtype)
+    tape, features = encoder.features(random_image(97, 76), taps)
+    seen = {}
+
+    def note(part):
+        if isinstance(part, torch.Tensor):
+            seen[part.untyped_storage().data_ptr()] = part.untyped_storage().nbytes()
+        elif isinstance(part, (tuple, list)) and not isinstance(part, torch.Size):
+            for inner in part:
+                note(inner)
+
+    for part in (*tape.residuals.values(), *features.values()):
+        note(part)
+    network = Network(weights.architecture, ("relu4_2",), taps[:3], pooling, dtype, False)
+    assert Cut.of(network, (76, 97), None).look.tape == sum(seen.values())
+
+
+@pytest.mark.parametrize("tile", [None, 300, least_tile(VGG19, STYLE)])
+def test_a_look_is_at_least_its_tape_and_half_the_numbers_take_half(tile):
+    network = Network(VGG19, ("relu4_2",), STYLE, "max", torch.bfloat16)
+    look = Cut.of(network, (700, 500), tile).look
+    assert look.tape <= min(look.forward, look.backward) < 2 * look.tape
+    wide = Cut.of(replace(network, dtype=torch.float32), (700, 500), tile).look
+    assert (wide.tape, wide.forward) == (2 * look.tape, 2 * look.forward)
+
+
+PAINT = """
+import sys
+from pathlib import Path
+import torch
+import impasto
+from impasto.assembly import hardware_for
+from impasto.images import Picture
+from impasto.plan import plan
+
+size = (400, 300)
+tile, precision, optimiser = sys.argv[1:]
+settings = impasto.Settings.of(
+    "standard", size=size, tile=tile, precision=precision, optimiser=optimiser, iterations=3
+)
+torch.manual_seed(0)
+pictures = [Picture(torch.rand(3, size[1], size[0])) for _ in range(2)]
+run = impasto.Run(*pictures, settings)
+for step in run:
+    pass
+device, dtype, _ = hardware_for(settings)
+found = plan(
+    settings, size, run.inputs.style_size(size), 10**12, dtype=dtype, device=device,
+    beside=2 * 12 * size[0] * size[1],
+)
+status = Path("/proc/self/status").read_text().splitlines()
+peak = next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM"))
+print(found.peak / peak)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux's kernel")
+@pytest.mark.parametrize(
+    "choices",
+    [("off", "auto", "lbfgs"), ("250", "auto", "lbfgs"), ("off", "fp32", "adam")],
+)
+def test_what_is_predicted_is_what_the_kernel_measures(choices):
+    done = subprocess.run(
+        [sys.executable, "-c", PAINT, *choices], capture_output=True, text=True, check=True
+    )
+    assert 0.75 < float(done.stdout) < 1.25

@@ -1,0 +1,342 @@
+"""Killed and taken up again: the same pixels, whatever happens on the way."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from itertools import islice
+
+import pytest
+import torch
+
+import impasto
+from conftest import smooth_picture
+from impasto.checkpoint import Checkpoint
+from impasto.errors import CheckpointError, Diverged, OutputError
+from impasto.files import Files
+from impasto.images import read
+from impasto.objective import Objective
+from impasto.run import Run
+from impasto.session import paint
+from impasto.settings import Settings
+
+SMALL = {"size": 48, "iterations": "6,5", "scales": "0.7,1", "tile": "off"}
+VARIANTS = {
+    "standard": {},
+    "fp32": {"precision": "fp32"},
+    "adam": {"optimiser": "adam", "learning_rate": 4.0, "decay": 0.5, "decay_every": 3},
+    "best": {"keep": "best", "optimiser": "adam", "learning_rate": 40.0},
+    "clipped": {"clip": "gamut", "line_search": "armijo", "precision": "fp32"},
+    "wolfe": {"line_search": "strong-wolfe", "precision": "fp64", "precondition": 0},
+    "tolerant": {"tolerance": 1e-2, "precision": "fp32"},
+}
+
+
+def chosen(**overrides):
+    return Settings.of(**{**SMALL, **overrides})
+
+
+def taken_up(run, at, photo, painting, settings, tmp_path):
+    """A second run that goes on where the first was after step `at`, through a file."""
+    for _ in islice(run, at):
+        pass
+    run.checkpoint().save(tmp_path / "c.checkpoint")
+    return Run(photo, painting, settings, resume=Checkpoint.load(tmp_path / "c.checkpoint"))
+
+
+def lines(run):
+    return [{**step.line(), "seconds": 0, "done": step.done} for step in run.steps]
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.parametrize("at", [1, 4, 7, 8, 10])
+def test_resumed_is_uninterrupted(name, at, photo, painting, tmp_path):
+    settings = chosen(**VARIANTS[name])
+    whole = Run(photo, painting, settings)
+    assert len(list(whole)) >= at
+    second = taken_up(Run(photo, painting, settings), at, photo, painting, settings, tmp_path)
+    assert second.done == whole.steps[at - 1].done
+    assert len(second.steps) == at
+    for _ in second:
+        pass
+    assert lines(second) == lines(whole)
+    assert torch.equal(second.result().image.pixels, whole.result().image.pixels)
+    assert torch.equal(second.result("best").image.pixels, whole.result("best").image.pixels)
+
+
+def test_a_finished_run_is_taken_up_as_its_result(photo, painting, tmp_path):
+    settings, run = chosen(), Run(photo, painting, chosen())
+    second = taken_up(run, 99, photo, painting, settings, tmp_path)
+    assert list(second) == []
+    assert torch.equal(second.result().image.pixels, run.result().image.pixels)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "difference"),
+    [
+        ({"content_weight": 3.5}, "settings.content_weight is 2.0 there and 3.5 here"),
+        ({"precision": "fp32"}, "settings.precision is 'auto' there and 'fp32' here"),
+        ({"style_layers": "relu1_1"}, "settings.style_layers"),
+    ],
+)
+def test_other_settings_are_refused_by_name(overrides, difference, photo, painting, tmp_path):
+    run = Run(photo, painting, chosen())
+    with pytest.raises(CheckpointError, match=difference):
+        taken_up(run, 2, photo, painting, chosen(**overrides), tmp_path)
+
+
+def test_other_pictures_are_refused(photo, painting, tmp_path):
+    run = Run(photo, painting, chosen())
+    with pytest.raises(CheckpointError, match="content is '"):
+        taken_up(run, 2, smooth_picture(48, 40, 0.1), painting, chosen(), tmp_path)
+    with pytest.raises(CheckpointError, match="style is '"):
+        taken_up(Run(photo, painting, chosen()), 2, photo, photo, chosen(), tmp_path)
+
+
+def test_a_checkpoint_of_another_make_is_refused(photo, painting, tmp_path):
+    run = Run(photo, painting, chosen())
+    next(iter(run))
+    good = run.checkpoint()
+    for facts, tensors in [
+        ({**good.facts, "steps": []}, good.tensors),
+        ({**good.facts, "plans": good.facts["plans"][:1]}, good.tensors),
+        ({**good.facts, "stage": 7}, good.tensors),
+        (good.facts, {**good.tensors, "x": good.tensors["x"][:-1]}),
+        ({"run": good.facts["run"]}, {}),
+    ]:
+        with pytest.raises(CheckpointError):
+            Run(photo, painting, chosen(), resume=Checkpoint(facts, tensors))
+
+
+def test_nothing_to_save_before_the_first_step(photo, painting):
+    with pytest.raises(ValueError, match="no step"):
+        Run(photo, painting, chosen()).checkpoint()
+
+
+# --- through the command line, killed at random ---------------------------------------------------
+
+
+def command(folder, output, *more):
+    arguments = [
+        "stylize", str(folder / "photo.png"), str(folder / "painting.png"), "-o", str(output),
+        "--size", "64", "--scales", "0.5,0.75,1", "--iterations", "25", "--tile", "off",
+        "--threads", "1", "--quiet", *more,
+    ]  # fmt: skip
+    return [sys.executable, "-m", "impasto", *arguments]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    smooth_picture(96, 80).save(tmp_path / "photo.png")
+    smooth_picture(80, 70, 1.0).save(tmp_path / "painting.png")
+    return tmp_path
+
+
+def test_killed_five_times_and_resumed_is_the_same_picture(folder):
+    """SIGKILL at five random moments after the first checkpoint was begun."""
+    whole, broken = folder / "whole.png", folder / "broken.png"
+    subprocess.run(command(folder, whole), check=True, timeout=120)
+    saved, moments = folder / "broken.checkpoint", random.Random()
+    again = command(
+        folder, broken, "--resume", "--checkpoint-every", "0", "--trace", str(folder / "t.jsonl")
+    )
+    kills = 0
+    for _ in range(5):
+        before = saved.stat().st_mtime_ns if saved.exists() else 0
+        process = subprocess.Popen(again, stderr=subprocess.PIPE)
+        started = time.monotonic()
+        while process.poll() is None and time.monotonic() - started < 60:
+            if saved.exists() and saved.stat().st_mtime_ns > before:
+                time.sleep(moments.uniform(0, 0.15))
+                process.send_signal(signal.SIGKILL)
+                break
+            time.sleep(0.002)
+        kills += process.wait(60) == -signal.SIGKILL
+        assert b"Traceback" not in process.stderr.read()
+        process.stderr.close()
+    done = subprocess.run(again, check=True, timeout=120, capture_output=True)
+    assert kills >= 3
+    assert done.stderr == b""
+    assert torch.equal(read(whole).pixels, read(broken).pixels)
+    assert not saved.exists()
+    assert len((folder / "t.jsonl").read_text().splitlines()) == 3 * 26
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_asked_to_end_it_saves_picture_and_checkpoint(folder, number):
+    whole, broken = folder / "whole.png", folder / "broken.png"
+    subprocess.run(command(folder, whole), check=True, timeout=120)
+    trace = folder / "t.jsonl"
+    more = ("--checkpoint", str(folder / "c.checkpoint"), "--trace", str(trace))
+    process = subprocess.Popen(command(folder, broken, *more), stderr=subprocess.PIPE)
+    while not (trace.exists() and trace.read_text().count("\n") > 3):
+        assert process.poll() is None
+        time.sleep(0.005)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (130, b"")
+    assert broken.exists()
+    assert (folder / "c.checkpoint").exists()
+    subprocess.run(command(folder, broken, *more, "--resume"), check=True, timeout=120)
+    assert torch.equal(read(whole).pixels, read(broken).pixels)
+
+
+def test_to_resume_what_never_began_is_to_begin(folder):
+    again = command(folder, folder / "o.png", "--resume", "--iterations", "1")
+    again.remove("--quiet")
+    done = subprocess.run(again, check=True, timeout=120, capture_output=True, text=True)
+    assert "no checkpoint" in done.stderr
+    assert "painting from the beginning" in done.stderr
+
+
+# --- trouble --------------------------------------------------------------------------------------
+
+
+class Failing:
+    """`Objective.__call__` that fails at chosen evaluations of the whole run, counted from 0."""
+
+    def __init__(self, monkeypatch, fail):
+        self.count, self.tiles = 0, []
+        evaluate = Objective.__call__
+
+        def failing(objective, canvas):
+            self.count += 1
+            self.tiles.append(objective.tiling.tile)
+            return fail(self.count - 1, lambda: evaluate(objective, canvas))
+
+        monkeypatch.setattr(Objective, "__call__", failing)
+
+
+def nan_at(*numbers):
+    def fail(number, evaluate):
+        found = evaluate()
+        if number in numbers:
+            found.gradient.fill_(torch.nan)
+        return found
+
+    return fail
+
+
+@pytest.mark.parametrize("optimiser", ["lbfgs", "adam"])
+def test_what_is_no_number_is_stepped_back_from(optimiser, photo, painting, monkeypatch):
+    settings = chosen(optimiser=optimiser, learning_rate=1.0)
+    Failing(monkeypatch, nan_at(3, 5))
+    run = Run(photo, painting, settings)
+    with pytest.warns(UserWarning, match="going on from the last good canvas with a") as told:
+        steps = list(run)
+    assert len(told) == 2
+    assert [step.done for step in steps] == [*range(7), *range(6, 12)]
+    assert steps[-1].loss < steps[0].loss
+    assert torch.isfinite(run.result().image.pixels).all()
+
+
+def test_the_fourth_time_is_an_error(photo, painting, monkeypatch):
+    def fail(number, evaluate):
+        found = evaluate()
+        return (
+            found
+            if number < 3
+            else type(found)(found.loss * torch.nan, found.terms, found.gradient)
+        )
+
+    Failing(monkeypatch, fail)
+    run = Run(photo, painting, chosen())
+    with (
+        pytest.warns(UserWarning, match="the loss is nan"),
+        pytest.raises(Diverged, match="the loss is nan after 3 iterations; lower --learning-rate"),
+    ):
+        list(run)
+    assert run.done == 2
+
+
+def test_memory_that_runs_out_makes_tiles_smaller_once(painting, monkeypatch):
+    photo = smooth_picture(400, 60)
+
+    def fail(number, evaluate):
+        if number == 1:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate")
+        return evaluate()
+
+    failing = Failing(monkeypatch, fail)
+    settings = Settings.of(size=400, iterations=2, scales=[1], style_scale=0.2, padding="zero")
+    run = Run(photo, painting, settings)
+    with pytest.warns(UserWarning, match="not enough memory; going on in windows of 200 px"):
+        losses = [step.loss for step in run]
+    assert failing.tiles == [None, None, 200, 200]
+    monkeypatch.undo()
+    expected = [step.loss for step in impasto.iterate(photo, painting, settings)]
+    assert losses == pytest.approx(expected, rel=5e-3)  # in bfloat16, if there is any
+
+
+def test_memory_that_runs_out_twice_is_an_error(photo, painting, monkeypatch):
+    def fail(number, evaluate):
+        raise MemoryError
+
+    Failing(monkeypatch, fail)
+    with (
+        pytest.warns(UserWarning, match="not enough memory; going on"),
+        pytest.raises(impasto.ImpastoError, match="not enough memory for 34x28 px"),
+    ):
+        list(Run(photo, painting, chosen()))
+
+
+def test_a_full_disk_is_a_warning_and_the_run_goes_on(photo, painting, tmp_path, monkeypatch):
+    run = Run(photo, painting, chosen())
+    files = Files(tmp_path / "o.png", save_every=2, checkpoint=tmp_path / "o.checkpoint")
+    files = type(files)(**{**vars(files), "checkpoint_every": 0.0})
+    full, fsync = [], os.fsync
+
+    def no_room(descriptor):
+        full.append(descriptor)
+        if len(full) < 6:
+            raise OSError(28, "No space left on device")
+        return fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", no_room)
+    with pytest.warns(UserWarning, match="No space left on device") as told:
+        outcome = paint(run, files)
+    assert not outcome.interrupted
+    assert outcome.result.steps[-1].done == 11
+    assert len(told) >= 2
+    left = {path.name for path in tmp_path.iterdir()}
+    assert "o.png" in left
+    assert not [name for name in left if name.endswith(".tmp")]
+
+
+def test_a_picture_that_cannot_be_written_leaves_the_checkpoint(
+    photo, painting, tmp_path, monkeypatch
+):
+    from impasto.images import Picture
+
+    def full(*arguments, **options):
+        raise OutputError("o.png: No space left on device")
+
+    monkeypatch.setattr(Picture, "save", full)
+    run = Run(photo, painting, chosen())
+    with pytest.raises(OutputError, match="No space left"):
+        paint(run, Files(tmp_path / "o.png", checkpoint=tmp_path / "o.checkpoint"))
+    monkeypatch.undo()
+    second = Run(photo, painting, chosen(), resume=Checkpoint.load(tmp_path / "o.checkpoint"))
+    assert list(second) == []
+    assert torch.equal(second.result().image.pixels, run.result().image.pixels)
+
+
+def test_a_preview_is_there_at_once_and_grows_clearer(photo, painting, tmp_path):
+    seen, output = [], tmp_path / "o.png"
+    run = Run(photo, painting, chosen(iterations="12,12"))
+
+    def look(step):
+        if output.exists():
+            seen.append((step.done, read(output).size))
+
+    paint(run, Files(output, preview=True), look)
+    assert seen[0] == (8, (48, 40))
+    assert {size for _, size in seen} == {(48, 40)}
+    assert torch.equal(read(output).pixels, read_back(run.result().image, tmp_path))
+
+
+def read_back(picture, folder):
+    picture.save(folder / "again.png")
+    return read(folder / "again.png").pixels
