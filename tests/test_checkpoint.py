@@ -559,6 +559,23 @@ class Slow:
         self.running -= 1
 
 
+def test_keeper_saves_what_is_too_large_to_copy_at_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoint, "_MOST_COPIED", 999)
+    large, keeper = Checkpoint({"number": 1}, {"x": torch.ones(250)}), Keeper(tmp_path / "c", 0)
+    monkeypatch.setattr(Checkpoint, "copied", lambda _: pytest.fail("copied"))
+    keeper.offer(lambda: large)
+    large.tensors["x"].zero_()  # as a run that goes on does
+    keeper.close()
+    assert (Checkpoint.load(tmp_path / "c").tensors["x"] == 1).all()
+
+
+def test_keeper_reckons_with_all_the_time_that_large_ones_take(monkeypatch):
+    monkeypatch.setattr(checkpoint, "_MOST_COPIED", 0)
+    clock = Clock(monkeypatch, copying=2.0)
+    clock.run(Keeper("c", None), 1000)
+    assert 0.015 * 1000 < len(clock.saved) * 2.0 <= 0.0201 * 1000
+
+
 def test_keeper_never_saves_two_at_once(monkeypatch):
     slow, made = Slow(monkeypatch), []
     keeper = Keeper("c", 1e-9)
@@ -607,12 +624,8 @@ def test_keeper_warns_of_the_last_failure_at_the_close(tmp_path):
 
 def test_what_is_made_is_what_is_saved(tmp_path):
     x, keeper = torch.zeros(1000), Keeper(tmp_path / "c", 0)
-
-    def make():
-        return Checkpoint({}, {"x": x.clone()})
-
     for number in range(5):
-        keeper.offer(make)
+        keeper.offer(lambda: Checkpoint({}, {"x": x}))
         x.add_(number + 1)
     keeper.close()
     assert (Checkpoint.load(tmp_path / "c").tensors["x"] == 10).all()

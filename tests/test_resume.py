@@ -66,6 +66,14 @@ def test_resumed_is_uninterrupted(name, at, photo, painting, tmp_path):
     assert torch.equal(second.result("best").image.pixels, whole.result("best").image.pixels)
 
 
+def test_a_run_that_was_taken_up_can_begin_again(photo, painting, tmp_path):
+    settings, run = chosen(), Run(photo, painting, chosen())
+    second = taken_up(run, 7, photo, painting, settings, tmp_path)
+    once, again = [[step.done for step in second] for _ in range(2)]
+    assert (once[0] > 0, again[0]) == (True, 0)
+    assert again[-len(once) :] == once
+
+
 def test_a_finished_run_is_taken_up_as_its_result(photo, painting, tmp_path):
     settings, run = chosen(), Run(photo, painting, chosen())
     second = taken_up(run, 99, photo, painting, settings, tmp_path)

@@ -37,6 +37,7 @@ _LONGEST_REASON = 200  # characters
 
 _LEAST_PAUSE = 5.0  # seconds
 _SHARE = 0.02  # of a run's time
+_MOST_COPIED = 2**28  # bytes
 
 _now, _worked = time.monotonic, time.thread_time
 
@@ -47,6 +48,15 @@ class Checkpoint:
 
     facts: dict[str, Any]
     tensors: dict[str, Tensor]
+
+    @property
+    def bytes(self) -> int:
+        """What the tensors take."""
+        return sum(tensor.nbytes for tensor in self.tensors.values())
+
+    def copied(self) -> Checkpoint:
+        """The same with tensors of its own, which the run leaves alone."""
+        return Checkpoint(self.facts, {n: t.detach().clone() for n, t in self.tensors.items()})
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write to `path`; what was there becomes `NAME.previous`.
@@ -225,6 +235,7 @@ def _brief(error: Exception) -> str:
 class Keeper:
     """Saves checkpoints of a run to `path` while it goes on: one at a time, in the background.
 
+    Those too large to be copied, which may be half of what a run takes, are saved in its midst.
     One begins `every` so many seconds; with 0 at each offer. With None it is at most one in 5
     seconds, and so few that copying, hashing and writing take less than 2 % of the run's time, as
     long as one costs what the last one did. Where saving fails there is a warning, one for each
@@ -242,7 +253,7 @@ class Keeper:
     def offer(self, make: Callable[[], Checkpoint]) -> None:
         """Save what `make` returns, if it is time and the one before is saved.
 
-        `make` is called here and now, and copies what the run will change.
+        What it returns may share the run's tensors.
         """
         if self._every == 0:
             self._wait()
@@ -270,20 +281,32 @@ class Keeper:
     def _begin(self, make: Callable[[], Checkpoint]) -> None:
         self._began = _now()
         checkpoint = make()
-        copying = _now() - self._began
+        if checkpoint.bytes > _MOST_COPIED:
+            self._save(checkpoint)
+            self._note(_now() - self._began)
+            return
+        checkpoint = checkpoint.copied()
+        work = (checkpoint, _now() - self._began)
         # a daemon, for a run that is interrupted twice shall end at once
-        self._thread = threading.Thread(target=self._save, args=(checkpoint, copying), daemon=True)
+        self._thread = threading.Thread(target=self._save_beside, args=work, daemon=True)
         self._thread.start()
 
-    def _save(self, checkpoint: Checkpoint, copying: float) -> None:
-        """In the thread: save, note what it cost and how it failed."""
+    def _save_beside(self, checkpoint: Checkpoint, copying: float) -> None:
+        """In the thread: its waiting for the disk costs the run nothing."""
         before = _worked()
+        self._save(checkpoint)
+        self._note(copying + _worked() - before)
+
+    def _save(self, checkpoint: Checkpoint) -> None:
         try:
             checkpoint.save(self._path)
         except Exception as error:  # whatever it is, the run goes on
             self._trouble = str(error) if isinstance(error, OutputError) else repr(error)
-        self._cost = copying + _worked() - before
-        self._spent += self._cost
+
+    def _note(self, cost: float) -> None:
+        """Remember what one took of the run's time, seconds."""
+        self._cost = cost
+        self._spent += cost
 
     def _wait(self) -> None:
         if self._thread:

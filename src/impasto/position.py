@@ -43,7 +43,7 @@ class Position:
     best: Step
 
     def checkpoint(self, identity: Identity) -> Checkpoint:
-        """A copy, to be saved while the run goes on."""
+        """It to be saved, before the run goes on or copied: its tensors are the run's."""
         at = self.iterate.at
         assert isinstance(at, Evaluation)
         tensors = {"x": self.iterate.x, "gradient": at.gradient, "loss": at.loss}
@@ -59,7 +59,7 @@ class Position:
             "steps": [_plain_step(step) for step in self.steps],
             "best": _plain_step(self.best),
         }
-        return Checkpoint(facts, {n: t.detach().clone() for n, t in tensors.items()})
+        return Checkpoint(facts, tensors)
 
     def take_up(self, descent: Descent, device: torch.device) -> None:
         """Let a descent of the same make go on from here; CheckpointError if it is another's."""

@@ -102,8 +102,9 @@ class Run:
     def __iter__(self) -> Iterator[Step]:
         """Step by Step, the initial canvas first; each larger scale starts from the last's result.
 
-        A run that was resumed goes on after its checkpoint's step. Raises Diverged for a loss that
-        is not finite and cannot be mended, OutOfMemory where memory ends.
+        A run that was resumed goes on after its checkpoint's step; iterated once more, it begins at
+        the beginning. Raises Diverged for a loss that is not finite and cannot be mended,
+        OutOfMemory where memory ends.
         """
         self._stand_at(self._resumed)
         started = time.perf_counter() - (self._last.seconds if self._last else 0.0)
@@ -113,14 +114,13 @@ class Run:
             self.settings, inputs.stages, inputs.style_size, inputs.beside
         )
         for number in range(self._stage, len(self.inputs.stages)):
-            resumed = self._resumed if self._resumed and self._resumed.stage == number else None
             before = self._last.done if self._last else 0
-            before -= resumed.iterate.iteration if resumed else 0
+            before -= self._resumed.iterate.iteration if self._resumed else 0
             self._stage = number
             stage = self.inputs.stages[number]
             width, height = stage.size
             with memory_guard(f"{width}x{height} px"), kept_memory(width * height):
-                for iterate in self._descent(encoder, number, resumed):
+                for iterate in self._descent(encoder, number):
                     seconds = time.perf_counter() - started
                     step = self._step(iterate, max(stage.size), before, seconds)
                     self._note(step)
@@ -129,10 +129,11 @@ class Run:
                     self._yielded = False
         self._yielded = self._last is not None
 
-    def checkpoint(self) -> Checkpoint:
-        """What it takes to go on from the last step, copied; ValueError before the first.
+    def checkpoint(self, *, copy: bool = True) -> Checkpoint:
+        """What it takes to go on from the last step; ValueError before the first.
 
-        Ask between two steps: in the midst of one a descent's memory is ahead of its canvas.
+        Without a `copy` it is to be saved before the run goes on, which changes its tensors. Ask
+        between two steps: in the midst of one a descent's memory is ahead of its canvas.
         """
         if self._last is None or self._best is None or self._under_way is None:
             raise ValueError("no step was taken yet")
@@ -140,7 +141,8 @@ class Run:
         assert iterate is not None
         steps = tuple(self._steps)
         at = self._stage, iterate, memory, self._plans, steps, self._last, self._best
-        return Position(*at).checkpoint(self._identity())
+        checkpoint = Position(*at).checkpoint(self._identity())
+        return checkpoint.copied() if copy else checkpoint
 
     def result(self, keep: str | None = None) -> Result:
         """What there is so far: the `last` canvas or the `best`, by default as the settings say."""
@@ -179,10 +181,13 @@ class Run:
             raise ValueError("no step was taken yet")
         return kept
 
-    def _descent(
-        self, encoder: Encoder, number: int, resumed: Position | None
-    ) -> Iterator[Iterate]:
-        """The iterates at one scale, those after `resumed` where that is given."""
+    def _descent(self, encoder: Encoder, number: int) -> Iterator[Iterate]:
+        """The iterates at one scale, those after the checkpoint's where there is one.
+
+        That is taken over here and kept nowhere: it may be half of what the run takes.
+        """
+        resumed, self._resumed = self._resumed, None
+        self._under_way = None  # nor is the last scale's descent
         stage, plan = self.inputs.stages[number], self._plans[number]
         settings = self.settings.replaced(history=plan.history)
         accurate = torch.promote_types(encoder.dtype, torch.float32)

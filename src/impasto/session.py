@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from functools import partial
 from types import FrameType
 from typing import Protocol, TextIO
 
@@ -57,7 +58,7 @@ def paint(run: Run, files: Files, show: Show = lambda _: None) -> Outcome:
                     _noted(recorder, step)
                 show(step)
                 if keeper:
-                    keeper.offer(run.checkpoint)
+                    keeper.offer(partial(run.checkpoint, copy=False))
                 if asked_to_end():
                     raise KeyboardInterrupt  # noqa: TRY301 (between two steps)
     except (ImpastoError, KeyboardInterrupt) as error:
