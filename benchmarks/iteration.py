@@ -22,7 +22,7 @@ from impasto import Objective, Run, Settings
 from impasto.encoder import weights_of
 from impasto.encoder.convolution import layout
 from impasto.machine import choose_dtype, choose_threads
-from impasto.memory import kept_memory
+from impasto.memory import tuned_memory
 from measuring import SPREAD, Spread, alternated, compared, heading, say, seconds, table
 from peer import PEER, Peer, peer
 from scene import Scene, add_pictures, area, objective
@@ -87,7 +87,7 @@ def gradient_rows(
             "loss and gradient": seconds(lambda f=evaluate, x=canvas: f(x)),
         }
         label = f"{_area(scene.size)} {_arithmetic(precision)}: "
-        with kept_memory(scene.size[0] * scene.size[1]):  # as in a run
+        with tuned_memory(scene.size[0] * scene.size[1]):  # as in a run
             taken = alternated(subjects, repeats, warm_up=5)
         rows += [[label + row[0], *row[1:]] for row in compared(taken, "bare convolutions")]
     return rows

@@ -9,7 +9,7 @@ import torch
 from impasto import machine
 from impasto.encoder import describe_convolutions
 from impasto.machine import choose_threads, free_memory
-from impasto.memory import kept_memory
+from impasto.memory import tuned_memory
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_memory_is_kept_for_the_run_and_given_back_even_after_an_error(monkeypat
     library = Library()
     monkeypatch.setattr("impasto.memory.sys.platform", "linux")
     monkeypatch.setattr("impasto.memory.ctypes.CDLL", lambda _: library)
-    with suppress(ZeroDivisionError), kept_memory(2**20):
+    with suppress(ZeroDivisionError), tuned_memory(2**20):
         assert library.calls == [(-4, 0), (-1, 2**31 - 1)]
         raise ZeroDivisionError
     assert library.calls[2:] == [(-4, 65536), (-1, 2**26), (-3, 2**25), 0]
@@ -88,7 +88,7 @@ def test_of_several_runs_the_last_gives_memory_back(monkeypatch):
     library = Library()
     monkeypatch.setattr("impasto.memory.sys.platform", "linux")
     monkeypatch.setattr("impasto.memory.ctypes.CDLL", lambda _: library)
-    first, second = kept_memory(1), kept_memory(1)
+    first, second = tuned_memory(1), tuned_memory(1)
     first.__enter__()
     second.__enter__()
     first.__exit__(None, None, None)
@@ -101,15 +101,20 @@ def test_of_several_runs_the_last_gives_memory_back(monkeypatch):
 def test_other_libraries_are_left_alone(monkeypatch, platform):
     monkeypatch.setattr("impasto.memory.sys.platform", platform)
     monkeypatch.setattr("impasto.memory.ctypes.CDLL", lambda _: object())
-    with kept_memory(1):
+    with tuned_memory(1):
         pass
 
 
-def test_large_canvases_leave_memory_alone(monkeypatch):
+def test_large_canvases_return_what_they_free(monkeypatch):
     library = Library()
+    monkeypatch.setattr("impasto.memory.sys.platform", "linux")
     monkeypatch.setattr("impasto.memory.ctypes.CDLL", lambda _: library)
-    with kept_memory(2**20 + 1):
-        assert library.calls == []
+    with tuned_memory(1):
+        library.calls.clear()
+        with tuned_memory(2**20 + 1):
+            assert library.calls == [(-4, 65536), (-1, 2**26), (-3, 2**22)]
+        assert library.calls[3:] == [(-4, 0), (-1, 2**31 - 1)]
+    assert library.calls[5:] == [(-4, 65536), (-1, 2**26), (-3, 2**25), 0]
 
 
 KB = 1024

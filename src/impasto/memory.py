@@ -10,15 +10,16 @@ import torch
 
 from impasto.errors import OutOfMemory
 
-__all__ = ["is_out_of_memory", "kept_memory", "memory_guard"]
+__all__ = ["is_out_of_memory", "memory_guard", "tuned_memory"]
 
 _MOST_PIXELS = 2**20
 
 # of glibc's malloc.h, by the names M_MMAP_MAX, M_TRIM_THRESHOLD and M_MMAP_THRESHOLD
-_DURING_RUNS = ((-4, 0), (-1, 2**31 - 1))
-_BETWEEN_RUNS = ((-4, 65536), (-1, 2**26), (-3, 2**25))  # where glibc's own adaptation would end
+_NORMAL = ((-4, 65536), (-1, 2**26), (-3, 2**25))  # where glibc's own adaptation would end
+_KEEPING = ((-4, 0), (-1, 2**31 - 1))
+_RETURNING = ((-4, 65536), (-1, 2**26), (-3, 2**22))
 
-_running = 0
+_running = {"small": 0, "large": 0}
 _lock = threading.Lock()
 
 
@@ -41,37 +42,43 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 @contextmanager
-def kept_memory(pixels: int) -> Iterator[None]:
-    """Keep what one iteration frees for the next; give it back to the system at the end.
+def tuned_memory(pixels: int) -> Iterator[None]:
+    """Let the allocator suit a canvas of so many `pixels`, as long as it is painted.
 
-    glibc returns every large block at once and is given it again page by page, each cleared: an
-    eighth of a run's time on a CPU. What it keeps has gaps, though, two thirds more in all: with a
-    canvas of more `pixels` than a million memory counts for more. Other C libraries are left as
-    they are. This concerns the whole process; of several runs at once the last to end gives back.
+    glibc returns every block over 32 MB at once and is given it again page by page, each cleared:
+    an eighth of a run's time on a CPU. What it keeps has gaps, though, two thirds more in all. Up
+    to a million pixels time counts for more: what one iteration frees is kept for the next. Above,
+    memory does: blocks over 4 MB are returned, and what a run takes can be foretold.
+
+    Other C libraries are left as they are. This concerns the whole process: of several runs at once
+    a large one decides, and the last to end gives all back.
     """
-    if pixels > _MOST_PIXELS:
-        yield
-        return
-    _count(1)
+    kind = "small" if pixels <= _MOST_PIXELS else "large"
+    _count(kind, 1)
     try:
         yield
     finally:
-        _count(-1)
+        _count(kind, -1)
 
 
-def _count(change: int) -> None:
-    """Note that a run begins or ends; the first and the last change how memory is kept."""
-    global _running
+def _count(kind: str, change: int) -> None:
+    """Note that a run begins or ends, and set glibc to what suits those that go on."""
     set_parameter, trim = _glibc()
     with _lock:
-        before, _running = _running, _running + change
-        if before == 0:
-            for parameter, value in _DURING_RUNS:
+        before = _suitable()
+        _running[kind] += change
+        if _suitable() != before:
+            for parameter, value in _suitable():
                 set_parameter(parameter, value)
-        elif _running == 0:
-            for parameter, value in _BETWEEN_RUNS:
-                set_parameter(parameter, value)
+        if not any(_running.values()):
             trim(0)
+
+
+def _suitable() -> tuple[tuple[int, int], ...]:
+    """Glibc's parameters for the runs that go on."""
+    if _running["large"]:
+        return _RETURNING
+    return _KEEPING if _running["small"] else _NORMAL
 
 
 def _glibc() -> tuple[Callable[[int, int], object], Callable[[int], object]]:

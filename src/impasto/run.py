@@ -34,7 +34,7 @@ from impasto.frugal import frugal
 from impasto.graph import captured
 from impasto.images import MAX_PIXELS, Picture, Source
 from impasto.inputs import Inputs
-from impasto.memory import kept_memory, memory_guard
+from impasto.memory import memory_guard, tuned_memory
 from impasto.metadata import make_record
 from impasto.objective import Evaluation
 from impasto.optimisers import Descent, Iterate, recovering, until
@@ -119,7 +119,7 @@ class Run:
             self._stage = number
             stage = self.inputs.stages[number]
             width, height = stage.size
-            with memory_guard(f"{width}x{height} px"), kept_memory(width * height):
+            with memory_guard(f"{width}x{height} px"), tuned_memory(width * height):
                 for iterate in self._descent(encoder, number):
                     seconds = time.perf_counter() - started
                     step = self._step(iterate, max(stage.size), before, seconds)
