@@ -31,7 +31,7 @@ _LIBRARIES = 30 * MB  # oneDNN's kernels and scratch memory, from the first eval
 _PACKED = 45 * MB  # the same where it keeps weights in its own order: what that leaves behind
 _KEPT = 2**20  # pixels up to which `impasto.memory` keeps what is freed
 _GAPS = 2.1  # what an evaluation then takes, over what is alive at most (1.9 to 2.4)
-_SMALL_BLOCKS = 100 * MB  # those of at most 4 MB share a heap
+_SMALL_BLOCKS = 200 * MB  # those of at most 4 MB share a heap
 
 _BLOCK = 10  # bfloat16 pairs that are given room at once
 _TRIALS = {"none": 1, "armijo": 2, "strong-wolfe": 5, "more-thuente": 2}  # alive at once

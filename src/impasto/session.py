@@ -24,7 +24,7 @@ from impasto.step import Step
 
 __all__ = ["Outcome", "paint"]
 
-_FIRST_SHOWN = 8  # iterations of a scale: before, strokes are but faint
+_FIRST_SHOWN = 6  # iterations of a scale: before, strokes are but faint
 
 Show = Callable[[Step], object]
 
