@@ -340,7 +340,7 @@ def test_a_preview_is_there_at_once_and_grows_clearer(photo, painting, tmp_path)
             seen.append((step.done, read(output).size))
 
     paint(run, Files(output, preview=True), look)
-    assert seen[0] == (8, (48, 40))
+    assert seen[0] == (6, (48, 40))
     assert {size for _, size in seen} == {(48, 40)}
     assert torch.equal(read(output).pixels, read_back(run.result().image, tmp_path))
 
