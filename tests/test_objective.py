@@ -11,8 +11,8 @@ from impasto.encoder import Encoder
 from impasto.errors import SettingsError
 from impasto.losses import (
     CONTENT_SCALES,
+    GRAMS,
     STATISTICS,
-    STYLE_LOSSES,
     VARIATIONS,
     Moments,
     statistics_read,
@@ -98,7 +98,7 @@ def objective(content, style, weights, space, names, dtype=torch.float64, variat
 CASES = [
     *[(space, ("mean", "elements", "l1-sum")) for space in SPACES],
     *[("caffe", (name, "positions", "l2-mean")) for name in CONTENT_SCALES],
-    *[("imagenet", ("mean", name, "l1-mean")) for name in STYLE_LOSSES],
+    *[("imagenet", ("mean", name, "l1-mean")) for name in GRAMS],
     *[("srgb", ("half-mean", "gatys", name)) for name in VARIATIONS],
 ]
 
@@ -120,7 +120,7 @@ def test_equals_its_transcription(space, names):
 def test_a_loss_may_read_either_statistic(monkeypatch):
     """One that reads the means alone: Σff is neither measured nor pulled back."""
     monkeypatch.setitem(
-        STYLE_LOSSES, "means", lambda f, a: (f.total / f.count - a.total / a.count).square().sum()
+        GRAMS, "means", lambda f, a: (f.total / f.count - a.total / a.count).square().sum()
     )
     monkeypatch.setitem(
         STYLE_ORACLE, "means", lambda f, a: ((f.mean((2, 3)) - a.mean((2, 3))) ** 2).sum()
@@ -131,7 +131,7 @@ def test_a_loss_may_read_either_statistic(monkeypatch):
 def test_what_a_loss_does_not_read_is_not_measured():
     features = torch.rand(1, 4, 5, 6, dtype=torch.float64)
     moments = Moments.of(features)
-    assert statistics_read(STYLE_LOSSES["gatys"], moments) == {"outer"}
+    assert statistics_read(GRAMS["gatys"], moments) == {"outer"}
     assert statistics_read(lambda f, _: f.total.sum() + f.outer.sum(), moments) == {*STATISTICS}
     partial = Moments.of(features, {"outer"})
     assert partial.total.isnan().all()
@@ -140,7 +140,7 @@ def test_what_a_loss_does_not_read_is_not_measured():
 
 def test_oracles_cover_every_name():
     assert CONTENT_ORACLE.keys() == CONTENT_SCALES.keys()
-    assert STYLE_ORACLE.keys() == STYLE_LOSSES.keys()
+    assert STYLE_ORACLE.keys() == GRAMS.keys()
     assert VARIATION_ORACLE.keys() == VARIATIONS.keys()
     assert SPACE_ORACLE.keys() == SPACES.keys()
 

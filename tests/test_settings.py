@@ -7,7 +7,7 @@ from impasto.canvas import INITS, TONES
 from impasto.colour import SPACES
 from impasto.encoder import PADDINGS, POOLINGS
 from impasto.errors import SettingsError
-from impasto.losses import CONTENT_SCALES, STYLE_LOSSES, VARIATIONS
+from impasto.losses import CONTENT_SCALES, GRAMS, VARIATIONS
 from impasto.machine import DTYPES
 from impasto.optimisers import LINE_SEARCHES
 from impasto.recipes import recipe, recipes
@@ -17,7 +17,7 @@ from impasto.settings import Settings, choices
 REGISTRIES = {
     "space": SPACES,
     "content_normalisation": CONTENT_SCALES,
-    "style_normalisation": STYLE_LOSSES,
+    "style_normalisation": GRAMS,
     "tv_normalisation": VARIATIONS,
     "tones": TONES,
     "pooling": POOLINGS,

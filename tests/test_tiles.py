@@ -11,7 +11,7 @@ from conftest import TINY, random_image, tiny_weights
 from impasto.colour import colour_space
 from impasto.encoder import ARCHITECTURES, PADDINGS, POOLINGS, Encoder, Ends
 from impasto.errors import SettingsError
-from impasto.losses import STYLE_LOSSES, VARIATIONS, Moments
+from impasto.losses import GRAMS, VARIATIONS, Moments
 from impasto.losses import variation as variation_module
 from impasto.objective import Objective, Term, measured
 from impasto.tiles import Span, Tiling, least_tile, windows
@@ -73,7 +73,7 @@ def test_tiled_is_whole(data):
         assert relative(parts.gradient, whole.gradient) < 10 * tolerance
 
 
-@pytest.mark.parametrize("loss", STYLE_LOSSES)
+@pytest.mark.parametrize("loss", GRAMS)
 def test_every_style_loss_is_tiled(loss):
     pictures = random_image(150, 190, 1), random_image(40, 50, 2)
     terms = {

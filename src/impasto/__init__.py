@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from impasto.encoder import Encoder
     from impasto.errors import ImpastoError
     from impasto.images import Picture
+    from impasto.losses import Moments, style_loss
     from impasto.objective import Evaluation, Objective, Term
     from impasto.run import Result, Run
     from impasto.settings import Settings
@@ -25,6 +26,7 @@ _HOMES = {
     "Encoder": "encoder",
     "Evaluation": "objective",
     "ImpastoError": "errors",
+    "Moments": "losses",
     "Objective": "objective",
     "Picture": "images",
     "Result": "run",
@@ -34,6 +36,7 @@ _HOMES = {
     "Term": "objective",
     "iterate": "calls",
     "reconstruct": "calls",
+    "style_loss": "losses",
     "stylize": "calls",
     "texture": "calls",
 }
@@ -42,6 +45,7 @@ __all__ = [
     "Encoder",
     "Evaluation",
     "ImpastoError",
+    "Moments",
     "Objective",
     "Picture",
     "Result",
@@ -52,6 +56,7 @@ __all__ = [
     "__version__",
     "iterate",
     "reconstruct",
+    "style_loss",
     "stylize",
     "texture",
 ]

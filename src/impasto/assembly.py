@@ -10,7 +10,7 @@ from torch import Tensor
 from impasto.canvas import Pair, bounds
 from impasto.colour import ColourSpace
 from impasto.encoder import Encoder, weights_of
-from impasto.losses import Moments
+from impasto.losses import Moments, find_style_loss
 from impasto.machine import choose_device, choose_dtype, choose_threads, free_memory
 from impasto.objective import Objective, Term, measured
 from impasto.optimisers import (
@@ -114,6 +114,7 @@ def objective_for(
         content_term=Term(s.content_weight, s.content_normalisation, s.content_layers),
         style_term=style_term,
         variation_term=Term(s.tv_weight, s.tv_normalisation),
+        style_loss=find_style_loss(s.style_loss, s.style_normalisation),
         tiling=tiling,
     )
 

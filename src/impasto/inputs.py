@@ -15,6 +15,7 @@ from impasto.canvas import INITS, Pair
 from impasto.encoder import weights_of
 from impasto.errors import ImageError, ImageTooLarge, ImageTooSmall, SettingsError
 from impasto.images import Picture, Source, cover, read, resize
+from impasto.losses import find_style_loss
 from impasto.memory import memory_guard
 from impasto.scales import Stage, schedule
 from impasto.settings import Settings
@@ -47,6 +48,7 @@ class Inputs:
         Without a photograph the canvas has the painting's shape where `size` is one number.
         """
         _check_terms(settings)
+        find_style_loss(settings.style_loss)
         if content is None and style is None:
             raise SettingsError("there is neither a content nor a style picture; give one")
         content, style = samples.found(content), samples.found(style)

@@ -25,9 +25,10 @@ from impasto.encoder import Cotangent, Encoder, Tape
 from impasto.errors import SettingsError
 from impasto.losses import (
     CONTENT_SCALES,
-    STYLE_LOSSES,
     VARIATIONS,
     Moments,
+    StyleLoss,
+    find_style_loss,
     flat,
     statistics_read,
 )
@@ -98,6 +99,7 @@ class Objective:
         style: sRGB picture of any size, or what `measured` made of it; None without weight.
         space: the canvas's colour space.
         content_term, style_term, variation_term: weights, taps and normalisations.
+        style_loss: the distance between moments; by default that of Grams.
         tiling: how the canvas is cut into windows.
     """
 
@@ -111,12 +113,13 @@ class Objective:
         content_term: Term,
         style_term: Term,
         variation_term: Term,
+        style_loss: StyleLoss | None = None,
         tiling: Tiling = Tiling(),  # noqa: B008 (frozen)
     ) -> None:
         self._encoder, self._space, self.tiling = encoder, space, tiling
         self._content_weights, self._style_weights = content_term.taps(), style_term.taps()
         self._content_scale = CONTENT_SCALES[content_term.normalisation]
-        self._style_loss = STYLE_LOSSES[style_term.normalisation]
+        self._style_loss = style_loss or find_style_loss("gram", style_term.normalisation)
         self._variation = VARIATIONS[variation_term.normalisation]
         self._variation_weight = variation_term.weight
         self.architecture = encoder.architecture

@@ -160,6 +160,11 @@ class Settings(BaseModel):
     content_normalisation: Literal["mean", "half-mean", "half-sum"] = _knob(
         "Objective", "of Σ(F-P)²: mean, ½ mean or ½ sum", default="mean"
     )
+    style_loss: str = _knob(
+        "Objective",
+        "what two layers are compared by: gram, moments, or one registered",
+        default="gram",
+    )
     style_normalisation: Literal["positions", "elements", "none", "gatys"] = _knob(
         "Objective",
         "of Grams: over positions, positions x channels, none, or Gatys' 1/(4C²M²)",

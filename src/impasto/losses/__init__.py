@@ -1,16 +1,21 @@
 """What the canvas is held against: content, style and total variation."""
 
 from impasto.losses.content import CONTENT_SCALES
+from impasto.losses.named import find_style_loss, style_loss, style_losses
 from impasto.losses.statistics import STATISTICS, Moments, flat, statistics_read
-from impasto.losses.style import STYLE_LOSSES
+from impasto.losses.style import GRAMS, StyleLoss
 from impasto.losses.variation import VARIATIONS
 
 __all__ = [
     "CONTENT_SCALES",
+    "GRAMS",
     "STATISTICS",
-    "STYLE_LOSSES",
     "VARIATIONS",
     "Moments",
+    "StyleLoss",
+    "find_style_loss",
     "flat",
     "statistics_read",
+    "style_loss",
+    "style_losses",
 ]

@@ -46,6 +46,16 @@ class Moments:
         """Mean co-activation of channels, (c, c): Σ f fᵀ / M (Gatys et al. 2016 eq. 3: the sum)."""
         return self.outer / self.count
 
+    @cached_property
+    def mean(self) -> Tensor:
+        """μ = Σ f / M, (c,)."""
+        return self.total / self.count
+
+    @cached_property
+    def covariance(self) -> Tensor:
+        """Σ f fᵀ / M - μ μᵀ, (c, c)."""
+        return self.gram - torch.outer(self.mean, self.mean)
+
     def __add__(self, other: Moments) -> Moments:
         """Moments of the union of two disjoint sets of positions."""
         return Moments(self.total + other.total, self.outer + other.outer, self.count + other.count)

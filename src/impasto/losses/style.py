@@ -11,9 +11,10 @@ from torch import Tensor
 
 from impasto.losses.statistics import Moments
 
-__all__ = ["STYLE_LOSSES", "StyleLoss"]
+__all__ = ["GRAMS", "StyleLoss"]
 
 StyleLoss = Callable[[Moments, Moments], Tensor]
+"""The canvas's moments at a layer and the style's -> a scalar that autograd can differentiate."""
 
 
 def by_positions(canvas: Moments, style: Moments) -> Tensor:
@@ -40,7 +41,7 @@ def gatys(canvas: Moments, style: Moments) -> Tensor:
     return ((canvas.gram - style.gram) / canvas.total.numel()).square().sum() / 4
 
 
-STYLE_LOSSES: dict[str, StyleLoss] = {
+GRAMS: dict[str, StyleLoss] = {
     "positions": by_positions,
     "elements": by_elements,
     "none": unnormalised,
