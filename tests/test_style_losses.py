@@ -120,5 +120,5 @@ def test_packages_may_offer_one(registered, monkeypatch):
 
 
 def test_unknown_ones_are_one_line_before_anything_is_read():
-    with pytest.raises(SettingsError, match="style_loss is 'gramm'; expected one of gram, moments"):
+    with pytest.raises(SettingsError, match=r"'gramm'; expected one of gram, .*moments"):
         impasto.Run("missing.jpg", "missing.jpg", Settings.of(style_loss="gramm"))
