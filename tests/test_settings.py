@@ -36,6 +36,18 @@ def test_precisions_and_inits_are_those_there_are():
     assert all(name in Settings.model_fields["init"].description for name in INITS)
 
 
+@pytest.mark.parametrize("counts", ["5,5", "5,5,5,5"])
+def test_numbers_are_one_or_one_per_scale(counts):
+    with pytest.raises(SettingsError, match="expected one number, or one per scale"):
+        Settings.of(scales="0.25,0.5,1", iterations=counts)
+
+
+def test_a_recipes_numbers_are_spread_over_other_scales():
+    few, many = (Settings.of(scales=scales) for scales in ("0.5,1", ",".join(["0.5"] * 9 + ["1"])))
+    assert few.iterations == (120, 60)
+    assert many.iterations == (120, 60, 60, 40, 40, 30, 30, 20, 20, 20)
+
+
 def test_every_field_says_what_it_is():
     for field in Settings.model_fields.values():
         assert field.description
@@ -74,7 +86,7 @@ def test_layers_are_read_from_text(text, layers):
         ("scales", "0.5", "expected auto, or rising parts of the size up to 1"),
         ("scales", "1,0.5,1", "expected auto, or rising parts of the size up to 1"),
         ("scales", "0,1", "scales"),
-        ("iterations", (), "iterations is empty; expected one number, or one per scale"),
+        ("iterations", (), "iterations is (); expected one number, or one per scale"),
         ("first_step", 0, "first_step is 0; input should be 'l1' or 'l2' or greater than 0"),
         ("first_step", "far", "input should be 'l1' or 'l2' or a valid number"),
         ("tones", "sepia", "input should be 'clip' or 'stretch'"),

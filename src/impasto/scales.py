@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from impasto.settings import Settings
+from impasto.settings import Settings, spread
 
 __all__ = ["Stage", "most_iterations", "schedule"]
 
@@ -33,7 +33,7 @@ def schedule(settings: Settings, size: Size) -> tuple[Stage, ...]:
     parts = _parts(settings, max(size))
     sizes = [(_side(size[0], part), _side(size[1], part)) for part in parts]
     counts = (settings.iterations, settings.decay_every)
-    return tuple(map(Stage, sizes, *(_spread(value, len(parts)) for value in counts)))
+    return tuple(map(Stage, sizes, *(spread(value, len(parts)) for value in counts)))
 
 
 def most_iterations(settings: Settings) -> int:
@@ -55,8 +55,3 @@ def _parts(settings: Settings, longest: int) -> list[float]:
 
 def _side(length: int, part: float) -> int:
     return max(1, round(length * part))
-
-
-def _spread(value: int | tuple[int, ...], count: int) -> tuple[int, ...]:
-    values = value if isinstance(value, tuple) else (value,)
-    return (*values, *values[-1:] * count)[:count]

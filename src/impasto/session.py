@@ -170,7 +170,7 @@ class _Picture:
 
 
 class _Preview(_Picture):
-    """The result, and at its place what there is of it: after a second, and then ever again.
+    """The result, and at its place what there is of it: after the first strokes, and ever again.
 
     In the result's size, so that whoever watches the file sees one picture become clearer. Painting
     takes twenty times as long as showing.

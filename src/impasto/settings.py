@@ -6,7 +6,7 @@ of `Settings`. Settings are frozen; derive others with `Settings.of(recipe, **ov
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -22,7 +22,7 @@ from pydantic import (
 from impasto.errors import SettingsError
 from impasto.recipes import recipe
 
-__all__ = ["DEFAULT_RECIPE", "Settings", "choices"]
+__all__ = ["DEFAULT_RECIPE", "Settings", "choices", "spread"]
 
 DEFAULT_RECIPE = "standard"
 
@@ -277,8 +277,9 @@ class Settings(BaseModel):
                 f"scales is {parts}; expected auto, or rising parts of the size up to 1"
             )
         for name in ("iterations", "decay_every"):
-            if getattr(self, name) == ():
-                raise ValueError(f"{name} is empty; expected one number, or one per scale")
+            value = getattr(self, name)
+            if value == () or (parts and isinstance(value, tuple) and len(value) != len(parts)):
+                raise ValueError(f"{name} is {value}; expected one number, or one per scale")
 
     def replaced(self, **overrides: Any) -> Settings:  # noqa: ANN401 (fields, checked there)
         """These settings with some fields replaced; SettingsError if one does not fit."""
@@ -287,7 +288,11 @@ class Settings(BaseModel):
     @classmethod
     def of(cls, name: str = DEFAULT_RECIPE, /, **overrides: Any) -> Settings:  # noqa: ANN401
         """The recipe `name` with some fields replaced; SettingsError if one does not fit."""
-        named: Mapping[str, Any] = recipe(name).settings
+        named = dict(recipe(name).settings)
+        if "scales" in overrides:  # a recipe's numbers are for its own
+            scales = cls.checked({"scales": overrides["scales"]}).scales
+            for field in {"iterations", "decay_every"} & {*named} if scales != "auto" else ():
+                named[field] = spread(named[field], len(scales))
         return cls.checked({**named, **overrides, "recipe": name})
 
     @classmethod
@@ -297,6 +302,12 @@ class Settings(BaseModel):
             return cls(**fields)
         except ValidationError as error:
             raise SettingsError(_one_line(error, fields)) from None
+
+
+def spread(value: int | Sequence[int], count: int) -> tuple[int, ...]:
+    """A value for each of so many scales: one number for all, or several, the last for the rest."""
+    values = (value,) if isinstance(value, int) else tuple(value)
+    return (*values, *values[-1:] * count)[:count]
 
 
 def choices(field: str) -> tuple[str, ...]:

@@ -85,11 +85,6 @@ class Window:
         """Its rows and columns."""
         return slice(self.rows.low, self.rows.high), slice(self.columns.low, self.columns.high)
 
-    @property
-    def area(self) -> int:
-        """How many pixels it has."""
-        return (self.rows.high - self.rows.low) * (self.columns.high - self.columns.low)
-
     @cached_property
     def ends(self) -> Ends:
         """Where it was cut from the picture."""
