@@ -291,7 +291,9 @@ def test_styles_are_measured_once(folder, monkeypatch):
     from impasto import assembly
 
     measured, encoder, calls = assembly.measured, assembly.Encoder, []
-    monkeypatch.setattr(assembly, "measured", lambda *a: calls.append("m") or measured(*a))
+    monkeypatch.setattr(
+        assembly, "measured", lambda *a, **k: calls.append("m") or measured(*a, **k)
+    )
     monkeypatch.setattr(assembly, "Encoder", lambda *a, **k: calls.append("e") or encoder(*a, **k))
     assembly._encoder.cache_clear()
     entries = list(Batch(pairs_in(".", "all"), SETTINGS, Layout(Path("out"))))

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import random_image, smooth_picture
-from impasto.canvas import TONES, Pair, enlarged, initial_canvas, recoloured
+from impasto.canvas import TONES, Pair, enlarged, initial_canvas
 from impasto.colour import SPACES, SRGB
+from impasto.colouring import recoloured
 from impasto.errors import SettingsError
 from impasto.settings import Settings
 

@@ -590,6 +590,58 @@ def test_invisible_colours_do_not_bleed(size):
     assert (found.pixels[1][seen] < 0.01).all()
 
 
+def some_alpha(height, width, seed):
+    """Alpha with whole regions of 0 and 1, and some between."""
+    generator = torch.Generator().manual_seed(seed)
+    return (torch.rand(height, width, generator=generator) * 3 - 1).clamp(0, 1)
+
+
+@settings(max_examples=60)
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 9))
+def test_opaque_shows_what_is_visible_and_nothing_else(width, height, seed):
+    alpha = some_alpha(height, width, seed)
+    pixels, other = torch.rand(2, 3, height, width)
+    other = torch.where(alpha > 0, pixels, other)
+    found = images.opaque(Picture(pixels, alpha, RECORD))
+    assert found.alpha is None
+    assert found.record == RECORD
+    assert torch.equal(found.pixels, images.opaque(Picture(other, alpha)).pixels)
+    assert torch.equal(found.pixels[:, alpha == 1], pixels[:, alpha == 1])
+    assert found.pixels.min() >= 0
+    assert found.pixels.max() <= 1
+
+
+@settings(max_examples=60)
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 9))
+def test_opaque_adds_no_colour(width, height, seed):
+    alpha = some_alpha(height, width, seed)
+    alpha[-1, -1] = 0.1
+    colour = torch.tensor([0.2, 0.5, 0.9])[:, None, None]
+    pixels = torch.where(alpha > 0, colour, 1 - colour)
+    found = images.opaque(Picture(pixels, alpha)).pixels
+    torch.testing.assert_close(found, colour.expand_as(found))
+
+
+def test_opaque_fills_from_the_nearest_side():
+    pixels = torch.zeros(3, 32, 64)
+    pixels[0, :, :20] = pixels[2, :, 44:] = 1  # red on the left, blue on the right
+    alpha = torch.zeros(32, 64)
+    alpha[:, :20] = alpha[:, 44:] = 1
+    row = images.opaque(Picture(pixels, alpha)).pixels[:, 16]
+    assert (row[0].diff() <= 1e-6).all()
+    assert (row[2].diff() >= -1e-6).all()
+    torch.testing.assert_close(row[0] + row[2], torch.ones(64))
+    assert row[0, 22] > 0.8
+    assert row[2, 41] > 0.8
+
+
+def test_opaque_without_alpha_or_without_anything_visible():
+    picture = picture_of(smooth())
+    assert images.opaque(picture) is picture
+    clear = images.opaque(Picture(picture.pixels, torch.zeros(40, 56)))
+    assert (clear.pixels == 0.5).all()
+
+
 @pytest.mark.parametrize("size", [(0, 5), (5, -1)])
 def test_sizes_below_one_pixel(size):
     with pytest.raises(ImageError, match="at least 1x1"):

@@ -417,7 +417,7 @@ def test_pictures_in_memory_are_not_taken_for_one_another(photo, painting, monke
 
 def test_a_shelf_forgets_what_was_used_least(photo, monkeypatch):
     calls = []
-    monkeypatch.setattr("impasto.assembly.measured", counting(calls, lambda *_: {}))
+    monkeypatch.setattr("impasto.assembly.measured", counting(calls, lambda *_, **__: {}))
     shelf = Shelf(most=2)
     for name in ("a", "b", "a", "c", "a", "b"):
         shelf.moments("network", photo.pixels, ("relu1_1",), name)
@@ -425,9 +425,9 @@ def test_a_shelf_forgets_what_was_used_least(photo, monkeypatch):
 
 
 def counting(calls, function):
-    def counted(*arguments):
+    def counted(*arguments, **named):
         calls.append(arguments)
-        return function(*arguments)
+        return function(*arguments, **named)
 
     return counted
 

@@ -1,7 +1,7 @@
 """From settings to the parts they describe: network, objective, optimiser."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 
 import torch
@@ -10,9 +10,9 @@ from torch import Tensor
 from impasto.canvas import Pair, bounds
 from impasto.colour import ColourSpace
 from impasto.encoder import Encoder, weights_of
-from impasto.losses import Moments, find_style_loss
+from impasto.losses import StyleLoss, find_style_loss
 from impasto.machine import choose_device, choose_dtype, choose_threads, free_memory
-from impasto.objective import Objective, Term, measured
+from impasto.objective import Guide, Objective, Term
 from impasto.optimisers import (
     Box,
     Descent,
@@ -26,6 +26,7 @@ from impasto.optimisers import (
 from impasto.plan import Plan, plan
 from impasto.scales import Stage
 from impasto.settings import Settings
+from impasto.terms import Measured, measured
 from impasto.tiles import Tiling
 
 __all__ = [
@@ -62,27 +63,28 @@ def _encoder(
 
 
 class Shelf:
-    """Moments of style pictures, for runs that share them; the least used leave first.
+    """What was measured of style pictures, for runs that share them; the least used leave first.
 
     A style is known by its `name`: whatever tells one picture at one size from all others.
     """
 
     def __init__(self, most: int = 64) -> None:
         self._most = most
-        self._kept: OrderedDict[object, Mapping[str, Moments]] = OrderedDict()
+        self._kept: OrderedDict[object, Measured] = OrderedDict()
 
-    def moments(
+    def measured(
         self,
         encoder: Encoder,
         picture: Tensor,
         taps: tuple[str, ...],
         name: object,
         tile: int | None = None,
-    ) -> Mapping[str, Moments]:
+        loss: StyleLoss | None = None,
+    ) -> Measured:
         """What `measured` makes of the picture (3, h, w), measured now or taken from the shelf."""
-        key = (encoder, taps, name, tile)
+        key = (encoder, taps, name, tile, loss)
         if key not in self._kept:
-            self._kept[key] = measured(encoder, picture, taps, tile)
+            self._kept[key] = measured(encoder, picture, taps, tile, loss=loss)
         self._kept.move_to_end(key)
         if len(self._kept) > self._most:
             self._kept.popitem(last=False)
@@ -102,19 +104,20 @@ def objective_for(
     s = settings
     style_term = Term(s.style_weight, s.style_normalisation, s.style_layers)
     taps = tuple(style_term.taps())
-    moments = None
+    loss = find_style_loss(s.style_loss, s.style_normalisation)
+    guides = []
     if taps and pair.style is not None:
         name = (style, pair.style.shape)
-        moments = shelf.moments(encoder, pair.style, taps, name, tiling.tile)
+        guides = [Guide(shelf.measured(encoder, pair.style, taps, name, tiling.tile, loss))]
     return Objective(
         encoder,
         pair.content,
-        moments,
+        guides,
         space=space,
         content_term=Term(s.content_weight, s.content_normalisation, s.content_layers),
         style_term=style_term,
         variation_term=Term(s.tv_weight, s.tv_normalisation),
-        style_loss=find_style_loss(s.style_loss, s.style_normalisation),
+        style_loss=loss,
         tiling=tiling,
     )
 

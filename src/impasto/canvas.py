@@ -13,6 +13,7 @@ from torch import Tensor
 
 from impasto import samples
 from impasto.colour import ColourSpace
+from impasto.colouring import recoloured
 from impasto.errors import SettingsError
 from impasto.images import read, resize
 from impasto.settings import Settings
@@ -118,44 +119,6 @@ def enlarged(canvas: Tensor, pair: Pair, settings: Settings, space: ColourSpace)
         fine = photograph - _resized(_resized(photograph, before), pair.size)
         larger = (larger + settings.detail * fine).clamp(0, 1)
     return space.from_srgb(larger)
-
-
-def recoloured(content: Tensor, style: Tensor) -> Tensor:
-    """Content (3, h, w) mapped linearly to the style's mean colour and covariance.
-
-    Of all maps that do, the one that moves colours least (optimal transport between Gaussians;
-    Pitié & Kokaram 2007): x ↦ μₛ + A⁻½ (A½ B A½)½ A⁻½ (x - μ) with A the content's covariance and
-    B the style's. Not clipped.
-    """
-    (mean, a), (goal, b) = _colour_moments(content), _colour_moments(style)
-    root, unroot = _power(a, 0.5), _power(a, -0.5)
-    transport = unroot @ _power(root @ b @ root, 0.5) @ unroot
-    moved = torch.empty_like(content, memory_format=torch.contiguous_format)
-    for colours, into in zip(_strips(content), _strips(moved), strict=True):
-        into.copy_(transport @ (colours.double() - mean) + goal)
-    return moved
-
-
-def _colour_moments(picture: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean (3, 1) and covariance (3, 3) of a picture's colours; the latter never singular."""
-    count = picture.shape[-2] * picture.shape[-1]
-    mean = sum(colours.sum(1, keepdim=True, dtype=torch.float64) for colours in _strips(picture))
-    mean = torch.as_tensor(mean) / count
-    around = (colours.double() - mean for colours in _strips(picture))
-    covariance = torch.as_tensor(sum(colours @ colours.T for colours in around)) / count
-    return mean, covariance + 1e-5 * torch.eye(3).to(covariance)
-
-
-def _strips(picture: Tensor) -> tuple[Tensor, ...]:
-    """A picture's pixels (3, n) in parts, for float64 of all would be twice the picture."""
-    return torch.split(picture.flatten(1), 2**20, 1)
-
-
-def _power(matrix: Tensor, exponent: float) -> Tensor:
-    """A power of a symmetric positive definite matrix."""
-    values, vectors = torch.linalg.eigh(matrix)
-    power: Tensor = vectors @ torch.diag(values.clamp_min(0) ** exponent) @ vectors.T
-    return power
 
 
 def bounds(settings: Settings, space: ColourSpace, like: Tensor) -> tuple[Tensor, Tensor] | None:

@@ -16,6 +16,7 @@ import torch
 from impasto.encoder import weights_of
 from impasto.encoder.convolution import layout
 from impasto.footprint import Cut, Network
+from impasto.losses import Features, find_style_loss, statistic_of
 from impasto.settings import Settings
 from impasto.tiles import Tiling
 
@@ -32,6 +33,8 @@ _PACKED = 45 * MB  # the same where it keeps weights in its own order: what that
 _KEPT = 2**20  # pixels up to which `impasto.memory` keeps what is freed
 _GAPS = 2.1  # what an evaluation then takes, over what is alive at most (1.9 to 2.4)
 _SMALL_BLOCKS = 200 * MB  # those of at most 4 MB share a heap
+
+_MATCHED = 1300  # bytes a position of the largest layer takes while features are matched
 
 _BLOCK = 10  # bfloat16 pairs that are given room at once
 _TRIALS = {"none": 1, "armijo": 2, "strong-wolfe": 5, "more-thuente": 2}  # alive at once
@@ -78,7 +81,7 @@ class Demand:
             yield pictures + canvas + contents + self._around(cut.target.forward)
         evaluating, between = self._vectors
         lasting = canvas + contents + self._pairs(history)
-        looking = self._around(self._looking(cut, tiling), evaluating=True)
+        looking = self._around(self._looking(cut, tiling), evaluating=True) + self._gathered
         yield lasting + int(canvas * evaluating) + looking
         yield lasting + int(canvas * between)
 
@@ -91,6 +94,19 @@ class Demand:
             return most
         anew = cut.target.forward + (others + 1) * look.tape
         return max(most + sum(look.cores[tap] for tap in content), anew)
+
+    @cached_property
+    def _gathered(self) -> int:
+        """What a style loss of features takes: those of all windows, their gradients, its own."""
+        if statistic_of(find_style_loss(self.settings.style_loss)) is not Features:
+            return 0
+        net, (width, height) = self.network.architecture, self.size
+        counts = {
+            tap: (width >> net.level(tap)) * (height >> net.level(tap))
+            for tap in self.network.style
+        }
+        rows = sum(net.channels(tap) * count for tap, count in counts.items())
+        return 2 * rows * self.dtype.itemsize + _MATCHED * max(counts.values(), default=0)
 
     def cost(self, tiling: Tiling) -> float:
         """Multiply-adds of an evaluation, relative to one window looked at once.

@@ -52,8 +52,7 @@ class Network:
 
     def channels(self, name: str) -> int:
         """Channels at a tap, or of the `image`."""
-        widths = self.architecture.widths
-        return 3 if name == "image" else widths[self.architecture.tap(name).block - 1]
+        return 3 if name == "image" else self.architecture.channels(name)
 
 
 @dataclass(frozen=True)

@@ -170,9 +170,9 @@ class Settings(BaseModel):
         "of Grams: over positions, positions x channels, none, or Gatys' 1/(4C²M²)",
         default="elements",
     )
-    tv_normalisation: Literal["l1-sum", "l1-mean", "l2-mean", "l2-swapped"] = _knob(
+    tv_normalisation: Literal["l1-sum", "l1-mean", "l2-mean", "l2-swapped", "l2-diagonal"] = _knob(
         "Objective",
-        "of the total variation: absolute or squared, summed or averaged",
+        "of the total variation: absolute or squared, summed or averaged, or of diagonals too",
         default="l1-sum",
     )
 

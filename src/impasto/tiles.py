@@ -90,6 +90,14 @@ class Window:
         """Where it was cut from the picture."""
         return Ends(self.rows.cut, self.columns.cut)
 
+    def place(self, tap: str) -> tuple[slice, slice]:
+        """Where its core is among all positions of a tap."""
+        level = self.architecture.level(tap)
+        rows, columns = (
+            slice(s.start >> level, s.stop >> level) for s in (self.rows, self.columns)
+        )
+        return rows, columns
+
     def of(self, picture: Tensor) -> Tensor:
         """Its part of a picture (3, h, w), a view."""
         rows, columns = self.pixels

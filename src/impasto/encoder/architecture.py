@@ -81,6 +81,10 @@ class Architecture:
         tap = self.tap(name)
         return tap.block if tap.kind == "pool" else tap.block - 1
 
+    def channels(self, name: str) -> int:
+        """How many features there are at each position of a tap."""
+        return self.widths[self.tap(name).block - 1]
+
     def halos(self, names: Iterable[str]) -> dict[str, int]:
         """How far beyond a region each tap is looked at by the deepest of `names` within it.
 

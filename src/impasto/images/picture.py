@@ -9,10 +9,11 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.nn.functional import avg_pool2d, interpolate
 
 from impasto.errors import ImageError
 
-__all__ = ["Picture", "cover", "fit", "integers", "resize"]
+__all__ = ["Picture", "cover", "fit", "integers", "opaque", "resize"]
 
 INVISIBLE = 1e-3  # alpha below which a pixel's own colour says nothing
 
@@ -136,3 +137,40 @@ def fit(picture: Picture, longest: int) -> Picture:
     scale = longest / max(picture.size)
     width, height = (max(1, round(side * scale)) for side in picture.size)
     return resize(picture, (width, height) if longest >= 1 else (longest, longest))
+
+
+def opaque(picture: Picture) -> Picture:
+    """The picture without alpha: what shows through is painted in the colours around it.
+
+    A pixel is alpha·own + (1 - alpha)·filled, so that colours nobody sees do not matter. Where all
+    are invisible, mid-grey. Returns the same object where there is no alpha.
+    """
+    if picture.alpha is None:
+        return picture
+    alpha = picture.alpha.to(picture.pixels.device).clamp(0, 1)
+    own = picture.pixels * alpha
+    pixels = torch.addcmul(own, 1 - alpha, _filled(own, alpha))
+    return replace(picture, pixels=pixels.clamp_(0, 1), alpha=None)
+
+
+def _filled(weighted: Tensor, weight: Tensor) -> Tensor:
+    """Colours (3, h, w) everywhere, of those known: w·colour (3, h, w) and w (h, w) in [0, 1].
+
+    Push-pull (Gortler et al. 1996, The Lumigraph, 3.4): what is missing at one scale is taken from
+    the next coarser one, whose pixels are weighted means of four, and known once w adds up to 1.
+    """
+    height, width = weight.shape
+    if height == width == 1:
+        return weighted / weight if weight > 0 else torch.full_like(weighted, 0.5)
+    if weight.min() == 1:
+        return weighted
+    colours, total = _sums_of_four(weighted), _sums_of_four(weight[None])[0]
+    excess = total.clamp_min(1)
+    coarse = _filled(colours / excess, total / excess)
+    finer = interpolate(coarse[None], scale_factor=2, mode="bilinear")[0, :, :height, :width]
+    return torch.addcmul(weighted, 1 - weight, finer)
+
+
+def _sums_of_four(planes: Tensor) -> Tensor:
+    """(c, h, w) -> (c, ⌈h/2⌉, ⌈w/2⌉); there are fewer than four at the end of an odd side."""
+    return avg_pool2d(planes, 2, ceil_mode=True, divisor_override=1)

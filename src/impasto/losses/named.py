@@ -4,35 +4,51 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Literal, TypeVar
 
 from impasto.errors import SettingsError
-from impasto.losses.gaussian import moments
+from impasto.losses.features import Features
+from impasto.losses.gaussian import moments, wasserstein
+from impasto.losses.matching import nearest_neighbour, sliced_wasserstein
+from impasto.losses.statistics import Moments
 from impasto.losses.style import GRAMS, StyleLoss
 
-__all__ = ["find_style_loss", "style_loss", "style_losses"]
+__all__ = ["find_style_loss", "statistic_of", "style_loss", "style_losses"]
 
 _GROUP = "impasto.style_losses"  # entry points of other packages
+_OF: dict[str, type[Moments] | type[Features]] = {"moments": Moments, "features": Features}
 
-_registered: dict[str, StyleLoss] = {"moments": moments}
+_registered: dict[str, StyleLoss] = {}
+
+Loss = TypeVar("Loss", bound=Callable[..., Any])
 
 
-def style_loss(name: str) -> Callable[[StyleLoss], StyleLoss]:
+def style_loss(name: str, of: Literal["moments", "features"] = "moments") -> Callable[[Loss], Loss]:
     """Register the decorated function as the style loss `name`, for settings to choose.
 
         @impasto.style_loss("means")
         def means(canvas, style):
             return (canvas.mean - style.mean).square().mean()
 
-    It is given the `Moments` of the canvas and of the style image at one layer, and returns a
-    scalar that autograd can differentiate with respect to the canvas's. A package offers one to
-    every program by an entry point of the group `impasto.style_losses`.
+    It is given the `Moments` of the canvas and of the style image at one layer, or their `Features`
+    if it says so, and returns a scalar that autograd can differentiate with respect to the
+    canvas's. A package offers one to every program by an entry point of the group
+    `impasto.style_losses`.
     """
+    statistic = _OF[of]
 
-    def register(function: StyleLoss) -> StyleLoss:
+    def register(function: Loss) -> Loss:
+        function.statistic = statistic  # type: ignore[attr-defined]
         _registered[name] = function
         return function
 
     return register
+
+
+style_loss("moments")(moments)
+style_loss("wasserstein")(wasserstein)
+style_loss("sliced-wasserstein", of="features")(sliced_wasserstein)
+style_loss("nearest-neighbour", of="features")(nearest_neighbour)
 
 
 def style_losses() -> tuple[str, ...]:
@@ -50,9 +66,17 @@ def find_style_loss(name: str, normalisation: str = "elements") -> StyleLoss:
     if name not in _registered:
         for point in _points():
             if point.name == name:
-                return style_loss(name)(point.load())
+                found: StyleLoss = point.load()
+                _registered[name] = found
+                return found
         raise SettingsError(f"style_loss is {name!r}; expected one of {', '.join(style_losses())}")
     return _registered[name]
+
+
+def statistic_of(loss: StyleLoss) -> type[Moments] | type[Features]:
+    """What a style loss compares; the moments, unless it was registered otherwise."""
+    statistic: type[Moments] | type[Features] = getattr(loss, "statistic", Moments)
+    return statistic
 
 
 def _points() -> tuple[EntryPoint, ...]:

@@ -1,45 +1,89 @@
-"""Additive statistics of features: sums over positions, so that parts of a picture add up."""
+"""Additive statistics of features: sums over positions, so that parts of a picture add up.
+
+Positions may have weights, those of a mask: a region's edge is as soft as its mask is.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Protocol, TypeVar, cast
 
 import torch
 from torch import Tensor
 
-__all__ = ["STATISTICS", "Moments", "flat", "statistics_read"]
+__all__ = ["STATISTICS", "Moments", "Pull", "Shelved", "flat", "statistics_read"]
 
 STATISTICS = ("total", "outer")
 
+T = TypeVar("T")
+Made = TypeVar("Made")
+
 _CHUNKS = 8  # a bfloat16 product rounds its result; summing a few in float32 averages that out
 _RUN = 64  # and a sum rounds its own
+_EXACT_RUN = 8192  # positions that float32 may add up before float64 does
+
+
+class Shelved:
+    """What functions made of a thing that stays the same, each once."""
+
+    def __init__(self) -> None:
+        self._made: dict[object, object] = {}
+
+    def __call__(self, make: Callable[[T], Made], of: T) -> Made:
+        """What `make` makes of it, now or as it was made before."""
+        if make not in self._made:
+            self._made[make] = make(of)
+        return cast("Made", self._made[make])
+
+
+class Pull(Protocol):
+    """The gradient of a loss, on its way back to features."""
+
+    def add(self, into: Tensor, features: Tensor, weights: Tensor | None, number: int) -> None:
+        """Add it to `into`, at a window's features, both (1, c, h, w); in place.
+
+        `weights` (h, w) are those with which they were measured, `number` says as the how manieth.
+        """
 
 
 @dataclass(frozen=True, eq=False)
 class Moments:
-    """Σ f and Σ f fᵀ over positions, and how many there are.
+    """Σ w f and Σ w f fᵀ over positions, and Σ w, how many there are; without weights w is 1.
 
-    `total` is (c,), `outer` (c, c), both float32 (float64 for float64 features). Moments of two
-    disjoint sets of positions add up to those of their union.
+    `total` is (c,), `outer` (c, c), both float32 (float64 for float64 features, and for what was
+    measured exactly). Moments of two disjoint sets of positions add up to those of their union.
     """
 
     total: Tensor
     outer: Tensor
-    count: int
+    count: float | Tensor
+    _made: Shelved = field(default_factory=Shelved, repr=False)
 
     @classmethod
-    def of(cls, features: Tensor, wanted: Collection[str] = STATISTICS) -> Moments:
-        """Moments over all positions of features (1, c, h, w); what is not `wanted` is NaN."""
+    def of(
+        cls,
+        features: Tensor,
+        wanted: Collection[str] = STATISTICS,
+        weights: Tensor | None = None,
+    ) -> Moments:
+        """Moments over all positions of features (1, c, h, w), with `weights` (h, w) if any.
+
+        What is not `wanted` is NaN. "exact" among it is float64's outer product, for whoever takes
+        a small difference of it.
+        """
         columns = flat(features)
         channels, count = columns.shape
         missing = torch.full((), torch.nan, device=columns.device)
-        return cls(
-            _total(columns) if "total" in wanted else missing.expand(channels),
-            _outer(columns) if "outer" in wanted else missing.expand(channels, channels),
-            count,
-        )
+        root = None if weights is None else weights.flatten().sqrt().to(columns.dtype)
+        scaled = columns if root is None else columns * root
+        total, outer = missing.expand(channels), missing.expand(channels, channels)
+        if "total" in wanted:
+            total = _total(columns if root is None else scaled * root)
+        if "outer" in wanted:
+            outer = _exact_outer(scaled) if "exact" in wanted else _outer(scaled)
+        return cls(total, outer, count if weights is None else weights.sum())
 
     @cached_property
     def gram(self) -> Tensor:
@@ -53,12 +97,24 @@ class Moments:
 
     @cached_property
     def covariance(self) -> Tensor:
-        """Σ f fᵀ / M - μ μᵀ, (c, c)."""
+        """Σ f fᵀ / M - μ μᵀ, (c, c); measured exactly for a loss that reads it."""
         return self.gram - torch.outer(self.mean, self.mean)
+
+    def once(self, make: Callable[[Moments], Made]) -> Made:
+        """What a function makes of them, made once: of a style's, which stay the same."""
+        return self._made(make, self)
 
     def __add__(self, other: Moments) -> Moments:
         """Moments of the union of two disjoint sets of positions."""
         return Moments(self.total + other.total, self.outer + other.outer, self.count + other.count)
+
+    def times(self, factor: float | Tensor) -> Moments:
+        """The same distribution of as many times the positions."""
+        return Moments(self.total * factor, self.outer * factor, self.count * factor)
+
+    def blank(self) -> Moments:
+        """Those of as many positions without features."""
+        return Moments(torch.zeros_like(self.total), torch.zeros_like(self.outer), self.count)
 
     def leaf(self) -> Moments:
         """The same numbers, with respect to which autograd is to differentiate."""
@@ -71,12 +127,42 @@ class Moments:
         found = torch.autograd.grad(loss, leaves, allow_unused=True)
         return {name: g for name, g in zip(STATISTICS, found, strict=True) if g is not None}
 
+    def compared(self, loss: Callable[[Moments], Tensor]) -> tuple[Tensor, Pull]:
+        """A scalar loss of these moments, and its gradient's way back."""
+        leaf = self.leaf()
+        with torch.enable_grad():
+            value = loss(leaf)
+            gradients = leaf.gradients(value)
+        return value.detach(), _MomentsPull(**gradients)
+
+
+@dataclass(frozen=True, eq=False)
+class _MomentsPull:
+    """w·(f·(S + Sᵀ) + m), of S with respect to Σ w f fᵀ and m with respect to Σ w f."""
+
+    total: Tensor | None = None
+    outer: Tensor | None = None
+
+    def add(self, into: Tensor, features: Tensor, weights: Tensor | None, number: int) -> None:
+        added = into if weights is None else torch.zeros_like(into)
+        if self.outer is not None:
+            symmetric = (self.outer + self.outer.T).to(features.dtype)
+            _add_product(added, symmetric, flat(features))
+        if self.total is not None:
+            added.add_(self.total.to(features.dtype)[:, None, None])
+        if weights is not None:
+            into.addcmul_(added, weights.to(into.dtype))
+
 
 def statistics_read(loss: Callable[[Moments, Moments], Tensor], moments: Moments) -> set[str]:
-    """Names of the statistics that a style loss looks at: the others need not be measured."""
+    """Names of the statistics that a style loss looks at: the others need not be measured.
+
+    Who reads a covariance takes the difference of two large numbers, and wants each "exact".
+    """
     with torch.enable_grad():
         leaf = moments.leaf()
-        return set(leaf.gradients(loss(leaf, moments)))
+        read = set(leaf.gradients(loss(leaf, moments)))
+    return read | ({"exact"} if "covariance" in vars(leaf) else set())
 
 
 def flat(features: Tensor) -> Tensor:
@@ -101,8 +187,33 @@ def _outer(columns: Tensor) -> Tensor:
     return outer + rest.T @ rest if len(rest) else outer
 
 
+def _exact_outer(columns: Tensor) -> Tensor:
+    """Σ f fᵀ of columns (c, n) in float64, of products in float32 or better."""
+    accurate = torch.promote_types(columns.dtype, torch.float32)
+    outer = torch.zeros(len(columns), len(columns), dtype=torch.float64, device=columns.device)
+    for run in torch.split(columns.T, _EXACT_RUN):
+        rows = run.to(accurate)
+        outer += rows.T @ rows
+    return outer
+
+
 def _split(columns: Tensor, length: int) -> tuple[Tensor, Tensor]:
     """Positions of columns (c, n) in chunks of `length` > 0, (chunks, length, c); rest (m, c)."""
     rows = columns.T
     whole = len(rows) // length * length
     return rows[:whole].reshape(-1, length, rows.shape[1]), rows[whole:]
+
+
+def _add_product(into: Tensor, matrix: Tensor, columns: Tensor) -> None:
+    """Add matrix · columns (c, n), of a symmetric matrix, to features (1, c, h, w).
+
+    Channels last at once, else as autograd does: published traces follow the last digits of float32
+    in their first iterations, and there the product is rounded before it is added, as it is in
+    every other program.
+    """
+    if columns.is_contiguous():
+        into.add_((matrix @ columns).view(into.shape))
+    elif into.is_contiguous(memory_format=torch.channels_last):
+        torch.addmm(flat(into).T, columns.T, matrix, out=flat(into).T)
+    else:
+        into.add_((columns.T @ matrix).T.reshape(into.shape))

@@ -6,6 +6,7 @@ that autograd can differentiate with respect to the canvas's.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 from torch import Tensor
 
@@ -13,8 +14,8 @@ from impasto.losses.statistics import Moments
 
 __all__ = ["GRAMS", "StyleLoss"]
 
-StyleLoss = Callable[[Moments, Moments], Tensor]
-"""The canvas's moments at a layer and the style's -> a scalar that autograd can differentiate."""
+StyleLoss = Callable[[Any, Any], Tensor]
+"""What was measured of the canvas at a layer and of the style there -> a scalar for autograd."""
 
 
 def by_positions(canvas: Moments, style: Moments) -> Tensor:

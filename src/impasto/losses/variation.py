@@ -1,14 +1,13 @@
 """Total variation of a canvas (3, h, w) in its own colour space, as its users define it.
 
-Δy and Δx are differences of vertical and horizontal neighbours, (3, h-1, w) and (3, h, w-1). All
-definitions are a·Σφ(Δy) + b·Σφ(Δx), φ the absolute value or the square, a and b depending on how
-many differences N_y and N_x there are. A canvas one pixel high or wide has no differences in that
-direction, and they count as 0.
+All definitions are Σ aₛ·Σφ(Δₛ) over steps s from a pixel to a neighbour, Δₛ the differences between
+the two and φ the absolute value or the square; aₛ depends on how many differences there are. A
+canvas one pixel high or wide has no differences in that direction, and they count as 0.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -17,36 +16,52 @@ __all__ = ["VARIATIONS", "Variation"]
 
 _BAND = 2**20  # pixels looked at together: a print's differences would be as large as the print
 
+Step = tuple[int, int]  # rows down, columns to the right
+DOWN, ACROSS, FALLING, RISING = (1, 0), (0, 1), (1, 1), (1, -1)
+
+_EDGES = (  # each a canvas of one row or one column
+    (slice(None), slice(None, 1)),
+    (slice(None), slice(-1, None)),
+    (..., slice(None, 1)),
+    (..., slice(-1, None)),
+)
+
 
 @dataclass(frozen=True)
 class Variation:
-    """a·Σ|Δy|ᵖ + b·Σ|Δx|ᵖ with p = `power`, 1 or 2, and (a, b) = `scales(N_y, N_x)`."""
+    """Σ aₛ·Σ|Δₛ|ᵖ over steps s, with p = `power`, 1 or 2, and a = `scales(3, h, w)`."""
 
     power: int
-    scales: Callable[[int, int], tuple[float, float]]
+    scales: Callable[[int, int, int], Mapping[Step, float]]
 
     def add(self, canvas: Tensor, weight: float, gradient: Tensor) -> Tensor:
         """The variation times `weight`, a scalar; its gradient is added to `gradient` in place.
 
-        The absolute value's derivative is taken as 0 at 0.
+        Beyond the border its pixels repeat: neighbours on an edge, besides being neighbours, are
+        then a step of either diagonal apart. The absolute value's derivative is taken as 0 at 0.
         """
         channels, height, width = canvas.shape
-        counts = channels * (height - 1) * width, channels * height * (width - 1)
-        down, across = (weight * scale for scale in self.scales(*counts))
+        scales = {s: weight * scale for s, scale in self.scales(channels, height, width).items()}
+        loss = self._add(canvas, scales, gradient)
+        diagonal = sum(scales.get(step, 0.0) for step in (FALLING, RISING))
+        for edge in _EDGES if diagonal else ():
+            along = {DOWN: diagonal, ACROSS: diagonal}
+            loss = loss + self._add(canvas[edge], along, gradient[edge])
+        return loss
+
+    def _add(self, canvas: Tensor, scales: Mapping[Step, float], gradient: Tensor) -> Tensor:
+        """Σ aₛ·Σφ(Δₛ) inside the canvas, band by band."""
+        height, width = canvas.shape[1:]
         rows, loss = max(1, _BAND // width), canvas.new_zeros(())
         for top in range(0, height, rows):
-            band, below = canvas[:, top : top + rows], canvas[:, top + 1 : top + rows + 1]
-            pulled, beneath = gradient[:, top : top + rows], gradient[:, top + 1 : top + rows + 1]
-            dy = below - band[:, : below.shape[1]]
-            loss = loss + down * self._sum(dy)
-            slope = self._slope_(dy).mul_(down)
-            beneath.add_(slope)
-            pulled[:, : slope.shape[1]].sub_(slope)
-            dx = band[:, :, 1:] - band[:, :, :-1]
-            loss = loss + across * self._sum(dx)
-            slope = self._slope_(dx).mul_(across)
-            pulled[:, :, 1:].add_(slope)
-            pulled[:, :, :-1].sub_(slope)
+            for step, scale in scales.items():
+                here, there = _neighbours(canvas, range(top, top + rows), step)
+                difference = there - here
+                loss = loss + scale * self._sum(difference)
+                slope = self._slope_(difference).mul_(scale)
+                here, there = _neighbours(gradient, range(top, top + rows), step)
+                there.add_(slope)
+                here.sub_(slope)
         return loss
 
     def _sum(self, difference: Tensor) -> Tensor:
@@ -57,20 +72,45 @@ class Variation:
         return difference.sign_() if self.power == 1 else difference.mul_(2)
 
 
-def _sums(down: int, across: int) -> tuple[float, float]:
-    return 1.0, 1.0
+def _neighbours(planes: Tensor, rows: range, step: Step) -> tuple[Tensor, Tensor]:
+    """Views of the pixels of these rows that have a neighbour at this step, and of those."""
+    (down, right), (height, width) = step, planes.shape[1:]
+    left, top, bottom = max(-right, 0), rows.start, min(rows.stop, height - down)
+    columns = max(width - abs(right), 0)
+    here = planes[:, top:bottom, left : left + columns]
+    left += right
+    return here, planes[:, top + down : bottom + down, left : left + columns]
 
 
-def _half_means(down: int, across: int) -> tuple[float, float]:
-    return 0.5 / max(down, 1), 0.5 / max(across, 1)
+def _counts(channels: int, height: int, width: int) -> tuple[int, int]:
+    """How many differences of vertical and of horizontal neighbours; at least 1, to divide by."""
+    return max(channels * (height - 1) * width, 1), max(channels * height * (width - 1), 1)
 
 
-def _means(down: int, across: int) -> tuple[float, float]:
-    return 1 / max(down, 1), 1 / max(across, 1)
+def _sums(channels: int, height: int, width: int) -> dict[Step, float]:
+    return {DOWN: 1.0, ACROSS: 1.0}
 
 
-def _swapped_means(down: int, across: int) -> tuple[float, float]:
-    return 1 / max(across, 1), 1 / max(down, 1)
+def _half_means(channels: int, height: int, width: int) -> dict[Step, float]:
+    down, across = _counts(channels, height, width)
+    return {DOWN: 0.5 / down, ACROSS: 0.5 / across}
+
+
+def _means(channels: int, height: int, width: int) -> dict[Step, float]:
+    down, across = _counts(channels, height, width)
+    return {DOWN: 1 / down, ACROSS: 1 / across}
+
+
+def _swapped_means(channels: int, height: int, width: int) -> dict[Step, float]:
+    down, across = _counts(channels, height, width)
+    return {DOWN: 1 / across, ACROSS: 1 / down}
+
+
+def _nine_points(channels: int, height: int, width: int) -> dict[Step, float]:
+    """Means over the canvas and, for the diagonals, over it and half a pixel around it."""
+    near = 2 / 3 / (channels * height * width)
+    diagonal = 2 / 12 / (channels * (height + 1) * (width + 1))
+    return {DOWN: near, ACROSS: near, FALLING: diagonal, RISING: diagonal}
 
 
 VARIATIONS: dict[str, Variation] = {
@@ -78,5 +118,6 @@ VARIATIONS: dict[str, Variation] = {
     "l1-mean": Variation(1, _half_means),  # ½(mean|Δy| + mean|Δx|) (Dive into Deep Learning)
     "l2-mean": Variation(2, _means),  # mean (Δy)² + mean (Δx)²
     "l2-swapped": Variation(2, _swapped_means),  # each divided by the other's number
+    "l2-diagonal": Variation(2, _nine_points),  # the diagonals too (Crowson's style transfer)
 }
 """Total variation by name."""
