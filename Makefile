@@ -1,11 +1,12 @@
 # Two commands from a fresh clone; each sets up what it needs in .venv.
 #   make demo    paint a bundled photograph, with a report and a film, and say where they are
 #   make test    everything that continuous integration runs
+#   make gallery paint the pictures of docs/gallery.md anew
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test samples clean
+.PHONY: demo test samples gallery clean
 
 demo: .venv/installed
 	@mkdir -p out
@@ -17,6 +18,9 @@ test: .venv/developed
 samples: .venv/developed
 	$(BIN)/python scripts/paint_styles.py
 	$(BIN)/python scripts/extract_photos.py
+
+gallery: .venv/developed
+	$(BIN)/python scripts/paint_gallery.py
 
 clean:
 	rm -rf .venv build dist out

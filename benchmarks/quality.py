@@ -36,7 +36,7 @@ NEAR = 1.05  # of the reference's loss
 OBJECTIVE = (
     "content_weight", "style_weight", "tv_weight",
     "content_layers", "style_layers",
-    "content_normalisation", "style_normalisation", "tv_normalisation",
+    "content_normalisation", "style_normalisation", "tv_normalisation", "style_loss", "weighting",
     "encoder", "pooling", "padding", "space",
 )  # fmt: skip
 """The settings that make an objective."""

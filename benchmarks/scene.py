@@ -6,10 +6,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from impasto import Objective, Picture, Settings, Term, samples
+from impasto import Objective, Picture, Settings, samples
+from impasto.assembly import Shelf, objective_for
+from impasto.canvas import Pair
 from impasto.colour import colour_space
 from impasto.encoder import Encoder, weights_of
 from impasto.images import cover, fit, read
+from impasto.regions import Model, Region
 
 __all__ = ["PAIRS", "Scene", "add_pictures", "area", "objective"]
 
@@ -68,15 +71,9 @@ def objective(
         device=device,
         exact=s.precision == "fp32",
     )
-    return Objective(
-        encoder,
-        scene.content.pixels.to(device),
-        scene.style.pixels.to(device),
-        space=colour_space(s.space),
-        content_term=Term(s.content_weight, s.content_normalisation, s.content_layers),
-        style_term=Term(s.style_weight, s.style_normalisation, s.style_layers),
-        variation_term=Term(s.tv_weight, s.tv_normalisation),
-    )
+    content, style = (picture.pixels.to(device) for picture in (scene.content, scene.style))
+    pair = Pair(scene.content.size, content, (style,), (Region((Model(0, 1.0),)),))
+    return objective_for(encoder, pair, settings, colour_space(settings.space), Shelf(), ["style"])
 
 
 def area(text: str) -> tuple[int, int]:

@@ -216,7 +216,7 @@ def test_options_reach_the_settings(folder, impasto):
     assert (chosen.recipe, chosen.learning_rate, chosen.pooling) == ("keras-eager", 3.5, "avg")
     assert chosen.style_layers == {"relu1_1": 0.5, "relu2_1": 1.0}
     assert (chosen.betas, chosen.clip, chosen.content_weight) == ((0.8, 0.9), 127.0, 7.0)
-    assert chosen.keep == "best"  # the recipe's own
+    assert chosen.take == "best"  # the recipe's own
 
 
 def test_every_setting_is_an_option(impasto, monkeypatch):
@@ -302,7 +302,10 @@ MISTAKES = {
     ),
     "both modes": (["photo.png", "painting.png", "--json", "--quiet"], "exclude each other"),
     "init": (["photo.png", "painting.png", "--init", "gone.png"], "gone.png: No such file"),
-    "heavy": (["photo.png", "painting.png", "--style-weight", "1e36"], "lower the weights"),
+    "heavy": (
+        ["photo.png", "painting.png", "--recipe", "neural-style", "--style-weight", "1e36"],
+        "lower the weights",
+    ),
     "endless": (["photo.png", "painting.png", "--iterations", "9" * 19], "iterations is '999"),
     "huge": (["photo.png", "painting.png", "--size", "1" + "0" * 400], "size"),
     "trace is a photo": (["photo.png", "painting.png", "--trace", "photo.png"], "expected a name"),
@@ -420,7 +423,7 @@ def test_intermediate_pictures_are_whole_pictures(folder, impasto):
 
 def test_a_run_that_cannot_descend_says_so(folder, impasto):
     _, out, _ = impasto(
-        "stylize", "photo.png", "photo.png", *QUICK, "--init", "content", "--style-scale", "1",
+        "stylize", "photo.png", "photo.png", *QUICK, "--init", "content", "--style-loss", "gram",
         "--tv-weight", "0", "-o", "o.png",
     )  # fmt: skip
     assert out == "stopped after 0 of 2 iterations, no step descends; wrote o.png\n"

@@ -6,10 +6,12 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import torch
 
 import impasto
 from conftest import smooth_picture
 from impasto.cli import main
+from impasto.images import Picture
 from impasto.settings import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -60,8 +62,24 @@ def desk(tmp_path, monkeypatch):
         photo.save(name)
     for name in ("painting.jpg", "pairs/style_1.jpg", "paintings/two.jpg"):
         painting.save(name)
+    for name in ("other.jpg", "paintings/three.jpg"):
+        smooth_picture(84, 80, phase=2.0).save(name)
+    save_masks()
     impasto.stylize("photo.jpg", "painting.jpg", size=32, iterations=1).image.save("out.png")
     return tmp_path
+
+
+def save_masks():
+    """An upper and a lower half, and a map of both in colours."""
+    upper = torch.zeros(3, 40, 48)
+    upper[:, :20] = 1
+    for name in ("sky.png", "painting-sky.png", "face.png"):
+        Picture(upper).save(name)
+    for name in ("land.png", "painting-land.png"):
+        Picture(1 - upper).save(name)
+    blue = torch.tensor([0.1, 0.2, 0.9]).view(3, 1, 1)
+    for name in ("photo-map.png", "painting-map.png"):
+        Picture(upper * blue).save(name)
 
 
 def test_there_is_something_to_run():

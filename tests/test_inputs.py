@@ -40,7 +40,7 @@ def shape(tensor):
 def test_sizes(overrides, canvas, style):
     found = inputs(smooth_picture(96, 80), smooth_picture(60, 30), **overrides)
     pair = found.pair(found.stages[0])
-    assert (found.size, shape(pair.content), shape(pair.style)) == (canvas, canvas, style)
+    assert (found.size, shape(pair.content), shape(pair.styles[0])) == (canvas, canvas, style)
 
 
 def test_every_scale_has_its_own_pair():
@@ -50,7 +50,7 @@ def test_every_scale_has_its_own_pair():
     )  # fmt: skip
     pairs = [found.pair(stage) for stage in found.stages]
     assert [pair.size for pair in pairs] == [(22, 15), (45, 30), (90, 60)]
-    assert [shape(pair.style) for pair in pairs] == [(22, 15), (45, 30), (90, 60)]
+    assert [shape(pair.styles[0]) for pair in pairs] == [(22, 15), (45, 30), (90, 60)]
     assert found.origins["content"]["size"] == (90, 60)
 
 

@@ -27,7 +27,7 @@ VARIANTS = {
     "standard": {},
     "fp32": {"precision": "fp32"},
     "adam": {"optimiser": "adam", "learning_rate": 4.0, "decay": 0.5, "decay_every": 3},
-    "best": {"keep": "best", "optimiser": "adam", "learning_rate": 40.0},
+    "best": {"take": "best", "optimiser": "adam", "learning_rate": 40.0},
     "clipped": {"clip": "gamut", "line_search": "armijo", "precision": "fp32"},
     "wolfe": {"line_search": "strong-wolfe", "precision": "fp64", "precondition": 0},
     "tolerant": {"tolerance": 1e-2, "precision": "fp32"},
@@ -84,7 +84,7 @@ def test_a_finished_run_is_taken_up_as_its_result(photo, painting, tmp_path):
 @pytest.mark.parametrize(
     ("overrides", "difference"),
     [
-        ({"content_weight": 3.5}, "settings.content_weight is 2.0 there and 3.5 here"),
+        ({"content_weight": 3.5}, "settings.content_weight is .* there and 3.5 here"),
         ({"precision": "fp32"}, "settings.precision is 'auto' there and 'fp32' here"),
         ({"style_layers": "relu1_1"}, "settings.style_layers"),
     ],
@@ -236,7 +236,8 @@ def test_what_is_no_number_is_stepped_back_from(optimiser, photo, painting, monk
         steps = list(run)
     assert len(told) == 2
     assert [step.done for step in steps] == [*range(7), *range(6, 12)]
-    assert steps[-1].loss < steps[0].loss
+    first = next(step for step in steps if step.scale == steps[-1].scale)
+    assert steps[-1].loss < first.loss
     assert torch.isfinite(run.result().image.pixels).all()
 
 

@@ -7,6 +7,7 @@ from impasto.canvas import INITS, TONES
 from impasto.colour import SPACES
 from impasto.encoder import PADDINGS, POOLINGS
 from impasto.errors import SettingsError
+from impasto.finish import FINISHES
 from impasto.losses import CONTENT_SCALES, GRAMS, VARIATIONS
 from impasto.machine import DTYPES
 from impasto.optimisers import LINE_SEARCHES
@@ -20,10 +21,14 @@ REGISTRIES = {
     "style_normalisation": GRAMS,
     "tv_normalisation": VARIATIONS,
     "tones": TONES,
+    "finish": FINISHES,
     "pooling": POOLINGS,
     "padding": PADDINGS,
     "line_search": LINE_SEARCHES,
 }
+
+
+GROUPS = {"Picture", "Styles", "Colour", "Finish", "Objective", "Network", "Optimiser"}
 
 
 @pytest.mark.parametrize("field", REGISTRIES)
@@ -44,14 +49,14 @@ def test_numbers_are_one_or_one_per_scale(counts):
 
 def test_a_recipes_numbers_are_spread_over_other_scales():
     few, many = (Settings.of(scales=scales) for scales in ("0.5,1", ",".join(["0.5"] * 9 + ["1"])))
-    assert few.iterations == (120, 60)
-    assert many.iterations == (120, 60, 60, 40, 40, 30, 30, 20, 20, 20)
+    assert few.iterations == (80, 40)
+    assert many.iterations == (80, 40, 30, 30, 20, 20, 20, 20, 20, 20)
 
 
 def test_every_field_says_what_it_is():
     for field in Settings.model_fields.values():
         assert field.description
-        assert field.json_schema_extra["group"] in {"Picture", "Objective", "Network", "Optimiser"}
+        assert field.json_schema_extra["group"] in GROUPS
 
 
 @pytest.mark.parametrize("name", recipes())
@@ -173,7 +178,7 @@ def test_replaced_is_checked_as_well():
 
 def test_unknown_recipe_lists_the_known():
     with pytest.raises(
-        SettingsError, match="'nope'; expected one of standard, d2l, fastai-content"
+        SettingsError, match="'nope'; expected one of standard, draft, fine, print, "
     ):
         Settings.of("nope")
 

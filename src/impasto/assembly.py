@@ -10,8 +10,10 @@ from torch import Tensor
 from impasto.canvas import Pair, bounds
 from impasto.colour import ColourSpace
 from impasto.encoder import Encoder, weights_of
-from impasto.losses import StyleLoss, find_style_loss
+from impasto.errors import SettingsError
+from impasto.losses import find_style_loss
 from impasto.machine import choose_device, choose_dtype, choose_threads, free_memory
+from impasto.measuring import Measured, measured, mixed
 from impasto.objective import Guide, Objective, Term
 from impasto.optimisers import (
     Box,
@@ -26,7 +28,6 @@ from impasto.optimisers import (
 from impasto.plan import Plan, plan
 from impasto.scales import Stage
 from impasto.settings import Settings
-from impasto.terms import Measured, measured
 from impasto.tiles import Tiling
 
 __all__ = [
@@ -72,23 +73,14 @@ class Shelf:
         self._most = most
         self._kept: OrderedDict[object, Measured] = OrderedDict()
 
-    def measured(
-        self,
-        encoder: Encoder,
-        picture: Tensor,
-        taps: tuple[str, ...],
-        name: object,
-        tile: int | None = None,
-        loss: StyleLoss | None = None,
-    ) -> Measured:
-        """What `measured` makes of the picture (3, h, w), measured now or taken from the shelf."""
-        key = (encoder, taps, name, tile, loss)
-        if key not in self._kept:
-            self._kept[key] = measured(encoder, picture, taps, tile, loss=loss)
-        self._kept.move_to_end(key)
+    def measured(self, name: object, measure: Callable[[], Measured]) -> Measured:
+        """What was measured of that style, now or when it was asked for before."""
+        if name not in self._kept:
+            self._kept[name] = measure()
+        self._kept.move_to_end(name)
         if len(self._kept) > self._most:
             self._kept.popitem(last=False)
-        return self._kept[key]
+        return self._kept[name]
 
 
 def objective_for(
@@ -97,29 +89,52 @@ def objective_for(
     settings: Settings,
     space: ColourSpace,
     shelf: Shelf,
-    style: object,
+    names: Sequence[object],
     tiling: Tiling = Tiling(),  # noqa: B008 (frozen)
 ) -> Objective:
-    """The objective that the settings describe; `style` is the style's name on the shelf."""
-    s = settings
-    style_term = Term(s.style_weight, s.style_normalisation, s.style_layers)
-    taps = tuple(style_term.taps())
+    """The objective that the settings describe; `names` are those of the styles on the shelf."""
+    s, relative = settings, settings.weighting == "relative"
+    style_term = Term(s.style_weight, s.style_normalisation, s.style_layers, relative)
+    taps, guides = tuple(style_term.taps()), list[Guide]()
     loss = find_style_loss(s.style_loss, s.style_normalisation)
-    guides = []
-    if taps and pair.style is not None:
-        name = (style, pair.style.shape)
-        guides = [Guide(shelf.measured(encoder, pair.style, taps, name, tiling.tile, loss))]
+    measure = partial(measured, encoder, taps=taps, tile=tiling.tile, loss=loss)
+    for region in pair.regions if taps else ():
+        styles = []
+        for model in region.models:
+            picture, name = pair.styles[model.number], names[model.number]
+            key = (encoder, taps, tiling.tile, loss, name, model.name)
+            there = partial(measure, picture, where=model.where)
+            styles.append((shelf.measured(key, there), model.share))
+        if s.strength < 1:
+            if pair.content is None:
+                raise SettingsError("strength is below 1, but there is no photograph to start from")
+            own = measure(pair.content, where=region.where)
+            styles = [(own, 1 - s.strength), *((m, share * s.strength) for m, share in styles)]
+        guides += _guides(styles, region.where, blended=s.style_blend == "statistics")
     return Objective(
         encoder,
         pair.content,
         guides,
         space=space,
-        content_term=Term(s.content_weight, s.content_normalisation, s.content_layers),
+        content_term=Term(s.content_weight, s.content_normalisation, s.content_layers, relative),
         style_term=style_term,
         variation_term=Term(s.tv_weight, s.tv_normalisation),
         style_loss=loss,
         tiling=tiling,
     )
+
+
+def _guides(
+    styles: Sequence[tuple[Measured, float]], where: Tensor | None, *, blended: bool
+) -> list[Guide]:
+    """A region's styles as one mixture or each by itself.
+
+    A region counts as much as it is of the canvas, so that a pixel is pulled alike in all.
+    """
+    share = 1.0 if where is None else float(where.mean())
+    if blended:
+        return [Guide(mixed(styles), where, share)]
+    return [Guide(style, where, share * part) for style, part in styles]
 
 
 def optimiser_for(

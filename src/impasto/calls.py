@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from impasto.images import MAX_PIXELS, Source
@@ -15,7 +15,7 @@ __all__ = ["iterate", "reconstruct", "stylize", "texture"]
 
 def iterate(
     content: Source | None,
-    style: Source | None,
+    style: Source | Sequence[Source] | None,
     settings: Settings | None = None,
     *,
     max_pixels: int = MAX_PIXELS,
@@ -26,7 +26,7 @@ def iterate(
 
 def stylize(
     content: Source,
-    style: Source,
+    style: Source | Sequence[Source],
     recipe: str = DEFAULT_RECIPE,
     *,
     on_step: Callable[[Step], object] | None = None,
@@ -35,9 +35,10 @@ def stylize(
 ) -> Result:
     """Paint `content` in the style of `style` and return the finished Result.
 
-    Pictures are paths, PIL images, numpy arrays, tensors or Pictures; `overrides` are fields of
-    Settings, such as `size=512`; `on_step` sees every Step while it has its canvas. Raises
-    subclasses of ImpastoError for whatever the caller can mend.
+    Pictures are paths, PIL images, numpy arrays, tensors or Pictures; several styles are a list, a
+    folder is one style of all pictures in it. `overrides` are fields of Settings, such as
+    `size=512`; `on_step` sees every Step while it has its canvas. Raises subclasses of ImpastoError
+    for whatever the caller can mend.
     """
     settings = Settings.of(recipe, **overrides)
     return _finished(Run(content, style, settings, max_pixels=max_pixels), on_step)

@@ -13,45 +13,59 @@ from torch import Tensor
 
 from impasto import samples
 from impasto.colour import ColourSpace
-from impasto.colouring import recoloured
+from impasto.colouring import Palette, recoloured
 from impasto.errors import SettingsError
 from impasto.images import read, resize
+from impasto.regions import Region
 from impasto.settings import Settings
 
-__all__ = ["INITS", "TONES", "Pair", "bounds", "enlarged", "initial_canvas"]
+__all__ = ["INITS", "TONES", "Pair", "bounds", "clipped", "enlarged", "initial_canvas"]
 
 _GREY = {"srgb": 0.5}  # the other spaces have their mean colour at 0
 
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """A canvas's size (w, h) and the sRGB pictures it is held against; either may be absent.
+    """A canvas's size (w, h) and the sRGB pictures it is held against; either kind may be absent.
 
-    content is (3, h, w), style (3, h', w'), both in [0, 1].
+    content is (3, h, w), styles (3, h', w') each, all in [0, 1]. `regions` say which of them go
+    where, their masks of these sizes. `photograph` is content in its own colours, where they are
+    to be kept, and `keep` (h, w) where it is to stay altogether.
     """
 
     size: tuple[int, int]
     content: Tensor | None
-    style: Tensor | None
+    styles: tuple[Tensor, ...] = ()
+    regions: tuple[Region, ...] = ()
+    photograph: Tensor | None = None
+    keep: Tensor | None = None
 
     def to(self, device: torch.device, dtype: torch.dtype) -> Pair:
         """The same pictures elsewhere."""
-        moved = (p if p is None else p.to(device, dtype) for p in (self.content, self.style))
-        return Pair(self.size, *moved)
+
+        def moved(picture: Tensor | None) -> Tensor | None:
+            return picture if picture is None else picture.to(device, dtype)
+
+        return Pair(
+            self.size,
+            moved(self.content),
+            tuple(style.to(device, dtype) for style in self.styles),
+            tuple(region.mapped(moved) for region in self.regions),
+            moved(self.photograph),
+            moved(self.keep),
+        )
 
     @property
     def like(self) -> Tensor:
         """One of the pictures, of whose type and device the canvas is."""
-        picture = self.content if self.content is not None else self.style
-        assert picture is not None
-        return picture
+        return self.styles[0] if self.content is None else self.content
 
     def given(self, role: str, init: str) -> Tensor:
         """The picture of that role; SettingsError if it is absent and so not for `init`."""
-        picture: Tensor | None = getattr(self, role)
-        if picture is None:
+        pictures = (self.content,) if role == "content" else self.styles[:1]
+        if not pictures or pictures[0] is None:
             raise SettingsError(f"init is {init!r}, but there is no {role} picture; use noise")
-        return picture
+        return pictures[0]
 
 
 def from_content(pair: Pair, settings: Settings, space: ColourSpace) -> Tensor:
@@ -80,8 +94,8 @@ def from_noise(pair: Pair, settings: Settings, space: ColourSpace) -> Tensor:
 
 def from_recoloured(pair: Pair, settings: Settings, space: ColourSpace) -> Tensor:
     """The photograph in the style's colours: an optimiser need not carry them there."""
-    content, style = (pair.given(role, "recoloured") for role in ("content", "style"))
-    return space.from_srgb(recoloured(content, style).clamp(0, 1))
+    content, _ = (pair.given(role, "recoloured") for role in ("content", "style"))
+    return space.from_srgb(in_style_colours(content, pair, settings.strength))
 
 
 INITS = {
@@ -113,12 +127,30 @@ def enlarged(canvas: Tensor, pair: Pair, settings: Settings, space: ColourSpace)
     larger = _resized(painted, pair.size)
     if settings.detail and pair.content is not None:
         photograph = pair.content
-        if settings.init == "recoloured" and pair.style is not None:
-            photograph = recoloured(photograph, pair.style)
+        if settings.init == "recoloured" and pair.styles:
+            photograph = in_style_colours(photograph, pair, settings.strength)
         before = (painted.shape[-1], painted.shape[-2])
         fine = photograph - _resized(_resized(photograph, before), pair.size)
         larger = (larger + settings.detail * fine).clamp(0, 1)
     return space.from_srgb(larger)
+
+
+def in_style_colours(content: Tensor, pair: Pair, strength: float) -> Tensor:
+    """Content (3, h, w) in [0, 1] with each region recoloured as its style is, as far as strength.
+
+    What no region covers stays as it is.
+    """
+    moved, covered = torch.zeros_like(content), content.new_zeros(())
+    for region in pair.regions:
+        models = region.models
+        palettes = [Palette.of(pair.styles[m.number], m.where) for m in models]
+        palette = Palette.mixed(palettes, [m.share for m in models])
+        part = recoloured(content, palette, region.where).clamp_(0, 1)
+        where = content.new_ones(()) if region.where is None else region.where
+        moved, covered = moved.addcmul_(part, where.expand_as(part[0])), covered + where
+    most = covered.clamp_min(1)
+    moved = moved / most + content * (1 - covered / most)
+    return content.lerp(moved, strength)
 
 
 def bounds(settings: Settings, space: ColourSpace, like: Tensor) -> tuple[Tensor, Tensor] | None:

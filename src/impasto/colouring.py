@@ -6,7 +6,7 @@ compute in float64, in strips: whole pictures in float64 would not fit beside th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 __all__ = [
+    "Palette",
     "from_oklab",
     "histogram_matched",
     "luminance",
@@ -24,6 +25,7 @@ __all__ = [
 ]
 
 _STRIP = 2**20  # pixels
+_YIELDING = 0.08  # lightness that a colour may move to be shown
 
 _LMS = torch.tensor(  # of linear RGB
     [
@@ -59,8 +61,9 @@ def from_oklab(lab: Tensor) -> Tensor:
 def with_colours_of(painted: Tensor, content: Tensor, strength: float = 1.0) -> Tensor:
     """The painting in the photograph's colours: painted's Oklab L, a and b moved to content's.
 
-    Both (3, h, w). `strength` is how far, 0 to 1. What sRGB cannot show keeps lightness and hue and
-    loses chroma. Absolute chroma is kept, not C / L: dark strokes in a light sky would turn grey.
+    Both (3, h, w). `strength` is how far, 0 to 1. What sRGB cannot show comes nearer to content's
+    lightness by as little as it must and 0.08 at most, and then loses chroma; hue stays. Absolute
+    chroma is kept, not C / L: dark strokes in a light sky would turn grey.
     Gatys et al. 2016 (arXiv:1606.05897) do this in YIQ, whose steps are less even to the eye.
     """
     if strength == 0:
@@ -69,6 +72,7 @@ def with_colours_of(painted: Tensor, content: Tensor, strength: float = 1.0) -> 
     def coloured(painted: Tensor, content: Tensor) -> Tensor:
         own, theirs = _oklab(painted), _oklab(content)
         lab = torch.cat([own[:1], own[1:].lerp(theirs[1:], strength)])
+        lab = _nearer(lab, (theirs[:1] - own[:1]).clamp(-_YIELDING, _YIELDING) * strength)
         return _encoded(_light(_shown(lab))).clamp(0, 1)
 
     return _through(coloured, painted, content)
@@ -114,14 +118,54 @@ def histogram_matched(picture: Tensor, goal: Tensor, turns: int = 16) -> Tensor:
     return _through(moved, picture)
 
 
-def recoloured(content: Tensor, style: Tensor) -> Tensor:
+@dataclass(frozen=True, eq=False)
+class Palette:
+    """Mean (3, 1) and covariance (3, 3) of colours, in float64; the latter never singular."""
+
+    mean: Tensor
+    covariance: Tensor
+
+    @classmethod
+    def of(cls, picture: Tensor, where: Tensor | None = None) -> Palette:
+        """That of a picture (3, h, w), or of where in it; all of it if that is nowhere."""
+        colours, weights = (
+            _strips(picture),
+            [torch.ones((), dtype=torch.float64)] * len(_strips(picture)),
+        )
+        count: float | Tensor = picture[0].numel()
+        if where is not None and where.any():
+            weights = [strip.double() for strip in torch.split(where.flatten(), _STRIP)]
+            count = where.sum(dtype=torch.float64)
+        parts = [*zip(colours, (w.to(picture.device) for w in weights), strict=True)]
+        sums = ((c.double() * w).sum(1, keepdim=True) for c, w in parts)
+        mean = torch.as_tensor(sum(sums)) / count
+        around = ((c.double() - mean, w) for c, w in parts)
+        covariance = torch.as_tensor(sum((c * w) @ c.T for c, w in around)) / count
+        return cls(mean, covariance + 1e-5 * torch.eye(3).to(covariance))
+
+    @classmethod
+    def mixed(cls, palettes: Sequence[Palette], shares: Sequence[float]) -> Palette:
+        """That of several pictures' colours together; shares add up to 1."""
+        parts = [*zip(palettes, shares, strict=True)]
+        mean = torch.as_tensor(sum(share * p.mean for p, share in parts))
+        spread = (share * (p.covariance + _square(p.mean - mean)) for p, share in parts)
+        return cls(mean, torch.as_tensor(sum(spread)))
+
+
+def _square(column: Tensor) -> Tensor:
+    return column @ column.T
+
+
+def recoloured(content: Tensor, style: Tensor | Palette, where: Tensor | None = None) -> Tensor:
     """Content (3, h, w) mapped linearly to the style's mean colour and covariance.
 
     Of all maps that do, the one that moves colours least (optimal transport between Gaussians;
     Pitié & Kokaram 2007): x ↦ μₛ + A⁻½ (A½ B A½)½ A⁻½ (x - μ) with A the content's covariance and
-    B the style's. Not clipped.
+    B the style's; where there are weights (h, w), A is that of the content there. Not clipped.
     """
-    (mean, a), (goal, b) = _colour_moments(content), _colour_moments(style)
+    own = Palette.of(content, where)
+    other = Palette.of(style) if isinstance(style, Tensor) else style
+    mean, a, goal, b = own.mean, own.covariance, other.mean, other.covariance
     root, unroot = _power(a, 0.5), _power(a, -0.5)
     transport = unroot @ _power(root @ b @ root, 0.5) @ unroot
     moved = torch.empty_like(content, memory_format=torch.contiguous_format)
@@ -158,6 +202,20 @@ def _fits(lab: Tensor) -> Tensor:
     """Whether sRGB shows these colours (3, n): (n,)."""
     light = _light(lab)
     return ((light >= -1e-12) & (light <= 1 + 1e-12)).all(0)
+
+
+def _nearer(lab: Tensor, lightness: Tensor) -> Tensor:
+    """Oklab (3, n), where sRGB lacks the colour with as much of `lightness` (1, n) as it needs."""
+    lost = ~_fits(lab)
+    start, enough = lab[:, lost], torch.ones(int(lost.sum())).to(lab)
+    move, less = lightness[:, lost], torch.zeros_like(enough)
+    for _ in range(8):
+        middle = (less + enough) / 2
+        fits = _fits(torch.cat([start[:1] + middle * move, start[1:]]))
+        less, enough = torch.where(fits, less, middle), torch.where(fits, middle, enough)
+    nearer = lab.clone()
+    nearer[:1, lost] = start[:1] + enough * move
+    return nearer
 
 
 def _shown(lab: Tensor) -> Tensor:
@@ -230,16 +288,6 @@ def _sample(picture: Tensor) -> Tensor:
     count = min(colours.shape[1], 2**18)
     places = torch.arange(count, device=picture.device) * colours.shape[1] // count
     return colours[:, places].cpu().double()
-
-
-def _colour_moments(picture: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean (3, 1) and covariance (3, 3) of a picture's colours; the latter never singular."""
-    count = picture.shape[-2] * picture.shape[-1]
-    mean = sum(colours.sum(1, keepdim=True, dtype=torch.float64) for colours in _strips(picture))
-    mean = torch.as_tensor(mean) / count
-    around = (colours.double() - mean for colours in _strips(picture))
-    covariance = torch.as_tensor(sum(colours @ colours.T for colours in around)) / count
-    return mean, covariance + 1e-5 * torch.eye(3).to(covariance)
 
 
 def _through(change: Callable[..., Tensor], *pictures: Tensor) -> Tensor:

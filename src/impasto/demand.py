@@ -178,17 +178,20 @@ class Demand:
 
         Adam has two points, each x and its gradient, mean and square. L-BFGS has a point, and
         trials, each a step and a point; a direction that is no trial's step, and a search's own
-        zero step; then the new pair and what it is made from. One more is the best canvas so far.
+        zero step; then the new pair and what it is made from. One more is the best canvas so far,
+        and one the average.
         """
         s = self.settings
+        averages = 1 if s.average else 0
         if s.optimiser == "adam":
-            return 1 + 6, 1 + 6
+            return 1 + 6 + averages, 1 + 6 + averages
         changed = bool(s.precondition) and s.clip == "none"
         trials, bounded = _TRIALS[s.line_search], s.clip != "none"
         apart = trials > 1 or bounded or s.learning_rate != 1
         weights = 1 / 3 if changed else 0  # two of half a plane for P
         outer = 2 if s.evaluations else 0
-        evaluating = 1 + outer + weights + 2 + apart + (trials > 1) + bounded / 4 + 3 * trials
+        kept = 1 + averages + outer + weights
+        evaluating = kept + 2 + apart + (trials > 1) + bounded / 4 + 3 * trials
         return evaluating, evaluating + (3 if changed else 2)
 
     def _pairs(self, history: int) -> int:

@@ -125,8 +125,8 @@ class Files:
 
     def _check_collisions(self, sources: Iterable[str], iterations: int) -> None:
         """No file is both read and written, or written for two purposes."""
-        read = {name: Path(found(name)) for name in sources}
-        taken = {_real(path): f"the input {name}" for name, path in read.items() if _is_file(path)}
+        read = {name: _files_at(Path(found(name))) for name in sources}
+        taken = {_real(path): f"the input {name}" for name, paths in read.items() for path in paths}
         for path in self.written(iterations):
             real = _real(path)
             if real in taken:
@@ -139,8 +139,13 @@ def _real(path: Path) -> str:
     return os.path.realpath(path)
 
 
-def _is_file(path: Path) -> bool:
-    return os.path.isfile(path)  # noqa: PTH113 (Path.is_file raises for a name that is too long)
+def _files_at(path: Path) -> list[Path]:
+    """The file there is; those of a folder, which may be a style."""
+    # Path.is_file and is_dir raise for a name that is too long
+    if os.path.isdir(path):  # noqa: PTH112
+        with suppress(OSError):  # whoever reads it will say so
+            return list(path.iterdir())
+    return [path] if os.path.isfile(path) else []  # noqa: PTH113
 
 
 def _is_device(path: Path) -> bool:

@@ -22,7 +22,8 @@ from torch import Tensor
 from impasto.colour import CAFFE, ColourSpace
 from impasto.encoder import Cotangent, Encoder, Tape
 from impasto.losses import VARIATIONS, Features, Moments, Pull, StyleLoss, find_style_loss
-from impasto.terms import ContentTerm, Guide, StyleTerm, Term, core_of, measured, windows_over
+from impasto.measuring import core_of, measured, windows_over
+from impasto.terms import ContentTerm, Guide, StyleTerm, Term
 from impasto.tiles import Tiling, Window
 
 __all__ = ["Evaluation", "Guide", "Objective", "Term", "measured"]

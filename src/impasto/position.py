@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from impasto.checkpoint import Checkpoint
 from impasto.colour import ColourSpace
+from impasto.development import Develop
 from impasto.errors import CheckpointError
 from impasto.objective import Evaluation
 from impasto.optimisers import Descent, Iterate
@@ -51,6 +52,9 @@ class Position:
         tensors |= {f"memory.{name}": tensor for name, tensor in self.memory.items()}
         if self.best.canvas is not None and self.best is not self.last:
             tensors["best"] = self.best.canvas
+        shown = self.last.canvas
+        if shown is not None and shown.data_ptr() != self.iterate.x.data_ptr():
+            tensors["average"] = shown
         facts = {
             "run": identity,
             "stage": self.stage,
@@ -73,10 +77,13 @@ class Position:
         except ValueError as error:
             raise CheckpointError(f"the checkpoint is of another make: {error}") from error
 
+    def developed(self, develop: Develop) -> Position:
+        """The same, its canvases shown so."""
+        last, best = (replace(step, develop=develop) for step in (self.last, self.best))
+        return replace(self, last=last, best=last if self.best is self.last else best)
+
     @classmethod
-    def of(
-        cls, checkpoint: Checkpoint, identity: Identity, space: ColourSpace, tones: str
-    ) -> Position:
+    def of(cls, checkpoint: Checkpoint, identity: Identity, space: ColourSpace) -> Position:
         """Where the checkpoint's run stands; CheckpointError if that is not the run `identity`."""
         facts, tensors = checkpoint.facts, checkpoint.tensors
         _check(facts.get("run"), identity)
@@ -86,10 +93,11 @@ class Position:
             memory = {n.partition(".")[2]: t for n, t in tensors.items() if n.startswith("memory.")}
             at = Evaluation(tensors["loss"], terms, gradient)
             iterate = Iterate(int(facts["iteration"]), tensors["x"], at)
-            steps = tuple(_step(plain, space, None, tones) for plain in facts["steps"])
-            shown = tensors["x"].view_as(gradient)
-            last = _step(facts["steps"][-1], space, shown, tones)
-            best = _step(facts["best"], space, tensors.get("best", shown), tones)
+            steps = tuple(_step(plain, space, None) for plain in facts["steps"])
+            average = tensors.get("average")
+            shown = (tensors["x"] if average is None else average).view_as(gradient)
+            last = _step(facts["steps"][-1], space, shown)
+            best = _step(facts["best"], space, tensors.get("best", shown))
             plans = tuple(map(_plan, facts["plans"]))
             return cls(int(facts["stage"]), iterate, memory, plans, steps, last, best)
         except (LookupError, TypeError, ValueError, RuntimeError) as error:
@@ -98,16 +106,16 @@ class Position:
             ) from error
 
 
-_PLAIN = [field.name for field in fields(Step) if field.name not in ("space", "canvas", "tones")]
+_PLAIN = [field.name for field in fields(Step) if field.name not in ("space", "canvas", "develop")]
 
 
 def _plain_step(step: Step) -> list[Any]:
     return [getattr(step, name) for name in _PLAIN]
 
 
-def _step(plain: list[Any], space: ColourSpace, canvas: Tensor | None, tones: str) -> Step:
+def _step(plain: list[Any], space: ColourSpace, canvas: Tensor | None) -> Step:
     known = dict(zip(_PLAIN, plain, strict=True))
-    return Step(**known, space=space, canvas=canvas, tones=tones)
+    return Step(**known, space=space, canvas=canvas)
 
 
 def _plan(plain: dict[str, Any]) -> Plan:

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from math import isfinite
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -25,9 +24,10 @@ from impasto.assembly import (
     optimiser_for,
     plans_for,
 )
-from impasto.canvas import Pair, enlarged, initial_canvas
+from impasto.canvas import TONES, Pair, enlarged, initial_canvas
 from impasto.checkpoint import Checkpoint
 from impasto.colour import colour_space
+from impasto.development import Develop, development
 from impasto.encoder import Encoder, weights_of
 from impasto.errors import CheckpointError, Diverged
 from impasto.frugal import frugal
@@ -40,11 +40,14 @@ from impasto.objective import Evaluation
 from impasto.optimisers import Descent, Iterate, recovering, until
 from impasto.plan import Plan
 from impasto.position import Position
+from impasto.restraints import kept, of_luminance
 from impasto.settings import DEFAULT_RECIPE, Settings
 from impasto.step import Step
 from impasto.tiles import Tiling
 
 __all__ = ["Result", "Run"]
+
+Evaluate = Callable[[Tensor], Evaluation]
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +64,8 @@ class Run:
 
     Args:
         content, style: paths (`sample:NAME` for a bundled picture), PIL images, numpy arrays,
-            tensors or Pictures. One may be None where its term has no weight.
+            tensors or Pictures. Several styles are a list, and a folder is one style of all its
+            pictures. One may be None where its term has no weight.
         settings: what to do; by default the recipe `standard`.
         max_pixels: refuse pictures larger than this before decoding them.
         shelf: where styles that several runs share are measured once.
@@ -75,7 +79,7 @@ class Run:
     def __init__(
         self,
         content: Source | None,
-        style: Source | None,
+        style: Source | Sequence[Source] | None,
         settings: Settings | None = None,
         *,
         max_pixels: int = MAX_PIXELS,
@@ -85,15 +89,13 @@ class Run:
         self.settings = settings or Settings.of(DEFAULT_RECIPE)
         self._max_pixels, self._shelf = max_pixels, shelf or Shelf()
         self.inputs = Inputs.of(content, style, self.settings, max_pixels)
-        # a picture from memory has no checksum, and is no other picture's equal
-        checksum = self.inputs.origins.get("style", {}).get("sha256", object())
-        self._style_name = (checksum, self.settings.fit, self.settings.style_fit)
         self._space = colour_space(self.settings.space)
         self._plans: tuple[Plan, ...] = ()
         self._steps: list[Step] = []
         self._last: Step | None = None
         self._best: Step | None = None
         self._stage = 0
+        self._develop: Develop = TONES[self.settings.tones]
         self._under_way: Descent | None = None
         self._yielded = False  # whether a step is with whoever iterates
         self._resumed = self._position_of(resume) if resume else None
@@ -176,7 +178,7 @@ class Run:
 
     def _kept(self, keep: str | None = None) -> Step:
         """The step whose canvas counts, among those of the current scale."""
-        kept = self._best if (keep or self.settings.keep) == "best" else self._last
+        kept = self._best if (keep or self.settings.take) == "best" else self._last
         if kept is None:
             raise ValueError("no step was taken yet")
         return kept
@@ -191,13 +193,16 @@ class Run:
         stage, plan = self.inputs.stages[number], self._plans[number]
         settings = self.settings.replaced(history=plan.history)
         accurate = torch.promote_types(encoder.dtype, torch.float32)
-        pair = self.inputs.pair(stage).to(encoder.device, accurate)
+        pair = self.inputs.pair(stage)
+        names = self.inputs.names(pair)
+        pair = pair.to(encoder.device, accurate)
+        self._develop = development(settings, pair)
         canvas = self._first_canvas(pair) if resumed is None else resumed.last.canvas
         assert canvas is not None
         canvas = canvas.to(encoder.device, accurate)
-        shelf, style = self._shelf, self._style_name
-        objective = objective_for(encoder, pair, settings, self._space, shelf, style, plan.tiling)
-        looked_at = frugal(objective, partial(self._replan, number))
+        tiling = plan.tiling
+        objective = objective_for(encoder, pair, settings, self._space, self._shelf, names, tiling)
+        looked_at = self._restrained(frugal(objective, partial(self._replan, number)), pair)
         shape = canvas.shape
         evaluate = captured(lambda x: looked_at(x.view(shape)), canvas.flatten())
 
@@ -212,6 +217,16 @@ class Run:
         self._under_way = descent
         before = self._steps[-2].loss if resumed and resumed.iterate.iteration else None
         return until(descent, stage.iterations, settings.tolerance, before)
+
+    def _restrained(
+        self, evaluate: Callable[[Tensor], Evaluation], pair: Pair
+    ) -> Callable[[Tensor], Evaluation]:
+        """The objective where the photograph is kept, or luminance alone is painted."""
+        if self.settings.colour_method == "luminance":
+            evaluate = of_luminance(evaluate, self._space)
+        if pair.keep is not None and pair.photograph is not None and pair.content is not None:
+            evaluate = kept(evaluate, self._space.from_srgb(pair.content), pair.keep)
+        return evaluate
 
     def _first_canvas(self, pair: Pair) -> Tensor:
         """The first of all, or what the scale before left, enlarged."""
@@ -237,11 +252,11 @@ class Run:
         self._under_way, self._yielded = None, False
 
     def _position_of(self, checkpoint: Checkpoint) -> Position:
-        tones = self.settings.tones
-        position = Position.of(checkpoint, self._identity(), self._space, tones)
+        position = Position.of(checkpoint, self._identity(), self._space)
         if not len(position.plans) == len(self.inputs.stages) > position.stage >= 0:
             raise CheckpointError("the checkpoint's stages are not this run's; begin anew")
-        return position
+        develop = development(self.settings, self.inputs.pair(self.inputs.stages[position.stage]))
+        return position.developed(develop)
 
     def _identity(self) -> dict[str, Any]:
         """What makes this run this run, and what its last digits depend on."""
@@ -255,7 +270,7 @@ class Run:
         }
 
     def _step(self, iterate: Iterate, scale: int, before: int, seconds: float) -> Step:
-        at, settings = iterate.at, self.settings
+        at = iterate.at
         assert isinstance(at, Evaluation)
         return Step(
             scale=scale,
@@ -266,9 +281,16 @@ class Run:
             terms={name: float(term) for name, term in at.terms.items()},
             seconds=seconds,
             space=self._space,
-            canvas=iterate.x.view(at.gradient.shape),
-            tones=settings.tones,
+            canvas=self._averaged(iterate.x.view(at.gradient.shape), iterate.iteration),
+            develop=self._develop,
         )
+
+    def _averaged(self, canvas: Tensor, iteration: int) -> Tensor:
+        """The average of a scale's canvases, (1 - d) Σ dⁿ⁻ⁱ xᵢ / (1 - dⁿ): d = 0 is the last."""
+        decay, last = self.settings.average, self._last
+        if decay == 0 or iteration < 2 or last is None or last.canvas is None:
+            return canvas
+        return torch.lerp(last.canvas, canvas, (1 - decay) / (1 - decay**iteration))
 
     def _note(self, step: Step) -> None:
         if not isfinite(step.loss):
@@ -281,9 +303,7 @@ class Run:
 
     def _record(self, step: Step) -> str:
         device, dtype, _ = hardware_for(self.settings)
-        settings = self.settings.model_dump(mode="json")
-        for field in ("init", "encoder"):  # no private folder shall leak
-            settings[field] = Path(settings[field]).name
+        settings = self.settings.without_folders().model_dump(mode="json")
         return make_record(
             {
                 "settings": settings,

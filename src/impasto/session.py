@@ -248,7 +248,8 @@ class _Report:
             origins = self._run.inputs.origins
             names = [origins[role]["name"] for role in ("content", "style") if role in origins]
             title = " in the style of ".join(names)
-            facts = {name: str(value) for name, value in result.settings.model_dump().items()}
+            settings = result.settings.without_folders().model_dump()
+            facts = {name: str(value) for name, value in settings.items()}
             self._story.write(self._files.report, result.image, title=title, facts=facts)
 
 

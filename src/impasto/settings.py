@@ -7,6 +7,7 @@ of `Settings`. Settings are frozen; derive others with `Settings.of(recipe, **ov
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import PurePath
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -47,6 +48,11 @@ def _auto_or_several(value: object) -> object:
     return value if value == "auto" else _several(value)
 
 
+def _listed(value: object) -> object:
+    """One name as a tuple of it."""
+    return (value,) if isinstance(value, str) else value
+
+
 def _one_or_several(value: object) -> object:
     """`900x600` or `500,300` -> its numbers as a tuple; a number alone as it is."""
     text = value.replace("x", ",") if isinstance(value, str) else ""
@@ -64,6 +70,10 @@ Tile = Literal["auto", "off"] | Annotated[int, Field(ge=1, le=1_000_000)]
 Beta = Annotated[float, Field(ge=0, lt=1)]
 Layers = Annotated[dict[str, Annotated[float, Field(ge=0)]], BeforeValidator(_layers)]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Weights = Annotated[tuple[Weight, ...], BeforeValidator(_several)]
+Factor = Annotated[float, Field(gt=0, le=16)]
+Factors = Annotated[Factor | tuple[Factor, ...], BeforeValidator(_one_or_several)]
+Masks = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 
 
 def _knob(group: str, text: str, **constraints: Any) -> Any:  # noqa: ANN401 (pydantic's own types)
@@ -86,13 +96,14 @@ class Settings(BaseModel):
     fit: Literal["crop", "stretch"] = _knob(
         "Picture", "how a picture of another shape comes to WxH", default="crop"
     )
-    style_fit: Literal["longest", "width", "same"] = _knob(
+    style_fit: Literal["longest", "native", "width", "same"] = _knob(
         "Picture",
-        "style image's size: the result's longest side, its width, or both its sides (see --fit)",
+        "style image's size: the result's longest side, that but never enlarged, its width, or "
+        "both its sides (see --fit)",
         default="longest",
     )
-    style_scale: float = _knob(
-        "Picture", "multiplies the style image's size", default=1.0, gt=0, le=16
+    style_scale: Factors = _knob(
+        "Picture", "multiplies the style image's size, X or X,X,… per style", default=1.0
     )
     scales: Scales = _knob(
         "Picture",
@@ -137,6 +148,51 @@ class Settings(BaseModel):
         "keep the canvas in bounds: none, gamut (what a screen can show), or ±X in its space",
         default="none",
     )
+    style_weights: Weights = _knob(
+        "Styles", "how much of each style, X,X,…; left out, of all alike", default=()
+    )
+    style_blend: Literal["statistics", "losses"] = _knob(
+        "Styles",
+        "several styles in one region: what is measured of them as one mixture, or each by itself",
+        default="statistics",
+    )
+    content_mask: Masks = _knob(
+        "Styles",
+        "where a style goes: a picture, white where it does, once for each region; or one map, a "
+        "region a colour",
+        default=(),
+    )
+    style_mask: Masks = _knob(
+        "Styles", "where in the painting it is taken from, once for each region or map", default=()
+    )
+    keep: str = _knob(
+        "Styles", "a picture, white where the photograph is to stay as it is", default=""
+    )
+    strength: float = _knob(
+        "Styles",
+        "from the photograph's own style, 0, to the painting's, 1",
+        default=1.0,
+        ge=0,
+        le=1,
+    )
+    colour: Literal["style", "keep", "match"] = _knob(
+        "Colour",
+        "the painting's; keep the photograph's; or match the painting to those before it is used",
+        default="style",
+    )
+    colour_method: Literal["auto", "afterwards", "luminance", "linear", "histogram"] = _knob(
+        "Colour",
+        "keep: afterwards, or paint luminance alone; match: linear (mean and covariance) or "
+        "histogram; auto is the first",
+        default="auto",
+    )
+    colour_strength: float = _knob(
+        "Colour", "how far colours are kept or matched", default=1.0, ge=0, le=1
+    )
+    finish: Literal["none", "relief", "grain"] = _knob(
+        "Finish", "a last touch: thick paint lit from the upper left, or grain", default="none"
+    )
+    finish_strength: float = _knob("Finish", "how much of that", default=0.5, ge=0, le=1)
     tones: Literal["clip", "stretch"] = _knob(
         "Picture",
         "what a picture shows of its canvas: what is visible, or least to greatest value stretched",
@@ -157,12 +213,19 @@ class Settings(BaseModel):
         "layers compared with the style, LAYER[=WEIGHT],…",
         default={f"relu{block}_1": 1.0 for block in range(1, 6)},
     )
+    weighting: Literal["absolute", "relative"] = _knob(
+        "Objective",
+        "distances at each layer as they are, or in parts of what a picture without features has, "
+        "so that weights mean the same for every picture, layer and style loss",
+        default="absolute",
+    )
     content_normalisation: Literal["mean", "half-mean", "half-sum"] = _knob(
         "Objective", "of Σ(F-P)²: mean, ½ mean or ½ sum", default="mean"
     )
     style_loss: str = _knob(
         "Objective",
-        "what two layers are compared by: gram, moments, or one registered",
+        "what two layers are compared by: gram, moments, wasserstein, sliced-wasserstein, "
+        "nearest-neighbour, or one registered",
         default="gram",
     )
     style_normalisation: Literal["positions", "elements", "none", "gatys"] = _knob(
@@ -216,8 +279,15 @@ class Settings(BaseModel):
         default=0.0,
         ge=0,
     )
-    keep: Literal["last", "best"] = _knob(
+    take: Literal["last", "best"] = _knob(
         "Optimiser", "which canvas is the result: the last, or that of least loss", default="last"
+    )
+    average: float = _knob(
+        "Optimiser",
+        "the result is the canvases' average, each before counting this much less; 0 the last",
+        default=0.0,
+        ge=0,
+        lt=1,
     )
     learning_rate: float = _knob(
         "Optimiser", "step length, in the space's units for Adam", default=1.0, gt=0
@@ -265,6 +335,15 @@ class Settings(BaseModel):
             )
         if isinstance(self.clip, float) and self.clip <= 0:
             raise ValueError(f"clip is {self.clip}; expected none, gamut or a positive number")
+        methods = {"keep": ("afterwards", "luminance"), "match": ("linear", "histogram")}
+        if self.colour_method not in ("auto", *methods.get(self.colour, ())):
+            fitting = ", ".join(("auto", *methods.get(self.colour, ())))
+            raise ValueError(
+                f"colour_method is {self.colour_method}; with colour {self.colour} expected one of "
+                f"{fitting}"
+            )
+        if self.style_weights and not any(self.style_weights):
+            raise ValueError("style_weights are all 0; give one of the styles a weight")
         if not self.init.strip():
             raise ValueError("init is empty; expected the name of one or a picture file")
         self._check_scales()
@@ -280,6 +359,22 @@ class Settings(BaseModel):
             value = getattr(self, name)
             if value == () or (parts and isinstance(value, tuple) and len(value) != len(parts)):
                 raise ValueError(f"{name} is {value}; expected one number, or one per scale")
+
+    @property
+    def files_read(self) -> tuple[str, ...]:
+        """Names of what may be files, beside the photograph and the paintings."""
+        names = (self.init, self.encoder, self.keep, *self.content_mask, *self.style_mask)
+        return tuple(name for name in names if name)
+
+    def without_folders(self) -> Settings:
+        """The same for all to see: of files, no more than their names."""
+        plain: dict[str, Any]
+        plain = {
+            field: PurePath(getattr(self, field)).name for field in ("init", "encoder", "keep")
+        }
+        for field in ("content_mask", "style_mask"):
+            plain[field] = tuple(PurePath(name).name for name in getattr(self, field))
+        return self.model_copy(update=plain)
 
     def replaced(self, **overrides: Any) -> Settings:  # noqa: ANN401 (fields, checked there)
         """These settings with some fields replaced; SettingsError if one does not fit."""

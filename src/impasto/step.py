@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from impasto.canvas import TONES
+from impasto.canvas import clipped
 from impasto.colour import ColourSpace
+from impasto.development import Develop
 from impasto.images import Picture
 
 __all__ = ["Step"]
@@ -20,7 +21,7 @@ class Step:
     `scale` is the canvas's longest side in pixels. `done` counts the iterations of all scales so
     far, of `total` planned. `loss` is the objective at the canvas, `terms` its weighted parts,
     `seconds` the time since the run started. `canvas` is (3, h, w) in `space`; None in a finished
-    result's steps, which would otherwise fill the memory. `tones` is how it becomes a picture.
+    result's steps, which would otherwise fill the memory. `develop` makes it the picture to see.
     """
 
     scale: int
@@ -32,13 +33,13 @@ class Step:
     seconds: float
     space: ColourSpace
     canvas: Tensor | None
-    tones: str = "clip"
+    develop: Develop = clipped
 
     def picture(self) -> Picture:
-        """The canvas as a picture: what a screen can show of it, or stretched to that."""
+        """The canvas as a picture."""
         if self.canvas is None:
             raise ValueError("this step's canvas was not kept; take pictures while iterating")
-        return Picture(TONES[self.tones](self.space.to_srgb(self.canvas)).float().cpu())
+        return Picture(self.develop(self.space.to_srgb(self.canvas)).float().cpu())
 
     def line(self) -> dict[str, float]:
         """What a trace file says of it: scale, iteration, loss, terms, seconds."""

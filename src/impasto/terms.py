@@ -6,10 +6,9 @@ compares each by itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,23 +17,26 @@ from impasto.encoder import Architecture, Encoder
 from impasto.errors import SettingsError
 from impasto.losses import (
     CONTENT_SCALES,
-    STATISTICS,
     Features,
     Moments,
     Pull,
     StyleLoss,
-    statistic_of,
     statistics_read,
+    unit_of,
 )
-from impasto.tiles import Tiling, Window, windows
+from impasto.measuring import (
+    Measured,
+    accumulate,
+    at_tap,
+    core_of,
+    is_there,
+    part_of,
+    positions_at,
+    windows_over,
+)
+from impasto.tiles import Tiling, Window
 
-__all__ = ["ContentTerm", "Guide", "Measured", "StyleTerm", "Term", "measured", "windows_over"]
-
-Measured = Mapping[str, Moments] | Mapping[str, Features]
-"""Tap -> what was measured of a picture there."""
-
-_MOST = 2**18  # features of a painting that are kept at a tap
-_NOWHERE = 1e-6  # of a layer's positions: a region smaller than this is not there
+__all__ = ["ContentTerm", "Guide", "StyleTerm", "Term"]
 
 
 @dataclass(frozen=True)
@@ -65,48 +67,6 @@ class Guide:
     style: Measured
     where: Tensor | None = None
     share: float = 1.0
-
-
-def measured(
-    encoder: Encoder,
-    picture: Tensor,
-    taps: Iterable[str],
-    tile: int | None = None,
-    *,
-    loss: StyleLoss | None = None,
-    where: Tensor | None = None,
-) -> Measured:
-    """What a style loss compares of an sRGB picture (3, h, w) at each tap.
-
-    It is looked at in windows of `tile` pixels, and where there are weights (h, w), through them.
-    """
-    taps, found = tuple(taps), dict[str, Moments | Features]()
-    statistic = Moments if loss is None else statistic_of(loss)
-    wanted = STATISTICS if loss is None or statistic is Features else {*STATISTICS, *_read(loss)}
-    masks = {tap: _at_tap(where, encoder.architecture, tap) for tap in taps}
-    for window in windows_over(picture, encoder, taps, tile):
-        features = encoder.features(window.of(picture), taps, ends=window.ends)[1]
-        for tap in taps:
-            core = core_of(window, tap, features.pop(tap))
-            part = statistic.of(core, wanted, _part(masks[tap], window, tap))
-            if isinstance(part, Features):
-                part = part.thinned(-(-_positions(picture, encoder.architecture, tap) // _MOST))
-            _accumulate(found, tap, part)
-    return found  # type: ignore[return-value]
-
-
-def _read(loss: StyleLoss) -> set[str]:
-    """What a loss of moments looks at, whatever they are."""
-    rows = torch.eye(3, dtype=torch.float64)
-    return statistics_read(loss, Moments(rows.sum(0), rows, 3))
-
-
-def windows_over(
-    picture: Tensor, encoder: Encoder, taps: tuple[str, ...], tile: int | None
-) -> tuple[Window, ...]:
-    """Windows over a picture (3, h, w); none where there is nothing to look at."""
-    size = (picture.shape[-2], picture.shape[-1])
-    return windows(size, encoder.architecture, taps, tile) if taps else ()
 
 
 class ContentTerm:
@@ -163,7 +123,7 @@ class ContentTerm:
         """What a tap's Σ(F - P)² is multiplied by, but for the weight."""
         assert self._picture is not None
         net = self._encoder.architecture
-        scale = self._scale(net.channels(tap), _positions(self._picture, net, tap))
+        scale = self._scale(net.channels(tap), positions_at(self._picture, net, tap))
         return scale / self._references.get(tap, 1.0)
 
     def _measured_targets(self) -> dict[Window, dict[str, Tensor]]:
@@ -201,7 +161,7 @@ class _Target:
     read: frozenset[str]
 
     def measured(self, window: Window, tap: str, core: Tensor) -> Moments | Features:
-        return type(self.style).of(core, self.read, _part(self.where, window, tap))
+        return type(self.style).of(core, self.read, part_of(self.where, window, tap))
 
 
 class StyleTerm:
@@ -225,15 +185,14 @@ class StyleTerm:
     def _target(
         self, architecture: Architecture, guide: Guide, tap: str, term: Term
     ) -> _Target | None:
-        """A guide at one tap; None where its region is too small to be there at all."""
+        """A guide at one tap; None where its region or its style is too small to be there."""
         style = guide.style[tap]
-        where = _at_tap(guide.where, architecture, tap)
-        if where is not None and where.mean() < _NOWHERE:
+        where = at_tap(guide.where, architecture, tap)
+        if not is_there(style.count) or not is_there(1 if where is None else where.sum()):
             return None
         weight = self.weights[tap] * guide.share
         if term.relative:
-            with torch.no_grad():
-                weight /= max(float(self._loss(style.blank(), style)), 1e-12)
+            weight /= unit_of(self._loss, style)
         read = statistics_read(self._loss, style) if isinstance(style, Moments) else set[str]()
         return _Target(weight, style, where, frozenset(read))
 
@@ -247,7 +206,7 @@ class StyleTerm:
         for tap, targets in self._targets.items():
             core = core_of(window, tap, features[tap])
             for number, target in enumerate(targets):
-                _accumulate(measured, (tap, number), target.measured(window, tap, core))
+                accumulate(measured, (tap, number), target.measured(window, tap, core))
 
     def compared(
         self, measured: Mapping[tuple[str, int], Moments | Features]
@@ -274,37 +233,7 @@ class StyleTerm:
         """
         window, tap, number = place
         for pull, target in zip(pulls, self._targets[tap], strict=True):
-            pull.add(core, features, _part(target.where, window, tap), number)
-
-
-def core_of(window: Window, tap: str, features: Tensor) -> Tensor:
-    """The core of features at a tap, in memory of its own where it is a part of them."""
-    core = window.core(tap, features)
-    last = not features.is_contiguous()
-    return core.contiguous(memory_format=torch.channels_last if last else torch.contiguous_format)
-
-
-def _accumulate(sums: dict[Any, Any], key: object, more: Moments | Features) -> None:
-    sums[key] = sums[key] + more if key in sums else more
-
-
-def _at_tap(where: Tensor | None, architecture: Architecture, tap: str) -> Tensor | None:
-    """Weights (h, w) of pixels -> the mean of those beneath each position of a tap, (h', w')."""
-    if where is None:
-        return None
-    side = 2 ** architecture.level(tap)
-    return torch.nn.functional.avg_pool2d(where[None], side)[0]
-
-
-def _part(where: Tensor | None, window: Window, tap: str) -> Tensor | None:
-    """The weights of a window's core at a tap."""
-    return None if where is None else where[window.place(tap)]
-
-
-def _positions(picture: Tensor, architecture: Architecture, tap: str) -> int:
-    """How many positions the whole of a picture (3, h, w) has at a tap."""
-    level = architecture.level(tap)
-    return int((picture.shape[-2] >> level) * (picture.shape[-1] >> level))
+            pull.add(core, features, part_of(target.where, window, tap), number)
 
 
 def _squares(x: Tensor) -> Tensor:

@@ -111,10 +111,11 @@ class Layout:
         """Every file is in the folder, and none is read, or written twice."""
         home, manifest = _real(self.folder), _real(self.manifest)
         taken = {manifest: "the manifest"}
-        shared = (Path(settings.init), Path(settings.encoder))  # where these are files
+        shared = map(Path, settings.files_read)  # where these are files
         for job in jobs:
-            inputs = (job.pair.content, job.pair.style, *shared)
+            inputs = (job.pair.content, job.pair.style)
             taken.update((_real(path), f"the input {path}") for path in inputs)
+        taken.update((_real(path), f"the input {path}") for path in shared)
         for job in jobs:
             for path in job.files.written(most_iterations(settings)):
                 real = _real(path)

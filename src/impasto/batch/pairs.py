@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import re
 from collections.abc import Collection, Sequence
@@ -10,10 +9,8 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
-from PIL import Image
-
 from impasto.errors import ImageError, SettingsError
-from impasto.images.reading import READABLE, shown
+from impasto.images.reading import READABLE, endings, shown
 
 __all__ = ["PAIRINGS", "Gallery", "Pair", "galleries_in", "pair_up", "pairs_in"]
 
@@ -42,7 +39,7 @@ class Gallery:
         fits = name.startswith(self.prefix) and not name.startswith(".")
         return (
             fits
-            and path.suffix.lower() in _endings()
+            and path.suffix.lower() in endings()
             and os.path.realpath(path.parent) == os.path.realpath(self.folder)
         )
 
@@ -104,9 +101,3 @@ def _natural(path: Path) -> tuple[list[str | int], str]:
     """Numbers in a name count as numbers: content_2 comes before content_10."""
     parts = re.split(r"(\d+)", path.stem.casefold())  # text, digits, text, …
     return [int(part) if place % 2 else part for place, part in enumerate(parts)], path.name
-
-
-@functools.cache
-def _endings() -> tuple[str, ...]:
-    """What names of files end in that `impasto.images.read` reads, in lower case."""
-    return tuple(e for e, kind in Image.registered_extensions().items() if kind in READABLE)

@@ -32,6 +32,10 @@ app = typer.Typer(
 
 Content = Annotated[str, typer.Argument(help="The photograph: a file, or sample:NAME.")]
 Style = Annotated[str, typer.Argument(help="The painting: a file, or sample:NAME.")]
+Styles = Annotated[
+    list[str],
+    typer.Argument(metavar="STYLE", help="The painting, or several; a folder is one of many."),
+]
 Layer = Annotated[
     str | None, typer.Option("--layer", metavar="LAYER", help="Such as relu1_2, conv4_2 or pool5.")
 ]
@@ -39,13 +43,13 @@ Layer = Annotated[
 
 @app.command()
 @with_options()
-def stylize(content: Content, style: Style, *, asked: Asked, settings: Settings) -> int:
-    """Paint CONTENT in the style of STYLE.
+def stylize(content: Content, style: Styles, *, asked: Asked, settings: Settings) -> int:
+    """Paint CONTENT in the style of STYLE, or of several.
 
     Options set fields of the recipe, whose values stand in brackets where it is `standard`.
     Ctrl-C saves the best picture so far.
     """
-    return paint(asked, settings, {"content": content, "style": style})
+    return paint(asked, settings, content, style)
 
 
 @app.command()
@@ -56,14 +60,14 @@ def reconstruct(content: Content, layer: Layer = None, *, asked: Asked, settings
         if settings.content_layers != Settings.of(settings.recipe).content_layers:
             raise SettingsError("--layer and --content-layers exclude each other; choose one")
         settings = settings.replaced(content_layers=layer)
-    return paint(asked, settings, {"content": content})
+    return paint(asked, settings, content)
 
 
 @app.command()
 @with_options("texture")
 def texture(style: Style, *, asked: Asked, settings: Settings) -> int:
     """Paint a texture of STYLE, from noise; `--size WxH` gives it any size."""
-    return paint(asked, settings, {"style": style})
+    return paint(asked, settings, None, [style])
 
 
 @app.command()
@@ -79,11 +83,13 @@ def demo(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show nothing.")] = False,
 ) -> int:
     """Paint a bundled photograph in a bundled style, with a report and a film of how it came."""
-    sources = {"content": f"sample:{photo}", "style": f"sample:{painting}"}
-    for source in sources.values():
+    content, style = f"sample:{photo}", f"sample:{painting}"
+    for source in (content, style):
         found(source)  # raises for a stranger
     wishes = {"report": "{stem}_report.html", "timelapse": "{stem}.mp4"}
-    return paint(Asked(output=output, quiet=quiet), Settings.of(size=size), sources, wishes)
+    return paint(
+        Asked(output=output, quiet=quiet), Settings.of(size=size), content, [style], wishes
+    )
 
 
 @app.command(name="recipes")

@@ -136,7 +136,7 @@ def with_options(default: str = DEFAULT_RECIPE) -> Callable[[Command], Command]:
 
 
 def _settings(given: dict[str, Any], default: str) -> Settings:
-    overrides = {name: value for name, value in given.items() if value is not None}
+    overrides = {name: value for name, value in given.items() if value not in (None, [])}
     return Settings.of(overrides.pop("recipe", default), **overrides)
 
 
@@ -151,6 +151,8 @@ def _parameter(name: str, field: FieldInfo, default: str) -> inspect.Parameter:
         show_default=False,
     )
     kind = field.annotation if field.annotation in (int, float) else str
+    if field.annotation == tuple[str, ...]:
+        kind = list[str]
     annotation = Annotated[kind | None, option]  # type: ignore[valid-type]
     return inspect.Parameter(
         name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation
@@ -160,7 +162,8 @@ def _parameter(name: str, field: FieldInfo, default: str) -> inspect.Parameter:
 def _help(name: str, field: FieldInfo, default: str) -> str:
     """The field's help, with the value that the recipe `default` gives it."""
     value = recipe(default).settings.get(name, field.default) if name != "recipe" else default
-    return f"{field.description} [{_written(value)}]".replace("[", r"\[")
+    shown = "" if value in ("", ()) else f" [{_written(value)}]"
+    return f"{field.description}{shown}".replace("[", r"\[")
 
 
 def _written(value: object) -> str:
@@ -179,6 +182,12 @@ _METAVARS = {
     "tile": "auto|off|N",
     "memory": "SIZE",
     "iterations": "N[,N…]",
+    "style_weights": "X,X,…",
+    "style_scale": "X[,X…]",
+    "content_mask": "FILE",
+    "style_mask": "FILE",
+    "keep": "FILE",
+    "style_loss": "NAME",
     "decay_every": "N[,N…]",
     "betas": "X,X",
     "clip": "none|gamut|X",

@@ -28,7 +28,8 @@ def print_plans(settings: Settings, *, as_json: bool = False) -> None:
     from impasto.assembly import plans_for
 
     size = _size(settings)
-    stages, scale = schedule(settings, size), settings.style_scale
+    stages, scales = schedule(settings, size), settings.style_scale
+    scale = max(scales) if isinstance(scales, tuple) else scales
     original = _FLOATS * size[0] * size[1]
 
     def painting(canvas: Size) -> Size:

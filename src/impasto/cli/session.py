@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,26 +27,37 @@ Wishes = Mapping[str, str | int]
 
 
 def paint(
-    asked: Asked, settings: Settings, sources: Mapping[str, str], wishes: Wishes | None = None
+    asked: Asked,
+    settings: Settings,
+    content: str | None,
+    styles: Sequence[str] = (),
+    wishes: Wishes | None = None,
 ) -> int:
-    """Paint the pictures that `sources` names by role, content and style; the exit code.
+    """Paint the pictures of these names; the exit code.
 
     `wishes` stand in for the recipe's own files. The code is 0, or 130 after Ctrl-C; errors are
     raised once what there is has been saved.
     """
-    files = _files(asked, settings, sources, wishes)
-    read = [*sources.values(), settings.init, settings.encoder]
+    files = _files(asked, settings, _sources(content, styles), wishes)
+    read = [*([content] if content else []), *styles, *settings.files_read]
     files.check(read, iterations=most_iterations(settings))
     from impasto.run import Run
     from impasto.session import paint
 
-    content, style = sources.get("content"), sources.get("style")
     resume = _resumed(asked, files)
+    style = list(styles) or None
     run = Run(content, style, settings, max_pixels=asked.max_pixels, resume=resume)
     with _shown(asked)(run) as show:
         outcome = paint(run, files, show)
     _tell(asked, run, files, outcome)
     return 130 if outcome.interrupted else 0
+
+
+def _sources(content: str | None, styles: Sequence[str]) -> dict[str, str]:
+    """Names by role, to name the result after; several styles as one name."""
+    names = [Path(style.removeprefix("sample:")).absolute() for style in styles]
+    style = "+".join([*(name.stem for name in names[:-1]), *(name.name for name in names[-1:])])
+    return {role: name for role, name in (("content", content), ("style", style)) if name}
 
 
 def _files(

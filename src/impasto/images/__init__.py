@@ -5,7 +5,7 @@
 A Picture holds float32 sRGB in [0, 1], upright, whatever the file held.
 """
 
-from impasto.images.picture import Picture, cover, fit, opaque, resize
+from impasto.images.picture import Picture, cover, cropped, fit, opaque, resize
 from impasto.images.places import Draft, check_place
 from impasto.images.reading import MAX_PIXELS, Source, read, read_record
 from impasto.images.writing import FORMATS, check_writable, write
@@ -19,6 +19,7 @@ __all__ = [
     "check_place",
     "check_writable",
     "cover",
+    "cropped",
     "fit",
     "opaque",
     "read",

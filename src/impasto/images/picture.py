@@ -117,6 +117,11 @@ def _lanczos(planes: Tensor, size: tuple[int, int]) -> Tensor:
 
 def cover(picture: Picture, size: tuple[int, int]) -> Picture:
     """Change to size (w, h), the aspect kept: what does not fit is cut off on both sides alike."""
+    return resize(cropped(picture, size), size)
+
+
+def cropped(picture: Picture, size: tuple[int, int]) -> Picture:
+    """The largest part of the aspect of size (w, h), from the middle."""
     scale = max(size[0] / picture.width, size[1] / picture.height)
     width, height = (
         min(s, max(1, round(t / scale))) for s, t in zip(picture.size, size, strict=True)
@@ -124,9 +129,7 @@ def cover(picture: Picture, size: tuple[int, int]) -> Picture:
     left, top = (picture.width - width) // 2, (picture.height - height) // 2
     window = (slice(top, top + height), slice(left, left + width))
     alpha = None if picture.alpha is None else picture.alpha[window]
-    return resize(
-        replace(picture, pixels=picture.pixels[:, window[0], window[1]], alpha=alpha), size
-    )
+    return replace(picture, pixels=picture.pixels[:, window[0], window[1]], alpha=alpha)
 
 
 def fit(picture: Picture, longest: int) -> Picture:
@@ -148,6 +151,7 @@ def opaque(picture: Picture) -> Picture:
     if picture.alpha is None:
         return picture
     alpha = picture.alpha.to(picture.pixels.device).clamp(0, 1)
+    alpha = torch.where(alpha > INVISIBLE, alpha, 0)  # what `resize` leaves there may be anything
     own = picture.pixels * alpha
     pixels = torch.addcmul(own, 1 - alpha, _filled(own, alpha))
     return replace(picture, pixels=pixels.clamp_(0, 1), alpha=None)

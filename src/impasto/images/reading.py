@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import io
 import logging
 import os
@@ -25,7 +26,16 @@ from impasto.images.deep import deep_channels
 from impasto.images.picture import Picture
 from impasto.text import printable
 
-__all__ = ["MAX_PIXELS", "MAX_RECORD", "READABLE", "Source", "read", "read_record", "shown"]
+__all__ = [
+    "MAX_PIXELS",
+    "MAX_RECORD",
+    "READABLE",
+    "Source",
+    "endings",
+    "read",
+    "read_record",
+    "shown",
+]
 
 Source: TypeAlias = "Picture | str | os.PathLike[str] | Image.Image | np.ndarray | torch.Tensor"
 
@@ -86,6 +96,12 @@ def _from_file(path: str | os.PathLike[str], max_pixels: int) -> Picture:
     with _opened(path) as stream, _pillow(shown(path)):
         image = Image.open(stream, formats=READABLE)
         return _from_pillow(image, max_pixels, stream)
+
+
+@functools.cache
+def endings() -> tuple[str, ...]:
+    """What names of files end in that `read` reads, in lower case."""
+    return tuple(e for e, kind in Image.registered_extensions().items() if kind in READABLE)
 
 
 def shown(path: str | os.PathLike[str]) -> str:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from functools import reduce
+from math import ceil
+from operator import add
 from typing import TypeVar
 
 import torch
@@ -11,9 +14,11 @@ from torch import Tensor
 
 from impasto.losses.statistics import Pull, Shelved, flat
 
-__all__ = ["Features"]
+__all__ = ["Features", "Thinned"]
 
 Made = TypeVar("Made")
+
+_WIDEST = 2**31  # positions of a row
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,11 +78,6 @@ class Features:
         """As many positions without features."""
         return Features(tuple(map(torch.zeros_like, self.rows)), self.weights)
 
-    def thinned(self, step: int) -> Features:
-        """Every so manieth: of a large painting they need not all be kept."""
-        rows = tuple(r[::step].contiguous() for r in self.rows) if step > 1 else self.rows
-        return Features(rows, tuple(w[::step] for w in self.weights))
-
     def compared(self, loss: Callable[[Features], Tensor]) -> tuple[Tensor, Pull]:
         """A scalar loss of these features, and its gradient's way back."""
         values = self.values.detach().requires_grad_()
@@ -97,3 +97,31 @@ class _FeaturesPull:
 
     def add(self, into: Tensor, features: Tensor, weights: Tensor | None, number: int) -> None:
         into.add_(self.gradients[number].T.view(into.shape))
+
+
+class Thinned:
+    """Some of the features of a large picture, evenly spread: those on a lattice of its positions.
+
+    Which these are, and in what order, does not depend on the windows through which it is seen.
+    """
+
+    def __init__(self, positions: int, most: int) -> None:
+        self._step = max(1, ceil((positions / most) ** 0.5))
+        self._found: list[Features] = []
+        self._places: list[Tensor] = []
+
+    def add(self, core: Tensor, weights: Tensor | None, place: tuple[slice, slice]) -> None:
+        """Take from a window's core (1, c, h, w) at that place of all positions."""
+        step = self._step
+        first, left = (-side.start % step for side in place)
+        part = core[..., first::step, left::step]
+        own = None if weights is None else weights[first::step, left::step]
+        self._found.append(Features.of(part.contiguous(), (), own))
+        rows, columns = (torch.arange(s.start + -s.start % step, s.stop, step) for s in place)
+        self._places.append((rows[:, None] * _WIDEST + columns).flatten())
+
+    def features(self) -> Features:
+        """Those taken, row by row of the picture."""
+        found = reduce(add, self._found)
+        order = torch.cat(self._places).argsort().to(found.values.device)
+        return Features((found.values[order],), (torch.cat(found.weights)[order],))

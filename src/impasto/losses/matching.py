@@ -14,7 +14,7 @@ from impasto.losses.features import Features
 __all__ = ["nearest_neighbour", "sliced_wasserstein"]
 
 _DIRECTIONS = 32
-_CANDIDATES = 4096  # of the style's features, evenly spread
+_CANDIDATES = 1024  # of the style's features, evenly spread
 _CHUNK = 4096  # positions that are matched at once
 _SHORT = 1e-6  # of the style's mean squared length: keeps directions of nothing finite
 
@@ -71,7 +71,7 @@ def _interpolated(quantiles: Tensor, at: Tensor) -> Tensor:
 
 
 def nearest_neighbour(canvas: Features, style: Features) -> Tensor:
-    """Σ wᵢ minⱼ (1 - cos(fᵢ - μₛ, sⱼ - μₛ)), μₛ the style's mean, sⱼ at most 4096 of its features.
+    """Σ wᵢ minⱼ (1 - cos(fᵢ - μₛ, sⱼ - μₛ)), μₛ the style's mean, sⱼ at most 1024 of its features.
 
     Source: Kolkin et al. 2022, "Neural Neighbor Style Transfer", who match across layers at once;
     here each layer has neighbours of its own.

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal, TypeVar
 
+import torch
+
 from impasto.errors import SettingsError
 from impasto.losses.features import Features
 from impasto.losses.gaussian import moments, wasserstein
@@ -13,9 +15,10 @@ from impasto.losses.matching import nearest_neighbour, sliced_wasserstein
 from impasto.losses.statistics import Moments
 from impasto.losses.style import GRAMS, StyleLoss
 
-__all__ = ["find_style_loss", "statistic_of", "style_loss", "style_losses"]
+__all__ = ["find_style_loss", "statistic_of", "style_loss", "style_losses", "unit_of"]
 
 _GROUP = "impasto.style_losses"  # entry points of other packages
+_LEAST = 1e-12  # unit
 _OF: dict[str, type[Moments] | type[Features]] = {"moments": Moments, "features": Features}
 
 _registered: dict[str, StyleLoss] = {}
@@ -23,7 +26,9 @@ _registered: dict[str, StyleLoss] = {}
 Loss = TypeVar("Loss", bound=Callable[..., Any])
 
 
-def style_loss(name: str, of: Literal["moments", "features"] = "moments") -> Callable[[Loss], Loss]:
+def style_loss(
+    name: str, of: Literal["moments", "features"] = "moments", unit: float | None = None
+) -> Callable[[Loss], Loss]:
     """Register the decorated function as the style loss `name`, for settings to choose.
 
         @impasto.style_loss("means")
@@ -32,13 +37,14 @@ def style_loss(name: str, of: Literal["moments", "features"] = "moments") -> Cal
 
     It is given the `Moments` of the canvas and of the style image at one layer, or their `Features`
     if it says so, and returns a scalar that autograd can differentiate with respect to the
-    canvas's. A package offers one to every program by an entry point of the group
+    canvas's. Relative weights divide it by its `unit`, by default what it is for a canvas without
+    features. A package offers one to every program by an entry point of the group
     `impasto.style_losses`.
     """
     statistic = _OF[of]
 
     def register(function: Loss) -> Loss:
-        function.statistic = statistic  # type: ignore[attr-defined]
+        function.statistic, function.unit = statistic, unit  # type: ignore[attr-defined]
         _registered[name] = function
         return function
 
@@ -48,7 +54,7 @@ def style_loss(name: str, of: Literal["moments", "features"] = "moments") -> Cal
 style_loss("moments")(moments)
 style_loss("wasserstein")(wasserstein)
 style_loss("sliced-wasserstein", of="features")(sliced_wasserstein)
-style_loss("nearest-neighbour", of="features")(nearest_neighbour)
+style_loss("nearest-neighbour", of="features", unit=1.0)(nearest_neighbour)
 
 
 def style_losses() -> tuple[str, ...]:
@@ -77,6 +83,13 @@ def statistic_of(loss: StyleLoss) -> type[Moments] | type[Features]:
     """What a style loss compares; the moments, unless it was registered otherwise."""
     statistic: type[Moments] | type[Features] = getattr(loss, "statistic", Moments)
     return statistic
+
+
+def unit_of(loss: StyleLoss, style: Moments | Features) -> float:
+    """What relative weights divide a style loss by: its own unit, or that of a blank canvas."""
+    unit: float | None = getattr(loss, "unit", None)
+    with torch.no_grad():
+        return unit or max(float(loss(style.blank(), style)), _LEAST)
 
 
 def _points() -> tuple[EntryPoint, ...]:

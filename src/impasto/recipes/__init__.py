@@ -21,6 +21,9 @@ else:
 __all__ = ["Recipe", "recipe", "recipes"]
 
 
+_OWN = ("standard", "draft", "fine", "print")  # presets; the others are published
+
+
 @dataclass(frozen=True)
 class Recipe:
     """Settings by name, with what a reader wants to know about them."""
@@ -37,7 +40,8 @@ def recipes() -> dict[str, Recipe]:
     """Every recipe there is, by name, our own first."""
     files = [file for file in resources.files(__package__).iterdir() if file.name.endswith(".toml")]
     found = [_parsed(file.name.removesuffix(".toml"), file.read_text("utf-8")) for file in files]
-    return {r.name: r for r in sorted(found, key=lambda r: (r.name != "standard", r.name))}
+    own = {name: place for place, name in enumerate(_OWN)}
+    return {r.name: r for r in sorted(found, key=lambda r: (own.get(r.name, len(own)), r.name))}
 
 
 def recipe(name: str) -> Recipe:
