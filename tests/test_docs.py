@@ -1,7 +1,9 @@
 """The commands and Python in the README and the docs run as they stand, at a small size."""
 
+import importlib.util
 import re
 import shlex
+import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -73,7 +75,7 @@ def save_masks():
     """An upper and a lower half, and a map of both in colours."""
     upper = torch.zeros(3, 40, 48)
     upper[:, :20] = 1
-    for name in ("sky.png", "painting-sky.png", "face.png"):
+    for name in ("sky.png", "painting-sky.png", "face.png", "around.png"):
         Picture(upper).save(name)
     for name in ("land.png", "painting-land.png"):
         Picture(1 - upper).save(name)
@@ -121,3 +123,12 @@ def written(folder):
 def test_links_and_pictures_are_there(page):
     for target in re.findall(r"\]\((?!http)([^)#\s]+)", page.read_text("utf-8")):
         assert (page.parent / target).exists(), f"{page.name} points to {target}"
+
+
+def test_the_gallery_is_what_its_script_paints():
+    """The page's text, that is; `make gallery` paints its pictures."""
+    spec = importlib.util.spec_from_file_location("gallery", ROOT / "scripts/paint_gallery.py")
+    gallery = importlib.util.module_from_spec(spec)
+    sys.modules["gallery"] = gallery  # dataclasses look there
+    spec.loader.exec_module(gallery)
+    assert (ROOT / "docs/gallery.md").read_text("utf-8") == gallery.page()

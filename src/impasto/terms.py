@@ -38,6 +38,8 @@ from impasto.tiles import Tiling, Window
 
 __all__ = ["ContentTerm", "Guide", "StyleTerm", "Term"]
 
+_LEAST = 1e-12  # Σ P²
+
 
 @dataclass(frozen=True)
 class Term:
@@ -86,10 +88,8 @@ class ContentTerm:
             raise SettingsError("the content term has a weight, but there is no content picture")
         self._encoder, self._taps, self._tiling = encoder, taps, tiling
         self._picture = picture if self.weights else None
-        self._scale = CONTENT_SCALES[term.normalisation]
         self._kept = self._measured_targets()
-        self._references: dict[str, float] = {}
-        self._references = self._measured_references() if term.relative else {}
+        self._scales = self._relative_scales() if term.relative else self._fixed_scales(term)
 
     def retiled(self, tiling: Tiling) -> ContentTerm:
         """The same, looked at in other windows."""
@@ -114,17 +114,10 @@ class ContentTerm:
         loss, slopes = torch.zeros(()), dict[str, Tensor]()
         for tap, weight in self.weights.items():
             slopes[tap] = window.core(tap, features[tap]) - target[tap]
-            scale = weight * self._scale_at(tap)
+            scale = weight * self._scales[tap]
             loss = loss + scale * _squares(slopes[tap])
             slopes[tap].mul_(2 * scale)
         return loss, slopes
-
-    def _scale_at(self, tap: str) -> float:
-        """What a tap's Σ(F - P)² is multiplied by, but for the weight."""
-        assert self._picture is not None
-        net = self._encoder.architecture
-        scale = self._scale(net.channels(tap), positions_at(self._picture, net, tap))
-        return scale / self._references.get(tap, 1.0)
 
     def _measured_targets(self) -> dict[Window, dict[str, Tensor]]:
         """The photograph's features in each window, where they are to be kept."""
@@ -137,13 +130,23 @@ class ContentTerm:
         features = self._encoder.features(part, self.weights, ends=window.ends)[1]
         return {tap: core_of(window, tap, features.pop(tap)) for tap in self.weights}
 
-    def _measured_references(self) -> dict[str, float]:
-        """The term at each tap, without its weight, of a picture that has no features."""
+    def _fixed_scales(self, term: Term) -> dict[str, float]:
+        """What a tap's Σ(F - P)² is multiplied by in the term's normalisation."""
+        picture, net = self._picture, self._encoder.architecture
+        if picture is None:
+            return {}
+        scale = CONTENT_SCALES[term.normalisation]
+        return {
+            tap: scale(net.channels(tap), positions_at(picture, net, tap)) for tap in self.weights
+        }
+
+    def _relative_scales(self) -> dict[str, float]:
+        """1 / ΣP²: a picture without features has 1 at each tap, and normalisations cancel."""
         sums = dict.fromkeys(self.weights, 0.0)
         for window in self._windows():
             for tap, features in self.target(window).items():
                 sums[tap] += float(_squares(features))
-        return {tap: max(total, 1e-12) * self._scale_at(tap) for tap, total in sums.items()}
+        return {tap: 1 / max(total, _LEAST) for tap, total in sums.items()}
 
     def _windows(self) -> tuple[Window, ...]:
         if self._picture is None:
