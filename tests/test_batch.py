@@ -38,8 +38,10 @@ from impasto.errors import ImageError, OutputError, SettingsError
 from impasto.images import read
 from impasto.metadata import show_record
 
-SMALL = {"size": 32, "iterations": 1, "precision": "fp32"}
-QUICK = [part for name, value in SMALL.items() for part in (f"--{name}", str(value))]
+SMALL = {"size": 32, "iterations": 1, "precision": "fp32", "style_loss": "gram"}
+QUICK = [
+    part for name, value in SMALL.items() for part in (f"--{name.replace('_', '-')}", str(value))
+]
 SETTINGS = Settings.of("standard", **SMALL)
 DOCS = (Path(__file__).parent.parent / "docs" / "batch.md").read_text("utf-8")
 

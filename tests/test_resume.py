@@ -22,7 +22,13 @@ from impasto.run import Run
 from impasto.session import paint
 from impasto.settings import Settings
 
-SMALL = {"size": 48, "iterations": "6,5", "scales": "0.7,1", "tile": "off"}
+SMALL = {
+    "size": 48,
+    "iterations": "6,5",
+    "scales": "0.7,1",
+    "tile": "off",
+    "style_loss": "gram",
+}
 VARIANTS = {
     "standard": {},
     "fp32": {"precision": "fp32"},
@@ -130,7 +136,7 @@ def command(folder, output, *more):
     arguments = [
         "stylize", str(folder / "photo.png"), str(folder / "painting.png"), "-o", str(output),
         "--size", "64", "--scales", "0.5,0.75,1", "--iterations", "25", "--tile", "off",
-        "--threads", "1", "--quiet", *more,
+        "--style-loss", "gram", "--threads", "1", "--quiet", *more,
     ]  # fmt: skip
     return [sys.executable, "-m", "impasto", *arguments]
 
