@@ -10,7 +10,6 @@ from torch import Tensor
 from impasto.canvas import Pair, bounds
 from impasto.colour import ColourSpace
 from impasto.encoder import Encoder, weights_of
-from impasto.errors import SettingsError
 from impasto.losses import find_style_loss
 from impasto.machine import choose_device, choose_dtype, choose_threads, free_memory
 from impasto.measuring import Measured, measured, mixed
@@ -105,9 +104,7 @@ def objective_for(
             key = (encoder, taps, tiling.tile, loss, name, model.name)
             there = partial(measure, picture, where=model.where)
             styles.append((shelf.measured(key, there), model.share))
-        if s.strength < 1:
-            if pair.content is None:
-                raise SettingsError("strength is below 1, but there is no photograph to start from")
+        if s.strength < 1 and pair.content is not None:
             own = measure(pair.content, where=region.where)
             styles = [(own, 1 - s.strength), *((m, share * s.strength) for m, share in styles)]
         guides += _guides(styles, region.where, blended=s.style_blend == "statistics")

@@ -66,7 +66,7 @@ class Inputs:
         styles = listed(style)
         if content is None and not styles:
             raise SettingsError("there is neither a content nor a style picture; give one")
-        _check_colour(content, styles, settings)
+        _check_pictures(content, styles, settings)
         _check_scales(styles, settings)
         content = samples.found(content)
         with memory_guard("these pictures"):
@@ -96,8 +96,8 @@ class Inputs:
         brought, size = self._content(stage.size), stage.size
         content = opaque(brought).pixels if brought else None
         pictures = [self._style(painting, size) for painting in self.paintings]
-        areas = tuple(self._regions(brought, pictures, size))
         keep = None if self.keep is None else _mask_at(self.keep, size, self.settings.fit)
+        areas = tuple(self._regions(brought, keep, pictures, size))
         styles = [opaque(picture).pixels for picture in pictures]
         photograph = content if keep is not None or self.settings.colour == "keep" else None
         if content is not None:
@@ -190,16 +190,15 @@ class Inputs:
         return _with_longest(picture.size, min(longest, max(picture.size)) if native else longest)
 
     def _regions(
-        self, content: Picture | None, pictures: Sequence[Picture], size: Size
+        self, content: Picture | None, keep: Tensor | None, pictures: Sequence[Picture], size: Size
     ) -> Iterator[Region]:
         """The regions at a canvas's size, of single pictures; what is hidden or kept is in none."""
-        fit = self.settings.fit
-        kept = None if self.keep is None else 1 - _mask_at(self.keep, size, fit)
-        hidden = content.alpha if content else None
+        free, shown = None if keep is None else 1 - keep, content.alpha if content else None
         for region in self.regions:
-            where = None if region.where is None else _mask_at(region.where, size, fit)
+            where = region.where
+            where = None if where is None else _mask_at(where, size, self.settings.fit)
             models = (part for model in region.models for part in self._parts(model, pictures))
-            yield Region(tuple(models), _product(where, kept, hidden))
+            yield Region(tuple(models), _product(where, free, shown))
 
     def _parts(self, model: Model, pictures: Sequence[Picture]) -> Iterator[Model]:
         """A style as its pictures: one, or those of a folder."""
@@ -260,13 +259,18 @@ def _product(*masks: Tensor | None) -> Tensor | None:
     return reduce(torch.mul, there) if there else None
 
 
-def _check_colour(content: object, styles: Sequence[object], settings: Settings) -> None:
+def _check_pictures(content: object, styles: Sequence[object], settings: Settings) -> None:
+    """SettingsError where a setting takes a picture that is absent."""
     if settings.colour != "style" and (content is None or not styles):
         raise SettingsError(
             f"colour is {settings.colour!r}, which takes a photograph and a painting; one is absent"
         )
     if settings.keep and content is None:
         raise SettingsError("keep names a mask, but there is no photograph to keep")
+    if settings.strength < 1 and content is None:
+        raise SettingsError("strength is below 1, but there is no photograph to start from")
+    if (settings.content_mask or settings.style_mask) and not styles:
+        raise SettingsError("a mask says where a style goes, but there is no painting")
 
 
 def _check_scales(styles: Sequence[object], settings: Settings) -> None:

@@ -218,9 +218,7 @@ class Run:
         before = self._steps[-2].loss if resumed and resumed.iterate.iteration else None
         return until(descent, stage.iterations, settings.tolerance, before)
 
-    def _restrained(
-        self, evaluate: Callable[[Tensor], Evaluation], pair: Pair
-    ) -> Callable[[Tensor], Evaluation]:
+    def _restrained(self, evaluate: Evaluate, pair: Pair) -> Evaluate:
         """The objective where the photograph is kept, or luminance alone is painted."""
         if self.settings.colour_method == "luminance":
             evaluate = of_luminance(evaluate, self._space)
@@ -299,7 +297,7 @@ class Run:
         self._last = step
         if self._best is None or step.iteration == 0 or step.loss < self._best.loss:
             self._best = step  # losses of different scales do not compare
-        self._steps.append(replace(step, canvas=None))
+        self._steps.append(step.bare())
 
     def _record(self, step: Step) -> str:
         device, dtype, _ = hardware_for(self.settings)

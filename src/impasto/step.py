@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
@@ -34,6 +34,10 @@ class Step:
     space: ColourSpace
     canvas: Tensor | None
     develop: Develop = clipped
+
+    def bare(self) -> Step:
+        """What is remembered of it: no canvas, nor the photograph that `develop` may hold."""
+        return replace(self, canvas=None, develop=clipped)
 
     def picture(self) -> Picture:
         """The canvas as a picture."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from impasto.images import Picture, fit
 from impasto.report.pace import Pace
@@ -42,7 +42,7 @@ class Story:
 
     def note(self, step: Step) -> None:
         """Remember a step; to be called for each, while it has its canvas."""
-        bare = replace(step, canvas=None)
+        bare = step.bare()
         self.steps.append(bare)
         if not self._pace.due(step):
             return
