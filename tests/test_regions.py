@@ -396,6 +396,7 @@ def test_what_does_not_belong_together_is_one_line(tmp_path):
         (2, {"content_mask": (a, b), "style_mask": (a,)}, "2 content masks and 1 style masks"),
         (2, {"content_mask": (a,)}, "1 content masks for 2 styles"),
         (3, {"content_mask": (a, b)}, "2 content masks for 3 styles"),
+        (2, {"content_mask": (a, b), "style_weights": (2, 1)}, "leave one of the two out"),
         (1, {"style_mask": (a, b)}, "2 style masks for 1 styles"),
         (1, {"content_mask": (a, black)}, "black.png: the mask is black; there is no region"),
         (1, {"style_mask": (black,)}, "black.png: the mask is black"),

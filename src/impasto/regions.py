@@ -151,6 +151,11 @@ def _in_order(
             f"{len(content)} content masks for {len(shares)} styles; expected one style, or one "
             f"for each mask"
         )
+    if len(set(shares)) > 1:
+        raise SettingsError(
+            "style_weights blend styles that are in one place, and masks give each its own; "
+            "leave one of the two out"
+        )
     for number, mask in enumerate(content):
         painting = number if len(shares) > 1 else 0
         part = style[number] if style else None
