@@ -128,7 +128,7 @@ def test_the_settings_tile_is_respected():
         planned((2000, 1500), off.peak // 2, tile="off")
     number = planned((2000, 1500), PLENTY, tile=700)
     assert number.tiling.tile == 700
-    assert number.windows == len(windows((1500, 2000), VGG19, (*STYLE, "relu4_2"), 700))
+    assert number.windows == len(windows((1500, 2000), VGG19, (*STYLE, "relu5_2"), 700))
     with pytest.raises(SettingsError, match="tile is 90 px"):
         planned((2000, 1500), PLENTY, tile=90)
 
@@ -230,6 +230,17 @@ def test_a_tape_is_as_large_as_predicted(pooling, dtype):
         note(part)
     network = Network(weights.architecture, ("relu4_2",), taps[:3], pooling, dtype, False)
     assert Cut.of(network, (76, 97), None).look.tape == sum(seen.values())
+
+
+@pytest.mark.parametrize(("size", "tile"), [((400, 300), 250), ((700, 500), 400), ((90, 500), 300)])
+def test_tapes_of_all_windows_are_those_of_each(size, tile):
+    network = Network(VGG19, ("relu4_2",), (*STYLE, "relu5_2"), "max", torch.bfloat16)
+    cut = Cut.of(network, size, tile)
+    each = [replace(cut, rows=(r,), columns=(c,)).look.tape for r in cut.rows for c in cut.columns]
+    assert len(each) == cut.count > 1
+    assert cut.tapes(cut.count) == pytest.approx(sum(each), rel=0.05)
+    assert cut.tapes(1) == cut.look.tape
+    assert cut.tapes(2) >= sum(sorted(each)[-2:])
 
 
 @pytest.mark.parametrize("tile", [None, 300, least_tile(VGG19, STYLE)])

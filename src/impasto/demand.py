@@ -88,11 +88,11 @@ class Demand:
     def _looking(self, cut: Cut, tiling: Tiling) -> int:
         """What an evaluation takes for its windows: looks, their tapes, content's features anew."""
         look, content, style = cut.look, self.network.content, self.network.style
-        others = min(tiling.tapes, cut.count) - 1 if style else 0
-        most = max(look.forward, look.backward) + others * look.tape
+        tapes = cut.tapes(min(tiling.tapes, cut.count)) if style else look.tape
+        most = max(look.forward, look.backward) + tapes - look.tape
         if tiling.keep_content or not content:
             return most
-        anew = cut.target.forward + (others + 1) * look.tape
+        anew = cut.target.forward + tapes
         return max(most + sum(look.cores[tap] for tap in content), anew)
 
     @cached_property

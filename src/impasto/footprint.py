@@ -199,6 +199,15 @@ class Cut:
         positions = {tap: self._cores(tap, sum) for tap in self.network.content}
         return sum(self._bytes(tap, count) for tap, count in positions.items())
 
+    def tapes(self, kept: int) -> int:
+        """Bytes of as many windows' tapes, at most: those at the edges of the picture are smaller.
+
+        A tape is taken to have the part of the largest that its window has of the largest's pixels.
+        """
+        heights, widths = ([at["image"] for at in axis] for axis in self._extents)
+        everything = sum(heights) * sum(widths) / (max(heights) * max(widths))
+        return int(min(kept, everything) * self.look.tape)
+
     def forward(self, last: int | None = None) -> int:
         """Multiply-adds of one look at all windows, or only at the `last` few of them."""
         return self._multiplied(self.network.path, last)
