@@ -110,5 +110,5 @@ def test_what_cannot_be():
         inputs(None, None)
     with pytest.raises(ImageTooLarge, match="200x100 px are 20000 pixels, and the limit is 9999"):
         Inputs.of(photo, photo, Settings.of(size="200x100"), 9_999)
-    with pytest.raises(ImageTooSmall, match="8x7 px at the smallest scale, but relu5_1 needs"):
+    with pytest.raises(ImageTooSmall, match="8x7 px at the smallest scale, but relu5_2 needs"):
         Inputs.of(photo, photo, Settings.of(size=64, scales="0.125,1"), MANY)
