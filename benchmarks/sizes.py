@@ -25,6 +25,7 @@ from impasto.canvas import Pair
 from impasto.colour import colour_space
 from impasto.machine import free_memory
 from impasto.plan import Plan, plan
+from impasto.regions import Model, Region
 from measuring import apart, heading, say, table
 from memory import MB, resident
 from scene import area
@@ -89,8 +90,9 @@ def differentiate(settings: impasto.Settings, size: Size, pipe: Connection) -> N
     """
     settings = settings.replaced(optimiser="adam", init="content", style_scale=1.0)
     found, encoder = planned(settings, size, size, 0), encoder_for(settings)
-    space, pair = colour_space(settings.space), Pair(size, *(noise(size, n) for n in (1, 2)))
-    objective = objective_for(encoder, pair, settings, space, Shelf(), "", found.tiling)
+    space, everywhere = colour_space(settings.space), Region((Model(0, 1.0),))
+    pair = Pair(size, noise(size, 1), (noise(size, 2),), (everywhere,))
+    objective = objective_for(encoder, pair, settings, space, Shelf(), ["style"], found.tiling)
     del pair
     canvas = space.from_srgb(noise(size, 3))
     started = time.perf_counter()
