@@ -5,6 +5,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from math import ceil, inf
+from pathlib import Path
 
 import pytest
 import torch
@@ -293,3 +294,11 @@ def test_what_is_predicted_is_what_the_kernel_measures(choices):
         [sys.executable, "-c", PAINT, *choices], capture_output=True, text=True, check=True
     )
     assert 0.75 < float(done.stdout) < 1.25
+
+
+@pytest.mark.slow
+def test_the_benchmark_of_one_gradient_runs():
+    script = Path(__file__).parent.parent / "benchmarks" / "sizes.py"
+    command = [sys.executable, str(script), "--gradient", "64x48"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "| 64x48 " in done.stdout
