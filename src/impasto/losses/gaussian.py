@@ -42,36 +42,46 @@ def wasserstein(canvas: Moments, style: Moments) -> Tensor:
     mean variance, so that features of any scale do; with those of normalised networks it is about
     the same. In float64: two eigendecompositions, one of them once, and an exact gradient.
     """
-    channels = len(style.total)
-    root, least = style.once(_root)
-    covariance = canvas.covariance.double() + least * torch.eye(channels).to(root)
-    crossed: Tensor = _TraceOfRoot.apply(root @ covariance @ root)  # type: ignore[no-untyped-call]
-    spread = covariance.trace() + root.square().sum() - 2 * crossed
-    apart = (canvas.mean.double() - style.mean.double()).square().sum()
+    channels, accurate = len(style.total), style.total.dtype
+    factor, shares, least = style.once(_factor)
+    covariance = canvas.covariance.to(accurate)
+    crossed: Tensor = _TraceOfRoot.apply(covariance, factor, least * shares)  # type: ignore[no-untyped-call]
+    spread = covariance.trace() + channels * least + shares.sum() - 2 * crossed
+    apart = (canvas.mean - style.mean).square().sum()
     return (apart + spread) / channels
 
 
-def _root(style: Moments) -> tuple[Tensor, Tensor]:
-    """The root of a style's covariance + ε·I in float64, and ε."""
+def _factor(style: Moments) -> tuple[Tensor, Tensor, Tensor]:
+    """F with FFᵀ = Σₛ + ε·I, in the features' accuracy, the diagonal of FᵀF, and ε."""
     covariance = style.covariance.double()
     least = _LEAST_VARIANCE * covariance.diagonal().mean().clamp_min(_LEAST_VARIANCE)
     values, vectors = torch.linalg.eigh(covariance)
-    return (vectors * (values.clamp_min(0) + least).sqrt()) @ vectors.T, least
+    shares = values.clamp_min(0) + least
+    return (vectors * shares.sqrt()).to(style.total.dtype), shares, least
 
 
 class _TraceOfRoot(torch.autograd.Function):
-    """tr(M½) of a symmetric matrix, whose gradient is ½ M^-½; eigenvalues of no size count as 0."""
+    """tr((FᵀΣF + diag d)½), whose gradient is ½ F(FᵀΣF + diag d)^-½Fᵀ.
+
+    With FFᵀ = Σₛ that is tr((Σₛ½ Σ Σₛ½)½), for both have the eigenvalues of ΣΣₛ. Eigenvalues of no
+    size count as 0. Columns of F are as small as what they stand for, and so are the errors of the
+    products with it: float32 is enough for them, where eigenvalues, which differ by up to 10¹²,
+    take float64.
+    """
 
     @staticmethod
-    def forward(ctx: Any, matrix: Tensor) -> Tensor:  # noqa: ANN401 (torch's own context)
+    def forward(ctx: Any, covariance: Tensor, factor: Tensor, diagonal: Tensor) -> Tensor:  # noqa: ANN401 (torch's own context)
+        matrix = (factor.T @ (covariance @ factor)).double()
+        matrix.diagonal().add_(diagonal)
         values, vectors = torch.linalg.eigh(matrix)
         kept = values > _ROUNDING * values[-1:].clamp_min(torch.finfo(matrix.dtype).tiny)
         roots = torch.where(kept, values, 0).sqrt()
-        ctx.save_for_backward(torch.where(kept, 0.5 / roots, 0), vectors)
+        slopes = torch.where(kept, 0.5 / roots, 0)
+        half = (vectors * slopes.sqrt()).to(factor.dtype)
+        ctx.save_for_backward(factor @ half)
         return roots.sum()
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # noqa: ANN401
-        slopes, vectors = ctx.saved_tensors
-        pulled: Tensor = gradient * (vectors * slopes) @ vectors.T
-        return pulled
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # noqa: ANN401
+        (half,) = ctx.saved_tensors
+        return gradient.to(half.dtype) * (half @ half.T), None, None

@@ -22,7 +22,7 @@ Made = TypeVar("Made")
 
 _CHUNKS = 8  # a bfloat16 product rounds its result; summing a few in float32 averages that out
 _RUN = 64  # and a sum rounds its own
-_EXACT_RUN = 8192  # positions that float32 may add up before float64 does
+_EXACT_RUN = 2**16  # positions that float32 may add up before float64 does
 
 
 class Shelved:
@@ -188,12 +188,16 @@ def _outer(columns: Tensor) -> Tensor:
 
 
 def _exact_outer(columns: Tensor) -> Tensor:
-    """Σ f fᵀ of columns (c, n) in float64, of products in float32 or better."""
-    accurate = torch.promote_types(columns.dtype, torch.float32)
+    """Σ f fᵀ of columns (c, n) in float64, to float32's precision or better."""
     outer = torch.zeros(len(columns), len(columns), dtype=torch.float64, device=columns.device)
     for run in torch.split(columns.T, _EXACT_RUN):
-        rows = run.to(accurate)
-        outer += rows.T @ rows
+        if run.dtype == torch.bfloat16 and run.device.type == "cpu":
+            rounded = run.T @ run
+            outer += rounded
+            outer += torch.addmm(-rounded, run.T, run)  # what rounding took away
+        else:
+            rows = run.to(torch.promote_types(run.dtype, torch.float32))
+            outer += rows.T @ rows
     return outer
 
 
