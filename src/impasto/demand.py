@@ -188,7 +188,7 @@ class Demand:
         changed = bool(s.precondition) and s.clip == "none"
         trials, bounded = _TRIALS[s.line_search], s.clip != "none"
         apart = trials > 1 or bounded or s.learning_rate != 1
-        weights = 1 / 3 if changed else 0  # two of half a plane for P
+        weights = 2 / 3 if changed else 0  # two planes for P
         outer = 2 if s.evaluations else 0
         kept = 1 + averages + outer + weights
         evaluating = kept + 2 + apart + (trials > 1) + bounded / 4 + 3 * trials

@@ -171,7 +171,7 @@ class Compact:
         if not self._rows.order:
             return gradient.neg()
         coefficients = self._coefficients(self._multiply(gradient))
-        return self._combined(coefficients).sub_(gradient * self._gamma)
+        return self._combined(coefficients).addcmul_(gradient, self._gamma, value=-1)
 
     def forget(self) -> None:
         """See `History`."""
@@ -208,7 +208,7 @@ class Compact:
         """[s₀ᵀg, y₀ᵀg, s₁ᵀg, …]; with the same reading, the new pairs' own products."""
         new = list(dict.fromkeys(self._new))
         vectors = [self._chunked(gradient), *(v for row in new for v in self._pair(row).unbind(1))]
-        columns = torch.stack(vectors, 2)
+        columns = torch.stack(vectors, 1).transpose(1, 2)
         products = torch.cat([torch.bmm(block, columns).double().sum(0) for block in self._blocks])
         products = products[: len(self._products)]
         places = [place for row in new for place in (2 * row, 2 * row + 1)]
@@ -236,7 +236,8 @@ class Compact:
         both = torch.stack([rounded, (coefficients - rounded).to(self._type)])
         total = self._like.new_zeros(self._blocks[0].shape[::2])
         for block, weights in zip(self._blocks, torch.split(both, 2 * self._block, 1), strict=True):
-            total += torch.bmm(weights.expand(len(block), -1, -1), block).sum(1, dtype=total.dtype)
+            parts = torch.bmm(weights.expand(len(block), -1, -1), block)
+            total.add_(parts[:, 0]).add_(parts[:, 1])
         return total.flatten()[: self._entries]
 
     def _pair(self, row: int) -> Tensor:
