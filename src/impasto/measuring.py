@@ -60,7 +60,7 @@ def measured(
         for window, tap, core in _cores(encoder, picture, taps, tile):
             thinned[tap].add(core, part_of(masks[tap], window, tap), window.place(tap))
         return {tap: found.features() for tap, found in thinned.items()}
-    wanted = {*STATISTICS, *(_read(loss) if loss else ())}
+    wanted = {*STATISTICS, *(statistics_read(loss) if loss else ())}
     moments: dict[str, Moments] = {}
     for window, tap, core in _cores(encoder, picture, taps, tile):
         accumulate(moments, tap, Moments.of(core, wanted, part_of(masks[tap], window, tap)))
@@ -136,9 +136,3 @@ def _cores(
         features = encoder.features(window.of(picture), taps, ends=window.ends)[1]
         for tap in taps:
             yield window, tap, core_of(window, tap, features.pop(tap))
-
-
-def _read(loss: StyleLoss) -> set[str]:
-    """What a loss of moments looks at, whatever they are."""
-    rows = torch.eye(3, dtype=torch.float64)
-    return statistics_read(loss, Moments(rows.sum(0), rows, 3))

@@ -21,6 +21,7 @@ from impasto.losses import (
     Moments,
     Pull,
     StyleLoss,
+    statistic_of,
     statistics_read,
     unit_of,
 )
@@ -178,6 +179,7 @@ class StyleTerm:
         loss: StyleLoss,
     ) -> None:
         self.weights, self._loss = term.taps(), loss
+        self._read = statistics_read(loss) if statistic_of(loss) is Moments else frozenset[str]()
         if self.weights and not guides:
             raise SettingsError("the style term has a weight, but there is no style picture")
         self._targets: dict[str, tuple[_Target, ...]] = {}
@@ -196,8 +198,7 @@ class StyleTerm:
         weight = self.weights[tap] * guide.share
         if term.relative:
             weight /= unit_of(self._loss, style)
-        read = statistics_read(self._loss, style) if isinstance(style, Moments) else set[str]()
-        return _Target(weight, style, where, frozenset(read))
+        return _Target(weight, style, where, self._read)
 
     def measure(
         self,

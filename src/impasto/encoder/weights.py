@@ -8,7 +8,7 @@ minus the mean colour of ImageNet.
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -57,11 +57,16 @@ class Weights:
                     f"{self.architecture.name}: {name} has weight {tuple(weight.shape)} and bias "
                     f"{tuple(bias.shape)}; expected {(outward, inward, 3, 3)} and {(outward,)}"
                 )
-            if not (weight.isfinite().all() and bias.isfinite().all()):
+            if not (_finite(weight) and _finite(bias)):
                 raise WeightsError(
                     f"{self.architecture.name}: {name} holds infinities or values that are no "
                     f"numbers; take another copy of the weights"
                 )
+
+
+def _finite(values: Tensor) -> bool:
+    """Whether all are numbers, by the least and the greatest: several times faster than each."""
+    return bool(torch.stack(torch.aminmax(values)).isfinite().all())
 
 
 @functools.cache
@@ -71,7 +76,7 @@ def bundled(name: str) -> Weights:
     Raises SettingsError for an unknown name, WeightsError for a file that is not the one packed.
     """
     path = bundled_file(name)
-    return replace(read_codebook(path, architecture(name), BUNDLED[name]), name=name)
+    return read_codebook(path, architecture(name), BUNDLED[name], name)
 
 
 def bundled_file(name: str) -> Path:
@@ -81,15 +86,15 @@ def bundled_file(name: str) -> Path:
     return Path(str(resources.files(__package__))) / "data" / f"{name}.safetensors"
 
 
-def read_codebook(path: Path, net: Architecture, sha256: str) -> Weights:
-    """Weights of `net` from a codebook file whose checksum must be `sha256`."""
+def read_codebook(path: Path, net: Architecture, sha256: str, name: str | None = None) -> Weights:
+    """Weights of `net` from a codebook file whose checksum must be `sha256`, by a `name`."""
     _check(path, sha256)
     try:
         with safe_open(path, framework="pt") as arrays:
             layers = {name: _decoded(arrays, name) for name in net.convolutions}
     except (SafetensorError, KeyError, IndexError) as error:
         raise WeightsError(f"{path}: not the codebook of {net.name} ({error})") from error
-    return Weights(net, layers, sha256=sha256)
+    return Weights(net, layers, sha256=sha256, name=name)
 
 
 def _check(path: Path, expected: str) -> None:

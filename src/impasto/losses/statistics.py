@@ -154,15 +154,18 @@ class _MomentsPull:
             into.addcmul_(added, weights.to(into.dtype))
 
 
-def statistics_read(loss: Callable[[Moments, Moments], Tensor], moments: Moments) -> set[str]:
+def statistics_read(loss: Callable[[Moments, Moments], Tensor]) -> frozenset[str]:
     """Names of the statistics that a style loss looks at: the others need not be measured.
 
-    Who reads a covariance takes the difference of two large numbers, and wants each "exact".
+    It is tried on three channels. Who reads a covariance takes the difference of two large numbers,
+    and wants each "exact".
     """
+    rows = torch.eye(3, dtype=torch.float64)
+    moments = Moments(rows.sum(0), rows, 3)
     with torch.enable_grad():
         leaf = moments.leaf()
-        read = set(leaf.gradients(loss(leaf, moments)))
-    return read | ({"exact"} if "covariance" in vars(leaf) else set())
+        read = leaf.gradients(loss(leaf, moments))
+    return frozenset(read) | ({"exact"} if "covariance" in vars(leaf) else set())
 
 
 def flat(features: Tensor) -> Tensor:
