@@ -1,9 +1,10 @@
 """What an iteration costs: against its bare convolutions, and against the peer.
 
     python benchmarks/iteration.py [CONTENT STYLE] [--sizes 512x384 1024x768] [--fill 100]
+    python benchmarks/iteration.py --recipe standard --precisions auto --fill 10
 
-1. One loss with its gradient (recipe neural-style) against the 13 forward and 13 backward
-   convolutions that it cannot do without, alone, in the same arithmetic and layout.
+1. One loss with its gradient (recipe neural-style unless told) against the 13 forward and 13
+   backward convolutions that it cannot do without, alone, in the same arithmetic and layout.
 2. One whole iteration of L-BFGS, once `--fill` iterations have filled the history, against the
    peer's, with the optimiser's own share of it.
 """
@@ -26,8 +27,6 @@ from impasto.memory import tuned_memory
 from measuring import SPREAD, Spread, alternated, compared, heading, say, seconds, table
 from peer import PEER, Peer, peer
 from scene import Scene, add_pictures, area, objective
-
-RECIPE = "neural-style"
 
 
 def bare_convolutions(
@@ -74,12 +73,12 @@ def _noise(
 
 
 def gradient_rows(
-    scene: Scene, precisions: Sequence[str], repeats: int, threads: int
+    scene: Scene, recipe: str, precisions: Sequence[str], repeats: int, threads: int
 ) -> list[list[str]]:
     """Table rows: loss and gradient over its bare convolutions."""
     rows = []
     for precision in precisions:
-        settings = Settings.of(RECIPE, precision=precision, threads=threads)
+        settings = Settings.of(recipe, precision=precision, threads=threads)
         dtype = choose_dtype(precision, torch.device("cpu")).value
         canvas, evaluate = scene.canvas(settings), objective(scene, settings, dtype)
         subjects = {
@@ -158,16 +157,17 @@ class Plan:
 
 
 def iteration_rows(
-    scene: Scene, precisions: Sequence[str], plan: Plan, threads: int
+    scene: Scene, recipe: str, precisions: Sequence[str], plan: Plan, threads: int
 ) -> tuple[str, list[list[str]]]:
     """What the peer is, and table rows: an iteration over the peer's, the optimiser's share."""
-    common = {"size": scene.size, "init": "content", "iterations": plan.iterations}
+    painted = {"size": scene.size, "init": "content", "iterations": plan.iterations}
+    common = {**painted, "scales": (1.0,), "threads": threads}
     with ExitStack() as stack:
         rival = stack.enter_context(peer(scene, threads))
         clock = stack.enter_context(objective_clock())
         ours = {
             f"impasto {_arithmetic(p)}": Painting(
-                scene, Settings.of(RECIPE, **common, precision=p, threads=threads), clock
+                scene, Settings.of(recipe, **common, precision=p), clock
             )
             for p in precisions
         }
@@ -209,8 +209,12 @@ def _area(size: tuple[int, int]) -> str:
 def report_gradient(scenes: Sequence[Scene], o: argparse.Namespace) -> None:
     """Print the first table: ten times as many repeats, for a gradient is soon had."""
     note = "seconds a call; ratios are to the bare convolutions, lower is better"
-    rows = [r for s in scenes for r in gradient_rows(s, o.precisions, 10 * o.repeats, o.threads)]
-    print(heading("Loss and gradient over bare convolutions", note, threads=o.threads))
+    repeats, rows = 10 * o.repeats, list[list[str]]()
+    for scene in scenes:
+        rows += gradient_rows(scene, o.recipe, o.precisions, repeats, o.threads)
+    print(
+        heading(f"Loss and gradient of {o.recipe} over bare convolutions", note, threads=o.threads)
+    )
     print(table(["", *SPREAD], rows), flush=True)
 
 
@@ -218,11 +222,11 @@ def report_iteration(scenes: Sequence[Scene], o: argparse.Namespace) -> None:
     """Print the second table."""
     plan, rows = Plan(o.fill, o.block, o.repeats), []
     for scene in scenes:
-        rival, some = iteration_rows(scene, o.precisions, plan, o.threads)
+        rival, some = iteration_rows(scene, o.recipe, o.precisions, plan, o.threads)
         rows += some
     unit = f"seconds an iteration, after the first {o.fill}, by blocks of {o.block}"
     note = f"{unit}; ratios are to the peer, lower is better"
-    print(heading("One iteration of L-BFGS", rival, note, threads=o.threads))
+    print(heading(f"One iteration of L-BFGS, {o.recipe}", rival, note, threads=o.threads))
     print(table(["", *SPREAD, "optimiser's share"], rows))
 
 
@@ -232,6 +236,7 @@ def main() -> None:
     add_pictures(parser)
     parser.add_argument("--sizes", nargs="+", type=area, default=[(512, 384), (1024, 768)])
     parser.add_argument("--precisions", nargs="+", default=["auto", "fast32", "fp32"])
+    parser.add_argument("--recipe", default="neural-style")
     parser.add_argument("--repeats", type=int, default=5, help="blocks; gradients: ten times that")
     parser.add_argument("--block", type=int, default=2, help="iterations in a block")
     parser.add_argument("--fill", type=int, default=100, help="iterations before the first block")

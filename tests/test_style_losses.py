@@ -119,6 +119,17 @@ def test_float32_is_enough_for_the_products_of_wasserstein():
     assert (slope - gradient).norm() < 2e-2 * gradient.norm()
 
 
+def test_wasserstein_where_there_is_no_float64(monkeypatch):
+    """As on MPS: sums in float32, eigenvalues on the CPU."""
+    f, a = features(1).float(), features(2).float()
+    value, gradient = compared("wasserstein", f, a)
+    monkeypatch.setattr("impasto.losses.statistics._has_float64", lambda device: False)
+    assert of("wasserstein", f).outer.dtype == torch.float32
+    rough, slope = compared("wasserstein", f, a)
+    torch.testing.assert_close(rough, value, rtol=1e-4, atol=0)
+    torch.testing.assert_close(slope, gradient, rtol=1e-3, atol=1e-6)
+
+
 def test_one_channel_sliced_is_the_distance_of_sorted_values():
     f, a = features(1, channels=1), features(2, channels=1)
     expected = (f.flatten().sort().values - a.flatten().sort().values).square().mean()

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from impasto.losses.statistics import Moments
+from impasto.losses.statistics import Moments, in_float64
 
 __all__ = ["moments", "wasserstein"]
 
@@ -40,48 +40,45 @@ def wasserstein(canvas: Moments, style: Moments) -> Tensor:
     That is W₂² between two normal distributions (Dowson & Landau 1982), per channel, as a style
     loss Crowson's (style-transfer-pytorch), where ε is 1e-4. Here ε is that part of the style's
     mean variance, so that features of any scale do; with those of normalised networks it is about
-    the same. In float64: two eigendecompositions, one of them once, and an exact gradient.
+    the same. Two eigendecompositions in float64, one of them once, and an exact gradient.
     """
-    channels, accurate = len(style.total), style.total.dtype
     factor, shares, least = style.once(_factor)
-    covariance = canvas.covariance.to(accurate)
+    covariance = canvas.covariance.to(factor.dtype)
     crossed: Tensor = _TraceOfRoot.apply(covariance, factor, least * shares)  # type: ignore[no-untyped-call]
-    spread = covariance.trace() + channels * least + shares.sum() - 2 * crossed
+    spread = covariance.trace() + len(shares) * least + shares.sum() - 2 * crossed
     apart = (canvas.mean - style.mean).square().sum()
-    return (apart + spread) / channels
+    return (apart + spread) / len(shares)
 
 
 def _factor(style: Moments) -> tuple[Tensor, Tensor, Tensor]:
-    """F with FFᵀ = Σₛ + ε·I, in the features' accuracy, the diagonal of FᵀF, and ε."""
-    covariance = style.covariance.double()
+    """F with FFᵀ = Σₛ + ε·I, the diagonal of FᵀF, and ε, as accurate as features are."""
+    covariance = in_float64(style.covariance)
     least = _LEAST_VARIANCE * covariance.diagonal().mean().clamp_min(_LEAST_VARIANCE)
     values, vectors = torch.linalg.eigh(covariance)
     shares = values.clamp_min(0) + least
-    return (vectors * shares.sqrt()).to(style.total.dtype), shares, least
+    return (vectors * shares.sqrt()).to(style.total), shares.to(style.total), least.to(style.total)
 
 
 class _TraceOfRoot(torch.autograd.Function):
-    """tr((FᵀΣF + diag d)½), whose gradient is ½ F(FᵀΣF + diag d)^-½Fᵀ.
+    """tr(M½) with M = FᵀΣF + diag d, whose gradient is ½ F M^-½ Fᵀ.
 
-    With FFᵀ = Σₛ that is tr((Σₛ½ Σ Σₛ½)½), for both have the eigenvalues of ΣΣₛ. Eigenvalues of no
-    size count as 0. Columns of F are as small as what they stand for, and so are the errors of the
-    products with it: float32 is enough for them, where eigenvalues, which differ by up to 10¹²,
-    take float64.
+    With FFᵀ = Σₛ and d = εFᵀF it is tr((Σₛ½ (Σ + ε·I) Σₛ½)½), for both matrices have the
+    eigenvalues of (Σ + ε·I)Σₛ. Those of no size count as 0. Columns of F are as small as what they
+    stand for, and so are the errors of products with them: float32 is enough for these, where
+    eigenvalues, which differ by up to 10¹², take float64.
     """
 
     @staticmethod
     def forward(ctx: Any, covariance: Tensor, factor: Tensor, diagonal: Tensor) -> Tensor:  # noqa: ANN401 (torch's own context)
-        matrix = (factor.T @ (covariance @ factor)).double()
-        matrix.diagonal().add_(diagonal)
+        matrix = in_float64(factor.T @ (covariance @ factor) + diagonal.diag())
         values, vectors = torch.linalg.eigh(matrix)
         kept = values > _ROUNDING * values[-1:].clamp_min(torch.finfo(matrix.dtype).tiny)
         roots = torch.where(kept, values, 0).sqrt()
         slopes = torch.where(kept, 0.5 / roots, 0)
-        half = (vectors * slopes.sqrt()).to(factor.dtype)
-        ctx.save_for_backward(factor @ half)
-        return roots.sum()
+        ctx.save_for_backward(factor @ (vectors * slopes.sqrt()).to(factor))
+        return roots.sum().to(factor)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # noqa: ANN401
         (half,) = ctx.saved_tensors
-        return gradient.to(half.dtype) * (half @ half.T), None, None
+        return gradient * (half @ half.T), None, None

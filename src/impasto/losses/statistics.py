@@ -13,7 +13,7 @@ from typing import Protocol, TypeVar, cast
 import torch
 from torch import Tensor
 
-__all__ = ["STATISTICS", "Moments", "Pull", "Shelved", "flat", "statistics_read"]
+__all__ = ["STATISTICS", "Moments", "Pull", "Shelved", "flat", "in_float64", "statistics_read"]
 
 STATISTICS = ("total", "outer")
 
@@ -70,8 +70,8 @@ class Moments:
     ) -> Moments:
         """Moments over all positions of features (1, c, h, w), with `weights` (h, w) if any.
 
-        What is not `wanted` is NaN. "exact" among it is float64's outer product, for whoever takes
-        a small difference of it.
+        What is not `wanted` is NaN. "exact" among it is an outer product in float64 (float32 on
+        MPS, which has no other), for whoever takes a small difference of it.
         """
         columns = flat(features)
         channels, count = columns.shape
@@ -173,6 +173,15 @@ def flat(features: Tensor) -> Tensor:
     return features[0].flatten(1)
 
 
+def in_float64(x: Tensor) -> Tensor:
+    """The same in float64, on the CPU if its own device has none."""
+    return (x if _has_float64(x.device) else x.cpu()).double()
+
+
+def _has_float64(device: torch.device) -> bool:
+    return device.type != "mps"
+
+
 def _total(columns: Tensor) -> Tensor:
     """Σ f of columns (c, n)."""
     if columns.dtype != torch.bfloat16:
@@ -191,8 +200,9 @@ def _outer(columns: Tensor) -> Tensor:
 
 
 def _exact_outer(columns: Tensor) -> Tensor:
-    """Σ f fᵀ of columns (c, n) in float64, to float32's precision or better."""
-    outer = torch.zeros(len(columns), len(columns), dtype=torch.float64, device=columns.device)
+    """Σ f fᵀ of columns (c, n), to float32's precision or better; in float64 where there is one."""
+    dtype = torch.float64 if _has_float64(columns.device) else torch.float32
+    outer = torch.zeros(len(columns), len(columns), dtype=dtype, device=columns.device)
     for run in torch.split(columns.T, _EXACT_RUN):
         if run.dtype == torch.bfloat16 and run.device.type == "cpu":
             rounded = run.T @ run

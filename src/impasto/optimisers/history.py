@@ -161,9 +161,7 @@ class Compact:
         row = self._rows.take()
         self._new.append(row)
         for place, vector in zip(self._pair(row).unbind(1), (step, change), strict=True):
-            whole = self._entries // _CHUNK
-            place[:whole] = vector[: whole * _CHUNK].view(-1, _CHUNK)
-            place[whole:, : self._entries % _CHUNK] = vector[whole * _CHUNK :]
+            self._lay(place, vector)
         self._gamma = curvature / change.dot(change)
 
     def direction(self, gradient: Tensor) -> Tensor:
@@ -207,9 +205,12 @@ class Compact:
     def _multiply(self, gradient: Tensor) -> Tensor:
         """[s₀ᵀg, y₀ᵀg, s₁ᵀg, …]; with the same reading, the new pairs' own products."""
         new = list(dict.fromkeys(self._new))
-        vectors = [self._chunked(gradient), *(v for row in new for v in self._pair(row).unbind(1))]
-        columns = torch.stack(vectors, 1).transpose(1, 2)
-        products = torch.cat([torch.bmm(block, columns).double().sum(0) for block in self._blocks])
+        columns = self._places(1 + 2 * len(new))
+        self._lay(columns[:, 0], gradient)
+        for index, row in enumerate(new):
+            columns[:, 1 + 2 * index : 3 + 2 * index] = self._pair(row)
+        taken = columns.transpose(1, 2)
+        products = torch.cat([torch.bmm(block, taken).double().sum(0) for block in self._blocks])
         products = products[: len(self._products)]
         places = [place for row in new for place in (2 * row, 2 * row + 1)]
         for place, column in zip(places, products[:, 1:].unbind(1), strict=True):
@@ -244,15 +245,19 @@ class Compact:
         """Where a row's s and y lie, (chunks, 2, chunk)."""
         block, place = divmod(row, self._block)
         if block == len(self._blocks):
-            chunks = -(-self._entries // _CHUNK)
-            shape = (chunks, 2 * self._block, _CHUNK)
-            self._blocks.append(self._like.new_zeros(shape, dtype=self._type))
+            self._blocks.append(self._places(2 * self._block))
         return self._blocks[block][:, 2 * place : 2 * place + 2]
 
-    def _chunked(self, vector: Tensor) -> Tensor:
-        """(n,) -> (chunks, chunk) as it is stored, zeros at the end."""
-        padding = (0, -len(vector) % _CHUNK)
-        return torch.nn.functional.pad(vector.to(self._type), padding).view(-1, _CHUNK)
+    def _places(self, count: int) -> Tensor:
+        """Room for so many vectors of n entries: (chunks, count, chunk), zeros."""
+        shape = (-(-self._entries // _CHUNK), count, _CHUNK)
+        return self._like.new_zeros(shape, dtype=self._type)
+
+    def _lay(self, place: Tensor, vector: Tensor) -> None:
+        """Write n entries to a place, (chunks, chunk); what follows them stays 0."""
+        whole = self._entries // _CHUNK
+        place[:whole] = vector[: whole * _CHUNK].view(-1, _CHUNK)
+        place[whole:, : self._entries % _CHUNK] = vector[whole * _CHUNK :]
 
 
 def _integers(values: list[int]) -> Tensor:

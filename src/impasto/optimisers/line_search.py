@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from math import sqrt
 
 import torch
@@ -23,7 +24,7 @@ _LEAST_MOVE = 1e-9  # a bracket that moves no entry by more than this is a point
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """The function at distance t along a ray: point, step to it, value φ(t), slope φ'(t).
+    """The function at distance t along a ray's direction: the step to there, the point.
 
     The step is t·d where nothing was projected, not the difference of points: in float32 a
     picture's first step vanishes in the rounding of that.
@@ -33,8 +34,17 @@ class Trial:
     step: Tensor
     x: Tensor
     at: Valued
-    loss: float
-    slope: float
+    direction: Tensor
+
+    @cached_property
+    def loss(self) -> float:
+        """φ(t)."""
+        return float(self.at.loss)
+
+    @cached_property
+    def slope(self) -> float:
+        """φ'(t), which not every search asks for."""
+        return float(self.at.gradient.reshape(-1).dot(self.direction))
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +58,8 @@ class Ray:
 
     def origin(self) -> Trial:
         """φ at 0, already known."""
-        return self._trial(0.0, torch.zeros_like(self.direction), self.start.x, self.start.at)
+        nowhere = torch.zeros_like(self.direction)
+        return Trial(0.0, nowhere, self.start.x, self.start.at, self.direction)
 
     def __call__(self, t: float) -> Trial:
         """φ at t: one evaluation."""
@@ -57,11 +68,7 @@ class Ray:
         if self.box:
             x = self.box.project(x)
             step = x - self.start.x
-        return self._trial(t, step, x, self.evaluate(x))
-
-    def _trial(self, t: float, step: Tensor, x: Tensor, at: Valued) -> Trial:
-        slope = at.gradient.reshape(-1).dot(self.direction)
-        return Trial(t, step, x, at, float(at.loss), float(slope))
+        return Trial(t, step, x, self.evaluate(x), self.direction)
 
 
 Search = Callable[[Ray, float], Trial | None]
