@@ -3,10 +3,11 @@
     python benchmarks/iteration.py [CONTENT STYLE] [--sizes 512x384 1024x768] [--fill 100]
     python benchmarks/iteration.py --recipe standard --precisions auto --fill 10
 
-1. One loss with its gradient (recipe neural-style unless told) against the 13 forward and 13
-   backward convolutions that it cannot do without, alone, in the same arithmetic and layout.
+1. One loss with its gradient (recipe neural-style unless told) against the convolutions that it
+   cannot do without, forwards and back, alone, in the same arithmetic and layout: to the recipe's
+   deepest layer, 13 each way in neural-style.
 2. One whole iteration of L-BFGS, once `--fill` iterations have filled the history, against the
-   peer's, with the optimiser's own share of it.
+   peer's, with the optimiser's own share of it. The peer compares Grams whatever the recipe.
 """
 
 import argparse
@@ -226,7 +227,7 @@ def report_iteration(scenes: Sequence[Scene], o: argparse.Namespace) -> None:
         rows += some
     unit = f"seconds an iteration, after the first {o.fill}, by blocks of {o.block}"
     note = f"{unit}; ratios are to the peer, lower is better"
-    print(heading(f"One iteration of L-BFGS, {o.recipe}", rival, note, threads=o.threads))
+    print(heading(f"One iteration, {o.recipe}", rival, note, threads=o.threads))
     print(table(["", *SPREAD, "optimiser's share"], rows))
 
 

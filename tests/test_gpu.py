@@ -8,6 +8,7 @@ from conftest import random_image, tiny_weights
 from impasto.colour import CAFFE
 from impasto.encoder import Encoder
 from impasto.graph import captured
+from impasto.losses import find_style_loss
 from impasto.objective import Evaluation, Objective, Term
 
 on_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
@@ -15,7 +16,7 @@ on_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
 PICTURES = ("sample:astronaut", "sample:swirl")
 
 
-def make_objective(device, dtype):
+def make_objective(device, dtype, style_loss="gram"):
     pictures = (random_image(40, 52, seed, dtype=torch.float32).to(device) for seed in (1, 2))
     return Objective(
         Encoder(tiny_weights(), dtype=dtype, device=device),
@@ -23,6 +24,7 @@ def make_objective(device, dtype):
         content_term=Term(5.0, "mean", {"relu4_2": 1.0}),
         style_term=Term(100.0, "elements", {"relu1_1": 1.0, "relu3_1": 1.0}),
         variation_term=Term(0.1, "l1-sum"),
+        style_loss=find_style_loss(style_loss, "elements"),
     )
 
 
@@ -49,10 +51,11 @@ def test_an_evaluation_copies_nothing_to_another_device(monkeypatch):
 
 
 @on_gpu
+@pytest.mark.parametrize("style_loss", ["gram", "wasserstein"])
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-3), (torch.bfloat16, 0.1)])
-def test_gradient_is_the_cpus(dtype, tolerance):
-    expected = make_objective("cpu", torch.float32)(canvas())
-    found = make_objective("cuda", dtype)(canvas().cuda())
+def test_gradient_is_the_cpus(dtype, tolerance, style_loss):
+    expected = make_objective("cpu", torch.float32, style_loss)(canvas())
+    found = make_objective("cuda", dtype, style_loss)(canvas().cuda())
     assert float(found.loss) == pytest.approx(float(expected.loss), rel=tolerance)
     difference = found.gradient.cpu() - expected.gradient
     assert difference.norm() < tolerance * expected.gradient.norm()

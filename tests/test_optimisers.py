@@ -29,6 +29,7 @@ from impasto.optimisers import (
     within,
 )
 from impasto.optimisers.history import HISTORIES, Compact, Recursion
+from impasto.optimisers.line_search import Ray, line_search
 
 
 @dataclass
@@ -184,6 +185,16 @@ def test_one_evaluation_an_iteration_without_line_search():
     calls = []
     list(islice(lbfgs(evaluator(quartic, calls), start()), 8))
     assert len(calls) == 8  # the start and seven steps
+
+
+def test_without_line_search_nothing_is_asked_but_the_point():
+    """A value or slope read back would make a device wait."""
+    first = next(lbfgs(evaluator(quartic), start()))
+    ray = Ray(evaluator(quartic), first, -first.gradient)
+    trial = line_search("none")(ray, 0.5)
+    assert not {"loss", "slope"} & vars(trial).keys()
+    assert trial.slope == pytest.approx(float(-trial.at.gradient.dot(first.gradient)))
+    torch.testing.assert_close(trial.x, first.x - 0.5 * first.gradient)
 
 
 def test_first_step_has_the_root_mean_square_asked_for():

@@ -106,6 +106,26 @@ def test_a_covariance_is_measured_exactly_in_runs(monkeypatch):
     torch.testing.assert_close(Moments.of(f, ("outer", "exact")).outer, whole, rtol=1e-5, atol=0)
 
 
+def test_wasserstein_of_bfloat16_features_is_that_of_their_values():
+    """As a network's are: many channels, few positions, means above the deviations."""
+    f, a = ((features(seed, 96, 12, 10) / 20 + 1).relu() for seed in (1, 2))
+    f, a = f.to(torch.bfloat16), a.to(torch.bfloat16)
+    value, gradient = compared("wasserstein", f.double(), a.double())
+    rough, slope = compared("wasserstein", f, a)
+    torch.testing.assert_close(rough.double(), value, rtol=1e-3, atol=0)
+    assert (slope.double() - gradient).norm() < 3e-2 * gradient.norm()  # added up in bfloat16
+
+
+@pytest.mark.parametrize("weight", [1.0, 0.7])
+def test_a_covariance_of_bfloat16_is_positive(weight):
+    f = (features(1, 96, 12, 10) / 20 + 1).relu().to(torch.bfloat16)
+    found = of("wasserstein", f, torch.full((12, 10), weight)).covariance
+    expected = torch.cov(f[0].flatten(1).double(), correction=0)
+    mean_variance = expected.diagonal().mean()
+    assert (found - expected).abs().max() < 1e-2 * mean_variance
+    assert torch.linalg.eigvalsh(found)[0] > -1e-4 * mean_variance
+
+
 def test_float32_is_enough_for_the_products_of_wasserstein():
     """Of features whose directions have variances from 1 to 1e-10, as networks' nearly do."""
     mixed = torch.linalg.qr(features(3, 1, 24, 24)[0, 0]).Q * torch.logspace(0, -5, 24).double()

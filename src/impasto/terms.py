@@ -179,7 +179,8 @@ class StyleTerm:
         loss: StyleLoss,
     ) -> None:
         self.weights, self._loss = term.taps(), loss
-        self._read = statistics_read(loss) if statistic_of(loss) is Moments else frozenset[str]()
+        of_moments = bool(self.weights) and statistic_of(loss) is Moments
+        self._read = statistics_read(loss) if of_moments else frozenset[str]()
         if self.weights and not guides:
             raise SettingsError("the style term has a weight, but there is no style picture")
         self._targets: dict[str, tuple[_Target, ...]] = {}

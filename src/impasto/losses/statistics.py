@@ -52,7 +52,7 @@ class Pull(Protocol):
 class Moments:
     """Σ w f and Σ w f fᵀ over positions, and Σ w, how many there are; without weights w is 1.
 
-    `total` is (c,), `outer` (c, c), both float32 (float64 for float64 features, and for what was
+    `total` is (c,), `outer` (c, c), both float32 (float64 for float64 features, and for products
     measured exactly). Moments of two disjoint sets of positions add up to those of their union.
     """
 
@@ -70,20 +70,22 @@ class Moments:
     ) -> Moments:
         """Moments over all positions of features (1, c, h, w), with `weights` (h, w) if any.
 
-        What is not `wanted` is NaN. "exact" among it is an outer product in float64 (float32 on
-        MPS, which has no other), for whoever takes a small difference of it.
+        What is not `wanted` is NaN. "exact" among it is for whoever takes a small difference of
+        these sums: of bfloat16 they have 16 bits then, and the outer product is float64 (float32 on
+        MPS, which has no other).
         """
-        columns = flat(features)
+        columns, exact = flat(features), "exact" in wanted
+        accurate = torch.promote_types(columns.dtype, torch.float32)
         channels, count = columns.shape
         missing = torch.full((), torch.nan, device=columns.device)
         root = None if weights is None else weights.flatten().sqrt().to(columns.dtype)
         scaled = columns if root is None else columns * root
         total, outer = missing.expand(channels), missing.expand(channels, channels)
         if "total" in wanted:
-            total = _total(columns if root is None else scaled * root)
+            total = _exact_total(scaled, root) if exact else _total(scaled, root)
         if "outer" in wanted:
-            outer = _exact_outer(scaled) if "exact" in wanted else _outer(scaled)
-        return cls(total, outer, count if weights is None else weights.sum())
+            outer = _exact_outer(scaled) if exact else _outer(scaled)
+        return cls(total, outer, count if root is None else root.to(accurate).square().sum())
 
     @cached_property
     def gram(self) -> Tensor:
@@ -182,8 +184,9 @@ def _has_float64(device: torch.device) -> bool:
     return device.type != "mps"
 
 
-def _total(columns: Tensor) -> Tensor:
-    """Σ f of columns (c, n)."""
+def _total(columns: Tensor, root: Tensor | None) -> Tensor:
+    """Σ √w f of columns (c, n), with `root` √w (n,), else 1."""
+    columns = columns if root is None else columns * root
     if columns.dtype != torch.bfloat16:
         return columns.sum(1)
     runs, rest = _split(columns, _RUN)
@@ -199,19 +202,35 @@ def _outer(columns: Tensor) -> Tensor:
     return outer + rest.T @ rest if len(rest) else outer
 
 
+def _exact_total(columns: Tensor, root: Tensor | None) -> Tensor:
+    """The same to 16 bits or better."""
+    root = columns.new_ones(columns.shape[1]) if root is None else root
+    total = _exact_product(root[:, None], columns.T)[0]
+    return total.to(torch.promote_types(columns.dtype, torch.float32))
+
+
 def _exact_outer(columns: Tensor) -> Tensor:
-    """Σ f fᵀ of columns (c, n), to float32's precision or better; in float64 where there is one."""
-    dtype = torch.float64 if _has_float64(columns.device) else torch.float32
-    outer = torch.zeros(len(columns), len(columns), dtype=dtype, device=columns.device)
-    for run in torch.split(columns.T, _EXACT_RUN):
-        if run.dtype == torch.bfloat16 and run.device.type == "cpu":
-            rounded = run.T @ run
-            outer += rounded
-            outer += torch.addmm(-rounded, run.T, run)  # what rounding took away
-        else:
-            rows = run.to(torch.promote_types(run.dtype, torch.float32))
-            outer += rows.T @ rows
-    return outer
+    """Σ f fᵀ of columns (c, n) to 16 bits or better, float64 (float32 on MPS)."""
+    return _exact_product(columns.T, columns.T)
+
+
+def _exact_product(a: Tensor, b: Tensor) -> Tensor:
+    """aᵀb of (n, i) and (n, j) in float64 (float32 on MPS), added up from runs of positions."""
+    double = torch.float64 if _has_float64(a.device) else torch.float32
+    runs = zip(torch.split(a, _EXACT_RUN), torch.split(b, _EXACT_RUN), strict=True)
+    return torch.stack([_run_product(*run, double) for run in runs]).sum(0)
+
+
+def _run_product(a: Tensor, b: Tensor, double: torch.dtype) -> Tensor:
+    """aᵀb in float32 or better, of bfloat16 on a CPU to 16 bits: rounded, and what that took away.
+
+    Two products of bfloat16 are a fraction of the work of one in float32 there.
+    """
+    if a.dtype == torch.bfloat16 and a.device.type == "cpu":
+        rounded = a.T @ b
+        return rounded.to(double).add_(torch.addmm(-rounded, a.T, b))
+    accurate = torch.promote_types(a.dtype, torch.float32)
+    return (a.to(accurate).T @ b.to(accurate)).to(double)
 
 
 def _split(columns: Tensor, length: int) -> tuple[Tensor, Tensor]:

@@ -95,7 +95,7 @@ class _Steps:
         return None
 
     def _trial(self, iterate: Iterate, fresh: bool) -> Trial | None:
-        """What the line search finds where the direction descends, no vector kept in vain."""
+        """What the line search finds where the direction descends."""
         free = self.box.free(iterate.x, iterate.gradient) if self.box else None
         gradient = self._pulled(_masked(iterate.gradient, free))
         length = _first_length(gradient, self.first_step) if fresh else 1.0

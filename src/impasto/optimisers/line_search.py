@@ -24,7 +24,7 @@ _LEAST_MOVE = 1e-9  # a bracket that moves no entry by more than this is a point
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """The function at distance t along a ray's direction: the step to there, the point.
+    """A point at distance t along a direction, the step to it, and what the function is there.
 
     The step is t·d where nothing was projected, not the difference of points: in float32 a
     picture's first step vanishes in the rounding of that.
@@ -58,8 +58,8 @@ class Ray:
 
     def origin(self) -> Trial:
         """φ at 0, already known."""
-        nowhere = torch.zeros_like(self.direction)
-        return Trial(0.0, nowhere, self.start.x, self.start.at, self.direction)
+        no_step = torch.zeros_like(self.direction)
+        return Trial(0.0, no_step, self.start.x, self.start.at, self.direction)
 
     def __call__(self, t: float) -> Trial:
         """φ at t: one evaluation."""
