@@ -157,15 +157,11 @@ class ContentTerm:
 
 @dataclass(frozen=True, eq=False)
 class _Target:
-    """A guide at one tap: what is read there, `where` (h', w'), and what it is compared with."""
+    """A guide at one tap: what the canvas is compared with there, and `where` (h', w')."""
 
     weight: float
     style: Moments | Features
     where: Tensor | None
-    read: frozenset[str]
-
-    def measured(self, window: Window, tap: str, core: Tensor) -> Moments | Features:
-        return type(self.style).of(core, self.read, part_of(self.where, window, tap))
 
 
 class StyleTerm:
@@ -199,7 +195,7 @@ class StyleTerm:
         weight = self.weights[tap] * guide.share
         if term.relative:
             weight /= unit_of(self._loss, style)
-        return _Target(weight, style, where, self._read)
+        return _Target(weight, style, where)
 
     def measure(
         self,
@@ -211,7 +207,9 @@ class StyleTerm:
         for tap, targets in self._targets.items():
             core = core_of(window, tap, features[tap])
             for number, target in enumerate(targets):
-                accumulate(measured, (tap, number), target.measured(window, tap, core))
+                there = part_of(target.where, window, tap)
+                found = type(target.style).of(core, self._read, there)
+                accumulate(measured, (tap, number), found)
 
     def compared(
         self, measured: Mapping[tuple[str, int], Moments | Features]
