@@ -23,8 +23,8 @@ from torch import Tensor
 from impasto import Objective, Run, Settings
 from impasto.encoder import weights_of
 from impasto.encoder.convolution import layout
-from impasto.machine import choose_dtype, choose_threads
-from impasto.memory import tuned_memory
+from impasto.hardware.allocator import tuned_memory
+from impasto.hardware.device import choose_dtype, choose_threads
 from measuring import SPREAD, Spread, alternated, compared, heading, say, seconds, table
 from peer import PEER, Peer, peer
 from scene import Scene, add_pictures, area, objective

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from impasto.machine import choose_threads, describe_cpu
+from impasto.hardware.device import choose_threads, describe_cpu
 
 __all__ = [
     "SPREAD",

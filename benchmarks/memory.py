@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 
 import impasto
-from impasto.machine import choose_dtype
+from impasto.hardware.device import choose_dtype
 from measuring import SPREAD, alternated, apart, compared, heading, table
 from peer import PEER, peer
 from scene import Scene, add_pictures, area

@@ -10,8 +10,7 @@ import sys
 from pathlib import Path
 
 import impasto
-from impasto import samples
-from impasto.images import fit, read
+from impasto.images import fit, read, samples
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from reference import PARITY

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import platformdirs
 
+from impasto.hardware.device import choose_threads
 from impasto.images import write
-from impasto.machine import choose_threads
 from measuring import say
 from scene import Scene
 

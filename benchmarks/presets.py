@@ -30,11 +30,11 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 import impasto
-from impasto import Picture, Settings, samples
+from impasto import Picture, Settings
 from impasto.encoder import weights_of
 from impasto.errors import ImpastoError, SettingsError
-from impasto.images import fit, read
-from impasto.machine import choose_threads
+from impasto.hardware.device import choose_threads
+from impasto.images import fit, read, samples
 from judge import Judge, Verdict, judging_encoder
 from measuring import apart, heading, say, table
 from scene import PAIRS
@@ -279,7 +279,7 @@ def asked() -> argparse.Namespace:
 def main() -> None:
     """Paint, judge, and write what came of it."""
     o = asked()
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # for those who paint; see impasto.cli.main
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # see impasto.apps.cli
     torch.set_num_threads(choose_threads(0).value)
     given = FAST if o.fast else {"size": o.size}
     try:

@@ -25,7 +25,7 @@ from torch import Tensor
 
 import impasto
 from impasto.encoder import weights_of
-from impasto.machine import choose_threads
+from impasto.hardware.device import choose_threads
 from measuring import Spread, heading, say, table
 from scene import PAIRS, Scene, objective
 
@@ -70,7 +70,7 @@ def _cells(exact: float, other: float, difference: float) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Moment:
+class Snapshot:
     """One iteration of a descent: its canvas's longest side, its seconds, the canvas after it."""
 
     scale: int
@@ -78,7 +78,7 @@ class Moment:
     canvas: Tensor
 
 
-def timed(descent: Iterable[tuple[int, Tensor]]) -> Iterator[Moment]:
+def timed(descent: Iterable[tuple[int, Tensor]]) -> Iterator[Snapshot]:
     """A descent's iterations with the time that each of them takes; nothing else is counted."""
     iterations = iter(descent)
     while True:
@@ -86,7 +86,7 @@ def timed(descent: Iterable[tuple[int, Tensor]]) -> Iterator[Moment]:
         reached = next(iterations, None)
         if reached is None:
             return
-        yield Moment(reached[0], time.perf_counter() - started, reached[1])
+        yield Snapshot(reached[0], time.perf_counter() - started, reached[1])
 
 
 def plain(scene: Scene, iterations: int) -> Iterator[tuple[int, Tensor]]:
@@ -122,8 +122,8 @@ def candidate(scene: Scene, settings: impasto.Settings) -> Iterator[tuple[int, T
 
 
 def in_turn(
-    ours: Iterator[Moment], theirs: Iterator[Moment], share: int
-) -> tuple[list[Moment], list[Moment]]:
+    ours: Iterator[Snapshot], theirs: Iterator[Snapshot], share: int
+) -> tuple[list[Snapshot], list[Snapshot]]:
     """Both descents to their ends: one iteration of ours, `share` of theirs, and so on."""
     fast, slow = [], []
     for moment in ours:
@@ -133,7 +133,7 @@ def in_turn(
 
 
 def first_near(
-    fast: list[Moment], full: int, judge: impasto.Objective, goal: float
+    fast: list[Snapshot], full: int, judge: impasto.Objective, goal: float
 ) -> tuple[int, float]:
     """How many of our iterations until the loss is at most `goal`, and that loss.
 
@@ -148,7 +148,7 @@ def first_near(
     return len(fast), loss
 
 
-def undisturbed(moments: list[Moment]) -> float:
+def undisturbed(moments: list[Snapshot]) -> float:
     """Seconds as they would be if each iteration took its scale's median."""
     scales: dict[int, list[float]] = {}
     for moment in moments:

@@ -13,10 +13,9 @@ from pathlib import Path
 
 import torch
 
-from impasto import samples
 from impasto.encoder import ARCHITECTURES, Encoder, Weights, bundled
-from impasto.images import fit, read
-from impasto.losses import Moments
+from impasto.images import fit, read, samples
+from impasto.objective.statistics import Moments
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "scripts"))
 from pack_weights import VGG16_FILE, member, vgg16_layers

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from impasto import Objective, Picture, Settings, samples
-from impasto.assembly import Shelf, objective_for
-from impasto.canvas import Pair
-from impasto.colour import colour_space
+from impasto import Objective, Picture, Settings
 from impasto.encoder import Encoder, weights_of
-from impasto.images import cover, fit, read
-from impasto.regions import Model, Region
+from impasto.images import cover, fit, read, samples
+from impasto.images.spaces import colour_space
+from impasto.run.build import StyleCache, objective_for
+from impasto.run.canvas import Pair
+from impasto.run.regions import Model, Region
 
 __all__ = ["PAIRS", "Scene", "add_pictures", "area", "objective"]
 
@@ -73,7 +73,9 @@ def objective(
     )
     content, style = (picture.pixels.to(device) for picture in (scene.content, scene.style))
     pair = Pair(scene.content.size, content, (style,), (Region((Model(0, 1.0),)),))
-    return objective_for(encoder, pair, settings, colour_space(settings.space), Shelf(), ["style"])
+    return objective_for(
+        encoder, pair, settings, colour_space(settings.space), StyleCache(), ["style"]
+    )
 
 
 def area(text: str) -> tuple[int, int]:

@@ -20,12 +20,12 @@ import torch
 from pydantic import ByteSize, TypeAdapter
 
 import impasto
-from impasto.assembly import Shelf, encoder_for, hardware_for, objective_for
-from impasto.canvas import Pair
-from impasto.colour import colour_space
-from impasto.machine import free_memory
-from impasto.plan import Plan, plan
-from impasto.regions import Model, Region
+from impasto.hardware.device import free_memory
+from impasto.hardware.planner import Plan, plan
+from impasto.images.spaces import colour_space
+from impasto.run.build import StyleCache, encoder_for, hardware_for, objective_for
+from impasto.run.canvas import Pair
+from impasto.run.regions import Model, Region
 from measuring import apart, heading, say, table
 from memory import MB, resident
 from scene import area
@@ -92,7 +92,7 @@ def differentiate(settings: impasto.Settings, size: Size, pipe: Connection) -> N
     found, encoder = planned(settings, size, size, 0), encoder_for(settings)
     space, everywhere = colour_space(settings.space), Region((Model(0, 1.0),))
     pair = Pair(size, noise(size, 1), (noise(size, 2),), (everywhere,))
-    objective = objective_for(encoder, pair, settings, space, Shelf(), ["style"], found.tiling)
+    objective = objective_for(encoder, pair, settings, space, StyleCache(), ["style"], found.tiling)
     del pair
     canvas = space.from_srgb(noise(size, 3))
     started = time.perf_counter()

@@ -6,10 +6,9 @@ Measures every bundled network over the sample photographs at their own size; th
 `src/impasto/encoder/normalised.py`.
 """
 
-from impasto import samples
 from impasto.encoder import BUNDLED, bundled
-from impasto.encoder.normalised import mean_activations
-from impasto.images import read
+from impasto.encoder.activations import mean_activations
+from impasto.images import read, samples
 
 
 def main() -> None:

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from impasto import samples
-from impasto.cli import main as impasto
+from impasto.apps.cli import main as impasto
+from impasto.images import samples
 
 DOCS = Path(__file__).parent.parent / "docs"
 STYLES = ("swirl", "waves", "ember", "glass", "dots", "ink")

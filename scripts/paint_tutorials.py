@@ -8,9 +8,8 @@ Takes about an hour on two cores. FOLDER gets all that the recipes write, docs/i
 import sys
 from pathlib import Path
 
-from impasto import samples
-from impasto.cli import main as impasto
-from impasto.images import fit, read
+from impasto.apps.cli import main as impasto
+from impasto.images import fit, read, samples
 
 DOCS = Path(__file__).parent.parent / "docs" / "images"
 LONGEST = 480  # pixels of a picture in the docs

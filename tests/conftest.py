@@ -2,7 +2,7 @@
 
 import os
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: see impasto.cli.main
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: see impasto.apps.cli.main
 
 import numpy as np
 import pytest

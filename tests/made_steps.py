@@ -3,8 +3,8 @@
 from math import exp
 
 from conftest import smooth_picture
-from impasto.colour import SRGB
-from impasto.step import Step
+from impasto.images.spaces import SRGB
+from impasto.run.events import Step
 
 
 def made_steps(*scales, shape=(3, 2), variation=5.0, total=None):

@@ -21,7 +21,7 @@ from PIL import Image
 import impasto
 from conftest import smooth_picture
 from impasto import Settings
-from impasto.batch import (
+from impasto.apps.batch import (
     Batch,
     Entry,
     Gallery,
@@ -33,10 +33,10 @@ from impasto.batch import (
     pair_up,
     pairs_in,
 )
-from impasto.cli import main
+from impasto.apps.cli import main
 from impasto.errors import ImageError, OutputError, SettingsError
 from impasto.images import read
-from impasto.metadata import show_record
+from impasto.run.provenance import show_record
 
 SMALL = {"size": 32, "iterations": 1, "precision": "fp32", "style_loss": "gram"}
 QUICK = [
@@ -290,11 +290,11 @@ def test_a_rerun_does_not_paint_from_its_own_results(folder, batch):
 
 
 def test_styles_are_measured_once(folder, monkeypatch):
-    from impasto import assembly
+    from impasto.run import build as assembly
 
-    measured, encoder, calls = assembly.measured, assembly.Encoder, []
+    measure_statistics, encoder, calls = assembly.measure_statistics, assembly.Encoder, []
     monkeypatch.setattr(
-        assembly, "measured", lambda *a, **k: calls.append("m") or measured(*a, **k)
+        assembly, "measured", lambda *a, **k: calls.append("m") or measure_statistics(*a, **k)
     )
     monkeypatch.setattr(assembly, "Encoder", lambda *a, **k: calls.append("e") or encoder(*a, **k))
     assembly._encoder.cache_clear()

@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import random_image, smooth_picture
-from impasto.canvas import TONES, Pair, enlarged, initial_canvas
-from impasto.colour import SPACES, SRGB
-from impasto.colouring import recoloured
 from impasto.errors import SettingsError
-from impasto.regions import Model, Region
+from impasto.images.colour_transfer import recoloured
+from impasto.images.spaces import SPACES, SRGB
+from impasto.run.canvas import TONES, Pair, enlarged, initial_canvas
+from impasto.run.regions import Model, Region
 from impasto.settings import Settings
 
 PLAIN = Settings.of(detail=0)

@@ -20,8 +20,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
-from impasto import checkpoint
-from impasto.checkpoint import Checkpoint, Keeper
 from impasto.errors import CheckpointError, OutputError
 from impasto.optimisers import (
     HISTORIES,
@@ -38,6 +36,9 @@ from impasto.optimisers import (
     until,
     within,
 )
+from impasto.outputs import checkpointing
+from impasto.outputs.checkpointing import CheckpointWriter
+from impasto.run.checkpoint import Checkpoint
 
 SHAPE = (3, 6, 8)
 
@@ -459,7 +460,7 @@ def test_places_that_cannot_be_written(tmp_path):
 
 KILLED = """
 import itertools, sys, torch
-from impasto.checkpoint import Checkpoint
+from impasto.run.checkpoint import Checkpoint
 for n in itertools.count():
     Checkpoint({"number": n}, {"x": torch.full((300_000,), n)}).save(sys.argv[1])
     print(n, flush=True)
@@ -486,8 +487,8 @@ class Clock:
     def __init__(self, monkeypatch, copying=0.0, working=0.0):
         self.now, self.worked, self.saved = 1000.0, 50.0, []
         self.copying, self.working = copying, working
-        monkeypatch.setattr(checkpoint, "_now", lambda: self.now)
-        monkeypatch.setattr(checkpoint, "_worked", lambda: self.worked)
+        monkeypatch.setattr(checkpointing, "_now", lambda: self.now)
+        monkeypatch.setattr(checkpointing, "_worked", lambda: self.worked)
         monkeypatch.setattr(Checkpoint, "save", lambda _, path: self.save(path))
 
     def make(self):
@@ -510,17 +511,17 @@ class Clock:
 
 def test_keeper_saves_every_so_many_seconds(monkeypatch):
     clock = Clock(monkeypatch)
-    assert clock.run(Keeper("c", 10), 35, step=1) == [10, 20, 30]
+    assert clock.run(CheckpointWriter("c", 10), 35, step=1) == [10, 20, 30]
 
 
 def test_keeper_saves_at_every_offer(monkeypatch):
     clock = Clock(monkeypatch, copying=1, working=1)
-    assert len(clock.run(Keeper("c", 0), 12, step=1)) == 6
+    assert len(clock.run(CheckpointWriter("c", 0), 12, step=1)) == 6
 
 
 def test_keeper_saves_every_five_seconds_if_that_is_cheap(monkeypatch):
     clock = Clock(monkeypatch, copying=0.01, working=0.03)
-    times = clock.run(Keeper("c", None), 100, step=0.15)
+    times = clock.run(CheckpointWriter("c", None), 100, step=0.15)
     assert len(times) in (18, 19)
     assert times[0] == pytest.approx(5, abs=0.15)
 
@@ -528,14 +529,14 @@ def test_keeper_saves_every_five_seconds_if_that_is_cheap(monkeypatch):
 @pytest.mark.parametrize(("copying", "working"), [(0.2, 0.0), (0.0, 0.2), (0.5, 1.5)])
 def test_keeper_takes_two_per_cent_of_the_time(monkeypatch, copying, working):
     clock = Clock(monkeypatch, copying, working)
-    clock.run(Keeper("c", None), 1000)
+    clock.run(CheckpointWriter("c", None), 1000)
     spent = len(clock.saved) * (copying + working)
     assert 0.015 * 1000 < spent <= 0.0201 * 1000
 
 
 def test_keeper_reckons_with_checkpoints_that_grow(monkeypatch):
     clock = Clock(monkeypatch, working=0.1)
-    keeper = Keeper("c", None)
+    keeper = CheckpointWriter("c", None)
     clock.run(keeper, 100)
     clock.working = 1.0
     clock.run(keeper, 200)
@@ -560,8 +561,11 @@ class Slow:
 
 
 def test_keeper_saves_what_is_too_large_to_copy_at_once(tmp_path, monkeypatch):
-    monkeypatch.setattr(checkpoint, "_MOST_COPIED", 999)
-    large, keeper = Checkpoint({"number": 1}, {"x": torch.ones(250)}), Keeper(tmp_path / "c", 0)
+    monkeypatch.setattr(checkpointing, "_MOST_COPIED", 999)
+    large, keeper = (
+        Checkpoint({"number": 1}, {"x": torch.ones(250)}),
+        CheckpointWriter(tmp_path / "c", 0),
+    )
     monkeypatch.setattr(Checkpoint, "copied", lambda _: pytest.fail("copied"))
     keeper.offer(lambda: large)
     large.tensors["x"].zero_()  # as a run that goes on does
@@ -570,15 +574,15 @@ def test_keeper_saves_what_is_too_large_to_copy_at_once(tmp_path, monkeypatch):
 
 
 def test_keeper_reckons_with_all_the_time_that_large_ones_take(monkeypatch):
-    monkeypatch.setattr(checkpoint, "_MOST_COPIED", 0)
+    monkeypatch.setattr(checkpointing, "_MOST_COPIED", 0)
     clock = Clock(monkeypatch, copying=2.0)
-    clock.run(Keeper("c", None), 1000)
+    clock.run(CheckpointWriter("c", None), 1000)
     assert 0.015 * 1000 < len(clock.saved) * 2.0 <= 0.0201 * 1000
 
 
 def test_keeper_never_saves_two_at_once(monkeypatch):
     slow, made = Slow(monkeypatch), []
-    keeper = Keeper("c", 1e-9)
+    keeper = CheckpointWriter("c", 1e-9)
     for _ in range(5):
         keeper.offer(lambda: made.append(1) or example())
     assert len(made) == 1  # nothing is copied while the one before is being saved
@@ -590,7 +594,7 @@ def test_keeper_never_saves_two_at_once(monkeypatch):
 
 def test_keeper_that_saves_each_waits_for_the_one_before(monkeypatch):
     slow = Slow(monkeypatch)
-    keeper = Keeper("c", 0)
+    keeper = CheckpointWriter("c", 0)
     keeper.offer(example)
     threading.Timer(0.05, slow.go.set).start()
     keeper.offer(example)
@@ -599,7 +603,7 @@ def test_keeper_that_saves_each_waits_for_the_one_before(monkeypatch):
 
 
 def test_keeper_warns_once_of_each_failure_and_goes_on(tmp_path, monkeypatch):
-    keeper = Keeper(tmp_path / "c", 0)
+    keeper = CheckpointWriter(tmp_path / "c", 0)
     fsync = os.fsync
     monkeypatch.setattr(os, "fsync", full_disk)
     keeper.offer(example)
@@ -615,7 +619,7 @@ def test_keeper_warns_once_of_each_failure_and_goes_on(tmp_path, monkeypatch):
 
 
 def test_keeper_warns_of_the_last_failure_at_the_close(tmp_path):
-    keeper = Keeper(tmp_path / "missing" / "c", None)
+    keeper = CheckpointWriter(tmp_path / "missing" / "c", None)
     keeper.offer(example)  # too early
     keeper.close()
     with pytest.warns(UserWarning, match="folder|No such file"):
@@ -623,7 +627,7 @@ def test_keeper_warns_of_the_last_failure_at_the_close(tmp_path):
 
 
 def test_what_is_made_is_what_is_saved(tmp_path):
-    x, keeper = torch.zeros(1000), Keeper(tmp_path / "c", 0)
+    x, keeper = torch.zeros(1000), CheckpointWriter(tmp_path / "c", 0)
     for number in range(5):
         keeper.offer(lambda: Checkpoint({}, {"x": x}))
         x.add_(number + 1)

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from conftest import smooth_picture
-from impasto.cli import main
+from impasto.apps.cli import main
 from impasto.images import Picture, read
 from impasto.settings import Settings
 
@@ -547,7 +547,7 @@ def test_help_is_quick_and_needs_no_torch():
     probe = (
         "import sys\n"
         "sys.argv = ['impasto', '--help']\n"
-        "from impasto.cli import main\n"
+        "from impasto.apps.cli import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"
         "sys.exit('torch' in sys.modules)"

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from skimage.color import deltaE_ciede2000, rgb2lab
 
 from conftest import random_image, smooth_picture
-from impasto import samples
-from impasto.colouring import (
+from impasto.images import read, resize, samples
+from impasto.images.colour_transfer import (
     from_oklab,
     histogram_matched,
     luminance,
@@ -17,7 +17,6 @@ from impasto.colouring import (
     to_oklab,
     with_colours_of,
 )
-from impasto.images import read, resize
 
 sides = st.integers(1, 9)
 LEVELS = torch.linspace(0.02, 0.98, 25, dtype=torch.float64)
@@ -189,6 +188,6 @@ def test_strips_change_nothing(monkeypatch):
     turned = painted.flip(2).mT.contiguous().mT.flip(2)  # the same values, columns first
     functions = [with_colours_of, matched_lightness, histogram_matched, recoloured]
     whole = [function(painted, content) for function in functions]
-    monkeypatch.setattr("impasto.colouring._STRIP", 7)
+    monkeypatch.setattr("impasto.images.colour_transfer._STRIP", 7)
     for function, expected in zip(functions, whole, strict=True):
         torch.testing.assert_close(function(turned, content), expected, rtol=0, atol=1e-6)

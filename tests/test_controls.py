@@ -9,23 +9,22 @@ from hypothesis import strategies as st
 
 import impasto
 from conftest import random_image, smooth_picture, tiny_weights
-from impasto import samples
-from impasto.assembly import Shelf, objective_for
-from impasto.canvas import Pair, enlarged
-from impasto.colour import SPACES, colour_space
-from impasto.colouring import Palette, to_oklab
 from impasto.encoder import Encoder, Weights
 from impasto.errors import ImageTooSmall, ImpastoError, SettingsError
-from impasto.finish import FINISHES
-from impasto.images import Picture, fit, read
-from impasto.losses import GRAMS, find_style_loss, style_losses, unit_of
-from impasto.measuring import measured, mixed
+from impasto.images import Picture, fit, read, samples
+from impasto.images.colour_transfer import Palette, to_oklab
+from impasto.images.effects import FINISHES
+from impasto.images.spaces import SPACES, colour_space
 from impasto.objective import Evaluation
-from impasto.regions import Model, Region
-from impasto.restraints import kept, of_luminance
-from impasto.run import Run
+from impasto.objective.constraints import kept, of_luminance
+from impasto.objective.measure import blend_statistics, measure_statistics
+from impasto.objective.style_losses import GRAMS, find_style_loss, style_losses, unit_of
+from impasto.objective.tiles import Tiling
+from impasto.run.build import StyleCache, objective_for
+from impasto.run.canvas import Pair, enlarged
+from impasto.run.loop import Run
+from impasto.run.regions import Model, Region
 from impasto.settings import Settings
-from impasto.tiles import Tiling
 from reference import gram, to_caffe, vgg
 from test_colouring import colour_error, quantiles
 from test_resume import lines, taken_up
@@ -75,7 +74,7 @@ def tiny_objective(content, style, tiling=None, weights=None, **overrides):
         pair,
         settings,
         colour_space("caffe"),
-        Shelf(),
+        StyleCache(),
         ["style"],
         tiling or Tiling(),
     )
@@ -148,9 +147,9 @@ def test_the_target_is_what_would_be_measured_of_a_mixture(loss, three):
     function = find_style_loss(loss)
     encoder = Encoder(tiny_weights(), dtype=torch.float64)
     of_canvas, own, theirs = (
-        measured(encoder, x, STYLE_TAPS, loss=function) for x in (canvas, content, style)
+        measure_statistics(encoder, x, STYLE_TAPS, loss=function) for x in (canvas, content, style)
     )
-    target = mixed([(own, 0.4), (theirs, 0.6)])
+    target = blend_statistics([(own, 0.4), (theirs, 0.6)])
     expected = 50 * sum(w * function(of_canvas[t], target[t]) for t, w in STYLE_TAPS.items())
     found = tiny_objective(content, style, strength=0.6, style_loss=loss)
     terms = found(colour_space("caffe").from_srgb(canvas)).terms
@@ -194,7 +193,9 @@ def test_relative_is_in_parts_of_what_a_picture_without_features_has(loss, three
     content, style, canvas = three
     x = colour_space("caffe").from_srgb(canvas)
     function = find_style_loss(loss)
-    goal = measured(Encoder(tiny_weights(), dtype=torch.float64), style, STYLE_TAPS, loss=function)
+    goal = measure_statistics(
+        Encoder(tiny_weights(), dtype=torch.float64), style, STYLE_TAPS, loss=function
+    )
     one = {"style_loss": loss, "content_weight": 0.0}
     for tap in STYLE_TAPS:
         absolute, relative = (

@@ -12,7 +12,7 @@ import torch
 
 import impasto
 from conftest import smooth_picture
-from impasto.cli import main
+from impasto.apps.cli import main
 from impasto.images import Picture
 from impasto.settings import Settings
 

@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import TINY, random_image, tiny_weights
-from impasto.colour import CAFFE
 from impasto.encoder import ARCHITECTURES, PADDINGS, POOLINGS, Encoder, bundled
 from impasto.encoder.convolution import convolution
 from impasto.errors import ImageTooSmall, SettingsError
+from impasto.images.spaces import CAFFE
 from reference import to_caffe, vgg
 
 BOTH = sorted(TINY)

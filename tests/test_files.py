@@ -6,10 +6,10 @@ import pytest
 
 from conftest import smooth_picture
 from impasto.errors import ExtraMissing, OutputError, SettingsError
-from impasto.files import Files, affordable, filled
-from impasto.recipes import recipe, recipes
-from impasto.scales import most_iterations
+from impasto.outputs.files import Files, affordable, filled
 from impasto.settings import Settings
+from impasto.settings.recipes import recipe, recipes
+from impasto.settings.schedule import most_iterations
 
 BOTH = {"content": "there/photo.jpg", "style": "sample:swirl"}
 
@@ -70,7 +70,7 @@ def test_missing_libraries_leave_out_wishes_but_not_what_is_asked_for(monkeypatc
     def missing(path):
         raise ExtraMissing("needs matplotlib")
 
-    monkeypatch.setattr("impasto.files.check_report", missing)
+    monkeypatch.setattr("impasto.outputs.files.check_report", missing)
     wishes = {"save_every": 3, "report": "{stem}.png", "timelapse": "{stem}.gif"}
     kept, reasons = affordable(wishes)
     assert kept == {"save_every": 3, "timelapse": "{stem}.gif"}

@@ -15,9 +15,9 @@ from conftest import smooth_picture
 from impasto.errors import ExtraMissing, OutputError
 from impasto.images import Picture
 from impasto.images.picture import integers
-from impasto.report import FILMS, Film, check_film
-from impasto.report.pace import Pace
-from impasto.report.reels import H264
+from impasto.outputs.timelapse import FILMS, Timelapse, check_film
+from impasto.outputs.timelapse.encoders import H264
+from impasto.outputs.timelapse.pace import Pace
 from made_steps import made_steps
 
 ENDINGS = sorted(FILMS)
@@ -40,7 +40,7 @@ def decoded(path):
 
 
 def filmed(path, steps, result=None, size=None):
-    with Film(path, size) as film:
+    with Timelapse(path, size) as film:
         for step in steps:
             film.note(step)
         film.close(result)
@@ -136,7 +136,7 @@ def test_a_result_alone(ending, tmp_path):
 
 
 def test_nothing_to_show_writes_nothing(tmp_path):
-    with Film(tmp_path / "f.mp4"):
+    with Timelapse(tmp_path / "f.mp4"):
         pass
     assert list(tmp_path.iterdir()) == []
 
@@ -193,7 +193,7 @@ def test_transparency_does_not_show(tmp_path):
 def test_the_old_film_stays_until_the_new_one_is_whole(ending, tmp_path):
     path = tmp_path / f"f{ending}"
     path.write_bytes(b"old")
-    with Film(path) as film:
+    with Timelapse(path) as film:
         for step in made_steps((24, 3)):
             film.note(step)
             assert path.read_bytes() == b"old"
@@ -232,7 +232,7 @@ def no_room():
 def test_a_full_disk_costs_the_film_only(ending, tmp_path):
     path = tmp_path / f"f{ending}"
     path.write_bytes(b"old")
-    film, noise, raised = Film(path), torch.Generator().manual_seed(0), []
+    film, noise, raised = Timelapse(path), torch.Generator().manual_seed(0), []
     with no_room():
         for step in made_steps((96, 100)):
             step.canvas.copy_(torch.rand(step.canvas.shape, generator=noise))
@@ -258,7 +258,7 @@ def interrupted(*_):
 
 def test_an_interrupted_frame_does_not_end_the_film(tmp_path, monkeypatch):
     steps = list(made_steps((24, 3)))
-    film = Film(tmp_path / "f.mp4")
+    film = Timelapse(tmp_path / "f.mp4")
     film.note(steps[0])
     with monkeypatch.context() as patched:
         patched.setattr(H264, "add", interrupted)
@@ -271,8 +271,8 @@ def test_an_interrupted_frame_does_not_end_the_film(tmp_path, monkeypatch):
 
 def test_ended_films_ignore_what_follows(tmp_path):
     step = next(made_steps((24, 0)))
-    for end in (Film.close, Film.abandon):
-        film = Film(tmp_path / "f.gif")
+    for end in (Timelapse.close, Timelapse.abandon):
+        film = Timelapse(tmp_path / "f.gif")
         film.note(step)
         end(film)
         before = [p.read_bytes() for p in tmp_path.iterdir()]
@@ -287,7 +287,7 @@ def test_ended_films_ignore_what_follows(tmp_path):
 
 @pytest.mark.parametrize("name", ["f.avi", "f", ".mp4", "nowhere/f.mp4", "."])
 def test_places_for_no_film(name, tmp_path):
-    for refuse in (check_film, Film):
+    for refuse in (check_film, Timelapse):
         with pytest.raises(OutputError, match=r"ending in \.mp4, \.gif, \.webp|does not exist"):
             refuse(tmp_path / name)
 

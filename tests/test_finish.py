@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import random_image, smooth_picture
-from impasto import finish
-from impasto.finish import FINISHES
+from impasto.images import effects as finish
 from impasto.images import resize
+from impasto.images.effects import FINISHES
 
 LIGHTING = [name for name in FINISHES if name != "none"]
 

@@ -16,12 +16,12 @@ from PIL import Image
 
 import weight_files as files
 from conftest import TINY, random_image, tiny_weights
-from impasto.colour import CAFFE, CAFFE_RGB, IMAGENET
 from impasto.encoder import ARCHITECTURES, Architecture, Encoder, Weights, bundled, read_weights
-from impasto.encoder.comparing import expecting
-from impasto.encoder.formats import contents, matlab
-from impasto.encoder.formats.matlab import read_matlab
+from impasto.encoder.weights.compare import expecting
+from impasto.encoder.weights.formats import contents, matlab
+from impasto.encoder.weights.formats.matlab import read_matlab
 from impasto.errors import ExtraMissing, WeightsError
+from impasto.images.spaces import CAFFE, CAFFE_RGB, IMAGENET
 
 WRITERS = {
     "mat": files.mat,

@@ -5,11 +5,12 @@ import torch
 
 import impasto
 from conftest import random_image, tiny_weights
-from impasto.colour import CAFFE
 from impasto.encoder import Encoder
-from impasto.graph import captured
-from impasto.losses import find_style_loss
-from impasto.objective import Evaluation, Objective, Term
+from impasto.hardware.cuda_graph import captured
+from impasto.images.spaces import CAFFE
+from impasto.objective import Evaluation, Objective
+from impasto.objective.style_losses import find_style_loss
+from impasto.objective.terms.base import Term
 
 on_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
 

@@ -20,7 +20,7 @@ from PIL import Image, ImageCms
 
 from impasto import images
 from impasto.errors import ImageError, ImageTooLarge, OutputError
-from impasto.images import Picture, colour
+from impasto.images import Picture, icc
 
 RECORD = '{"settings": {"size": 512}, "title": "Caf\\u00e9"}'
 LOSSY = {".jpg", ".jpeg", ".webp", ".avif"}
@@ -87,7 +87,7 @@ def profile(gamma=1.0, swap=False, space=None):
     """An ICC profile: sRGB with another gamma, and red and green exchanged on demand."""
     if space:
         return ImageCms.ImageCmsProfile(ImageCms.createProfile(space)).tobytes()
-    raw = bytearray(images.colour.srgb_profile())
+    raw = bytearray(icc.srgb_profile())
     table = {}
     for i in range(struct.unpack(">I", raw[128:132])[0]):
         tag, start, _ = struct.unpack(">4sII", raw[132 + 12 * i : 144 + 12 * i])
@@ -141,7 +141,7 @@ def test_every_format_embeds_record_software_and_profile(tmp_path, ending):
         assert images.read_record(path) == images.read(path).record == RECORD
         with Image.open(path) as image:
             assert image.getexif()[0x0131] == "impasto"
-            assert image.info["icc_profile"] == colour.srgb_profile()
+            assert image.info["icc_profile"] == icc.srgb_profile()
             assert image.size == (56, 40)
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from conftest import smooth_picture
 from impasto.errors import ImageTooLarge, ImageTooSmall, SettingsError
 from impasto.images import Picture, cover, resize
-from impasto.inputs import Inputs
+from impasto.run.inputs import Inputs
 from impasto.settings import Settings
 
 MANY = 10**9

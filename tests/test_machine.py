@@ -6,10 +6,10 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from impasto import machine
 from impasto.encoder import describe_convolutions
-from impasto.machine import choose_threads, free_memory
-from impasto.memory import tuned_memory
+from impasto.hardware import device as machine
+from impasto.hardware.allocator import tuned_memory
+from impasto.hardware.device import choose_threads, free_memory
 
 
 @pytest.fixture
@@ -76,8 +76,8 @@ class Library:
 
 def test_memory_is_kept_for_the_run_and_given_back_even_after_an_error(monkeypatch):
     library = Library()
-    monkeypatch.setattr("impasto.memory.sys.platform", "linux")
-    monkeypatch.setattr("impasto.memory.ctypes.CDLL", lambda _: library)
+    monkeypatch.setattr("impasto.hardware.allocator.sys.platform", "linux")
+    monkeypatch.setattr("impasto.hardware.allocator.ctypes.CDLL", lambda _: library)
     with suppress(ZeroDivisionError), tuned_memory(2**20):
         assert library.calls == [(-4, 0), (-1, 2**31 - 1)]
         raise ZeroDivisionError
@@ -86,8 +86,8 @@ def test_memory_is_kept_for_the_run_and_given_back_even_after_an_error(monkeypat
 
 def test_of_several_runs_the_last_gives_memory_back(monkeypatch):
     library = Library()
-    monkeypatch.setattr("impasto.memory.sys.platform", "linux")
-    monkeypatch.setattr("impasto.memory.ctypes.CDLL", lambda _: library)
+    monkeypatch.setattr("impasto.hardware.allocator.sys.platform", "linux")
+    monkeypatch.setattr("impasto.hardware.allocator.ctypes.CDLL", lambda _: library)
     first, second = tuned_memory(1), tuned_memory(1)
     first.__enter__()
     second.__enter__()
@@ -99,16 +99,16 @@ def test_of_several_runs_the_last_gives_memory_back(monkeypatch):
 
 @pytest.mark.parametrize("platform", ["linux", "darwin"])
 def test_other_libraries_are_left_alone(monkeypatch, platform):
-    monkeypatch.setattr("impasto.memory.sys.platform", platform)
-    monkeypatch.setattr("impasto.memory.ctypes.CDLL", lambda _: object())
+    monkeypatch.setattr("impasto.hardware.allocator.sys.platform", platform)
+    monkeypatch.setattr("impasto.hardware.allocator.ctypes.CDLL", lambda _: object())
     with tuned_memory(1):
         pass
 
 
 def test_large_canvases_return_what_they_free(monkeypatch):
     library = Library()
-    monkeypatch.setattr("impasto.memory.sys.platform", "linux")
-    monkeypatch.setattr("impasto.memory.ctypes.CDLL", lambda _: library)
+    monkeypatch.setattr("impasto.hardware.allocator.sys.platform", "linux")
+    monkeypatch.setattr("impasto.hardware.allocator.ctypes.CDLL", lambda _: library)
     with tuned_memory(1):
         library.calls.clear()
         with tuned_memory(2**20 + 1):

@@ -12,9 +12,9 @@ from PIL import Image
 
 import impasto
 from conftest import smooth_picture
+from impasto.apps.notebook import live, watch
 from impasto.errors import Diverged, ExtraMissing, SettingsError
 from impasto.images.picture import integers
-from impasto.notebook import live, watch
 from made_steps import made_steps
 
 
@@ -103,7 +103,7 @@ def test_a_last_update_that_fails_does_not_hide_the_error(cell, monkeypatch):
 
     def broken():
         yield from steps[:4]
-        monkeypatch.setattr("impasto.notebook.Panel", None)
+        monkeypatch.setattr("impasto.apps.notebook.Panel", None)
         raise Diverged("the loss is nan")
 
     with pytest.raises(Diverged, match="the loss is nan"):

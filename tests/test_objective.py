@@ -6,18 +6,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import random_image, tiny_weights
-from impasto.colour import SPACES, colour_space
 from impasto.encoder import Encoder
 from impasto.errors import SettingsError
-from impasto.losses import (
-    CONTENT_SCALES,
-    GRAMS,
-    STATISTICS,
-    VARIATIONS,
-    Moments,
-    statistics_read,
-)
-from impasto.objective import Objective, Term
+from impasto.images.spaces import SPACES, colour_space
+from impasto.objective import Objective
+from impasto.objective.statistics import STATISTICS, Moments, statistics_read
+from impasto.objective.style_losses import GRAMS
+from impasto.objective.terms.base import Term
+from impasto.objective.terms.content import CONTENT_SCALES
+from impasto.objective.terms.variation import VARIATIONS
 from reference import gram, to_caffe, vgg
 
 CONTENT_TAPS = {"relu3_2": 0.7, "conv2_1": 0.3}
@@ -256,7 +253,7 @@ def test_variation_of_any_canvas_in_any_bands(name, rows, columns, band):
     canvas = random_image(rows, columns).requires_grad_()
     gradient = torch.ones_like(canvas)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("impasto.losses.variation._BAND", band)
+        patch.setattr("impasto.objective.terms.variation._BAND", band)
         value = VARIATIONS[name].add(canvas.detach(), 0.3, gradient)
     if name == "l2-diagonal" or min(rows, columns) > 1:  # else a mean over nothing
         loss = 0.3 * VARIATION_ORACLE[name](canvas)

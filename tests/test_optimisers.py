@@ -15,8 +15,8 @@ from impasto.errors import SettingsError
 from impasto.optimisers import (
     LINE_SEARCHES,
     Box,
-    Descent,
     Iterate,
+    Minimiser,
     Spectrum,
     adam,
     beneath,
@@ -375,7 +375,7 @@ def test_until_counts_iterations():
     assert [i.iteration for i in until(lbfgs(evaluator(quartic), start()), 0)] == [0]
 
 
-class Told(Descent):
+class Told(Minimiser):
     """A descent whose losses are given."""
 
     def __init__(self, losses):

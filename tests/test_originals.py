@@ -14,13 +14,15 @@ import trustme
 
 import weight_files as files
 from conftest import TINY, random_image, tiny_weights
-from impasto.cli import main
-from impasto.colour import CAFFE, CAFFE_RGB, IMAGENET
-from impasto.encoder import Encoder, Weights, bundled, names, originals, weights_of
-from impasto.encoder.comparing import distances, expecting
-from impasto.encoder.fetching import fetch
-from impasto.encoder.originals import ORIGINALS, Original
+from impasto.apps.cli import main
+from impasto.encoder import Encoder, Weights, bundled, weights_of
+from impasto.encoder.weights import catalogue as names
+from impasto.encoder.weights import originals
+from impasto.encoder.weights.compare import distances, expecting
+from impasto.encoder.weights.download import fetch
+from impasto.encoder.weights.originals import ORIGINALS, Original
 from impasto.errors import ExtraMissing, WeightsError
+from impasto.images.spaces import CAFFE, CAFFE_RGB, IMAGENET
 
 BODY = bytes(torch.randint(0, 256, (300_000,), generator=torch.Generator().manual_seed(0)).tolist())
 NAME = "vgg19:keras"

@@ -14,13 +14,13 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from conftest import random_image, tiny_weights
-from impasto.demand import Demand
 from impasto.encoder import ARCHITECTURES, POOLINGS, Encoder
 from impasto.errors import OutOfMemory, SettingsError
-from impasto.footprint import Cut, Network
-from impasto.plan import plan
+from impasto.hardware.cost import Cut, Network
+from impasto.hardware.memory_model import Demand
+from impasto.hardware.planner import plan
+from impasto.objective.tiles import Tiling, least_tile, windows
 from impasto.settings import Settings
-from impasto.tiles import Tiling, least_tile, windows
 from test_tiles import cost
 
 VGG19 = ARCHITECTURES["vgg19"]
@@ -258,9 +258,9 @@ import sys
 from pathlib import Path
 import torch
 import impasto
-from impasto.assembly import hardware_for
+from impasto.run.build import hardware_for
 from impasto.images import Picture
-from impasto.plan import plan
+from impasto.hardware.planner import plan
 
 size = (400, 300)
 tile, precision, optimiser = sys.argv[1:]

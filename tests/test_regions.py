@@ -13,24 +13,25 @@ from PIL import Image, ImageDraw
 
 import impasto
 from conftest import TINY, random_image, smooth_picture, tiny_weights
-from impasto.assembly import Shelf, objective_for
-from impasto.batch import Batch, Layout, pairs_in
-from impasto.canvas import Pair
-from impasto.checkpoint import Checkpoint
-from impasto.cli import main
-from impasto.colour import colour_space
+from impasto.apps.batch import Batch, Layout, pairs_in
+from impasto.apps.cli import main
 from impasto.encoder import Encoder
 from impasto.errors import CheckpointError, ImageError, SettingsError
 from impasto.images import Picture
-from impasto.inputs import Inputs
-from impasto.losses import Features, find_style_loss, matching, style_losses
-from impasto.measuring import mixed
-from impasto.metadata import show_record
-from impasto.objective import measured
-from impasto.regions import Model, Region, regions
-from impasto.run import Run
+from impasto.images.spaces import colour_space
+from impasto.objective import measure_statistics
+from impasto.objective.features import Features
+from impasto.objective.measure import blend_statistics
+from impasto.objective.style_losses import find_style_loss, matching, style_losses
+from impasto.objective.tiles import Tiling, least_tile
+from impasto.run.build import StyleCache, objective_for
+from impasto.run.canvas import Pair
+from impasto.run.checkpoint import Checkpoint
+from impasto.run.inputs import Inputs
+from impasto.run.loop import Run
+from impasto.run.provenance import show_record
+from impasto.run.regions import Model, Region, regions
 from impasto.settings import Settings
-from impasto.tiles import Tiling, least_tile
 from reference import gram, to_caffe, vgg
 
 NET, CAFFE, MANY = TINY["vgg19"], colour_space("caffe"), 10**9
@@ -51,7 +52,7 @@ def objective(canvas, styles, areas, tiling=Tiling(), content=None, **overrides)
     pair = Pair((canvas.shape[2], canvas.shape[1]), content, tuple(styles), tuple(areas))
     encoder = Encoder(tiny_weights(), dtype=torch.float64)
     chosen, names = Settings.of(**{**ALONE, **overrides}), range(len(styles))
-    return objective_for(encoder, pair, chosen, CAFFE, Shelf(), [*names], tiling)
+    return objective_for(encoder, pair, chosen, CAFFE, StyleCache(), [*names], tiling)
 
 
 def everywhere(*shares, where=None):
@@ -174,8 +175,8 @@ def test_a_mixture_is_both_pictures_positions(name):
     """Of 0.75 and 0.25: as if the first picture's positions were there three times as often."""
     encoder, loss = Encoder(tiny_weights(), dtype=torch.float64), find_style_loss(name)
     pictures = random_image(40, 48, 1), random_image(32, 56, 2)
-    found = [measured(encoder, picture, TAPS, loss=loss) for picture in pictures]
-    mixture = mixed([(found[0], 0.75), (found[1], 0.25)])
+    found = [measure_statistics(encoder, picture, TAPS, loss=loss) for picture in pictures]
+    mixture = blend_statistics([(found[0], 0.75), (found[1], 0.25)])
     for tap in TAPS:
         rows = [encoder.features(p, [tap])[1][tap][0].flatten(1) for p in pictures]
         counts = torch.tensor([row.shape[1] for row in rows])
@@ -189,8 +190,8 @@ def test_a_mixture_is_both_pictures_positions(name):
 def test_a_mixture_of_features_has_these_weights():
     loss, encoder = find_style_loss("sliced-wasserstein"), Encoder(tiny_weights())
     pictures = random_image(40, 48, 1).float(), random_image(32, 56, 2).float()
-    found = [measured(encoder, picture, TAPS, loss=loss) for picture in pictures]
-    mixture = mixed([(found[0], 0.75), (found[1], 0.25)])
+    found = [measure_statistics(encoder, picture, TAPS, loss=loss) for picture in pictures]
+    mixture = blend_statistics([(found[0], 0.75), (found[1], 0.25)])
     assert isinstance(mixture["relu1_1"], Features)
     shares = mixture["relu1_1"].shares
     assert shares[: 40 * 48].sum() == pytest.approx(0.75, rel=1e-4)

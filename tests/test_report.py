@@ -17,11 +17,11 @@ from conftest import smooth_picture
 from impasto.errors import ExtraMissing, OutputError
 from impasto.images import Picture
 from impasto.images.picture import integers
-from impasto.report import Story, check_report
-from impasto.report.curves import draw_curves
-from impasto.report.layout import CAPTION, MARGIN, WIDTH, Box, grid, overview
-from impasto.report.paper import paper
-from impasto.report.words import brief, duration, summary
+from impasto.outputs.report import RunHistory, check_report, write_report
+from impasto.outputs.report.curves import draw_curves
+from impasto.outputs.report.figure import figure
+from impasto.outputs.report.layout import CAPTION, MARGIN, WIDTH, Box, grid, overview
+from impasto.outputs.report.words import brief, duration, summary
 from made_steps import made_steps
 
 HOSTILE = "</td><script>alert(1)</script>\"'&<img src=x onerror=alert(1)>\0\n\u202e\ud800.jpg"
@@ -30,7 +30,7 @@ SHAPES = [(300, 200), (200, 300), (1, 1), (7, 300), (2000, 3)]
 
 def told(*scales, content=None, style=None, shape=(3, 2), moments=10, stop=None, **made):
     """The story of a run that stops after so many steps."""
-    story = Story(content, style, moments=moments)
+    story = RunHistory(content, style, moments=moments)
     for step in islice(made_steps(*scales, shape=shape, **made), stop):
         story.note(step)
     return story
@@ -158,7 +158,7 @@ def test_usual_pictures_end_at_one_line():
 
 
 def lines(story):
-    with paper(600, 400, 100) as sheet:
+    with figure(600, 400, 100) as sheet:
         draw_curves(sheet, story, Box(0, 0, 600, 400))
         (axes,) = sheet._figure.axes
         assert axes.get_yscale() == "log"
@@ -193,7 +193,7 @@ def test_a_term_of_weight_zero_is_left_out():
 @pytest.mark.parametrize("loss", [0.0, 1e-6, 1e14])
 @pytest.mark.parametrize("iterations", [0, 1, 40])
 def test_any_loss_can_be_drawn(loss, iterations):
-    story = Story(None, None)
+    story = RunHistory(None, None)
     for step in made_steps((8, iterations)):
         step.terms.clear()
         object.__setattr__(step, "loss", loss)
@@ -207,13 +207,13 @@ def test_any_loss_can_be_drawn(loss, iterations):
 @pytest.mark.parametrize("dpi", [96, 144])
 @pytest.mark.parametrize("size", [(57, 55), (115, 110), (1600, 259)])
 def test_paper_has_the_size_asked_for(dpi, size):
-    with paper(*size, dpi) as sheet, Image.open(io.BytesIO(sheet.png())) as picture:
+    with figure(*size, dpi) as sheet, Image.open(io.BytesIO(sheet.png())) as picture:
         assert picture.size == size
 
 
 def test_a_sheet_shows_the_pictures_it_was_given(tmp_path, two_scales):
     result = Picture(torch.tensor([0.9, 0.1, 0.2]).view(3, 1, 1).expand(3, 60, 90).contiguous())
-    two_scales.write(tmp_path / "r.png", result, title="Title")
+    write_report(two_scales, tmp_path / "r.png", result, title="Title")
     with Image.open(tmp_path / "r.png") as sheet:
         levels = np.asarray(sheet.convert("RGB")).astype(int)
     red = (np.abs(levels - [230, 26, 51]).max(axis=2) <= 1).sum()
@@ -231,7 +231,7 @@ def test_a_sheet_shows_the_pictures_it_was_given(tmp_path, two_scales):
 def test_any_run_can_be_told(shape, stop, tmp_path):
     story = told((min(60, max(shape)), 20), shape=shape, stop=stop)
     for ending in (".png", ".html"):
-        story.write(tmp_path / f"r{ending}", smooth_picture(*shape))
+        write_report(story, tmp_path / f"r{ending}", smooth_picture(*shape))
     with Image.open(tmp_path / "r.png") as sheet:
         assert sheet.width == WIDTH
         assert (sheet.height > 640 + 2 * MARGIN) or stop == 0
@@ -245,7 +245,7 @@ def test_the_initial_canvas_stands_in(missing, tmp_path):
     story = told(
         (30, 2), **{{"content": "style", "style": "content"}[missing]: smooth_picture(30, 20)}
     )
-    story.write(tmp_path / "r.html", smooth_picture(30, 20))
+    write_report(story, tmp_path / "r.html", smooth_picture(30, 20))
     captions = re.findall(r"<figcaption>(.*?)(?: <small>.*)?</figcaption>", text_of(tmp_path))
     other = "Style" if missing == "content" else "Content"
     assert captions == [other, "Initial canvas", "Result", "iteration 1", "iteration 2"]
@@ -255,7 +255,7 @@ def test_the_initial_canvas_stands_in(missing, tmp_path):
     "title", ["$x_2$ \\frac {", "日本語 🎨", HOSTILE, "m" * 400, "…" * 300, "\t"]
 )
 def test_any_title_fits_on_a_sheet(title, tmp_path, two_scales):
-    two_scales.write(tmp_path / "r.png", smooth_picture(30, 20), title=title)
+    write_report(two_scales, tmp_path / "r.png", smooth_picture(30, 20), title=title)
     with Image.open(tmp_path / "r.png") as sheet:
         assert sheet.width == WIDTH
         margin = np.asarray(sheet.convert("RGB"))[:150, WIDTH - MARGIN + 4 :]
@@ -294,8 +294,12 @@ class Reader(HTMLParser):
 
 
 def test_a_page_needs_nothing_but_itself(tmp_path, two_scales):
-    two_scales.write(
-        tmp_path / "r.html", smooth_picture(90, 60), title=HOSTILE, facts={HOSTILE: HOSTILE}
+    write_report(
+        two_scales,
+        tmp_path / "r.html",
+        smooth_picture(90, 60),
+        title=HOSTILE,
+        facts={HOSTILE: HOSTILE},
     )
     text = text_of(tmp_path)
     page = Reader(text)
@@ -319,8 +323,12 @@ def test_a_page_needs_nothing_but_itself(tmp_path, two_scales):
 
 
 def test_hostile_names_are_text(tmp_path, two_scales):
-    two_scales.write(
-        tmp_path / "r.html", smooth_picture(90, 60), title=HOSTILE, facts={HOSTILE: HOSTILE}
+    write_report(
+        two_scales,
+        tmp_path / "r.html",
+        smooth_picture(90, 60),
+        title=HOSTILE,
+        facts={HOSTILE: HOSTILE},
     )
     page = Reader(text_of(tmp_path))
     shown = HOSTILE.replace("\0", r"\x00").replace("\n", r"\n")
@@ -330,7 +338,7 @@ def test_hostile_names_are_text(tmp_path, two_scales):
 
 def test_a_page_has_every_picture(tmp_path, two_scales):
     result = smooth_picture(90, 60, phase=3.0)
-    two_scales.write(tmp_path / "r.html", result, facts={"size": "90", "init": "content"})
+    write_report(two_scales, tmp_path / "r.html", result, facts={"size": "90", "init": "content"})
     page = Reader(text_of(tmp_path))
     images = [attributes for tag, attributes in page.tags if tag == "img"]
     assert [a["alt"] for a in images[:3]] == ["Content", "Style", "Result"]
@@ -349,7 +357,7 @@ def test_a_page_has_every_picture(tmp_path, two_scales):
 
 def test_a_transparent_result_stays_so(tmp_path, two_scales):
     clear = Picture(torch.full((3, 8, 8), 0.5), torch.full((8, 8), 0.25))
-    two_scales.write(tmp_path / "r.html", clear)
+    write_report(two_scales, tmp_path / "r.html", clear)
     images = [attributes for tag, attributes in Reader(text_of(tmp_path)).tags if tag == "img"]
     encoded = base64.b64decode(images[2]["src"].removeprefix("data:image/png;base64,"))
     with Image.open(io.BytesIO(encoded)) as picture:
@@ -359,7 +367,9 @@ def test_a_transparent_result_stays_so(tmp_path, two_scales):
 @pytest.mark.parametrize("ending", [".png", ".html"])
 def test_equal_stories_make_equal_files(ending, tmp_path):
     for name in ("a", "b"):
-        told((30, 5)).write(tmp_path / f"{name}{ending}", smooth_picture(30, 20), facts={"a": "b"})
+        write_report(
+            told((30, 5)), tmp_path / f"{name}{ending}", smooth_picture(30, 20), facts={"a": "b"}
+        )
     assert (tmp_path / f"a{ending}").read_bytes() == (tmp_path / f"b{ending}").read_bytes()
 
 
@@ -371,10 +381,10 @@ def test_matplotlib_is_left_as_it_was(tmp_path, monkeypatch):
 
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)  # whoever imports it fails
     story, result = told((30, 5)), smooth_picture(30, 20)
-    story.write(tmp_path / "plain.png", result)
+    write_report(story, tmp_path / "plain.png", result)
     with matplotlib.rc_context({"font.size": 30, "axes.facecolor": "black", "text.usetex": True}):
         before = matplotlib.rcParams.copy()
-        story.write(tmp_path / "styled.png", result)
+        write_report(story, tmp_path / "styled.png", result)
         assert matplotlib.rcParams.copy() == before
     assert (tmp_path / "styled.png").read_bytes() == (tmp_path / "plain.png").read_bytes()
 
@@ -384,7 +394,10 @@ def test_matplotlib_is_left_as_it_was(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", ["r.pdf", "r", ".png", "nowhere/r.png", "."])
 def test_places_for_no_report(name, tmp_path, two_scales):
-    for refuse in (check_report, lambda path: two_scales.write(path, smooth_picture(30, 20))):
+    for refuse in (
+        check_report,
+        lambda path: write_report(two_scales, path, smooth_picture(30, 20)),
+    ):
         with pytest.raises(OutputError, match=r"ending in \.png, \.html|does not exist"):
             refuse(tmp_path / name)
 
@@ -413,14 +426,14 @@ def test_the_old_report_survives_a_failure(ending, tmp_path, monkeypatch, two_sc
 
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OutputError, match="No space left on device; nothing was written"):
-        two_scales.write(path, smooth_picture(30, 20))
+        write_report(two_scales, path, smooth_picture(30, 20))
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
     assert path.read_bytes() == b"old"
 
 
 def test_a_real_run(tmp_path, photo, painting):
-    story = Story(photo, painting)
+    story = RunHistory(photo, painting)
     result = impasto.stylize(photo, painting, size=32, iterations=2, on_step=story.note)
-    story.write(tmp_path / "r.html", result.image)
+    write_report(story, tmp_path / "r.html", result.image)
     captions = re.findall(r"<small>(.*?)</small>", text_of(tmp_path))
     assert captions == ["32 × 27 px", *(f"loss {brief(step.loss)}" for step in result.steps[1:])]

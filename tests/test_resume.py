@@ -13,13 +13,13 @@ import torch
 
 import impasto
 from conftest import smooth_picture
-from impasto.checkpoint import Checkpoint
 from impasto.errors import CheckpointError, Diverged, OutputError
-from impasto.files import Files
 from impasto.images import read
 from impasto.objective import Objective
-from impasto.run import Run
-from impasto.session import paint
+from impasto.outputs.files import Files
+from impasto.outputs.session import paint
+from impasto.run.checkpoint import Checkpoint
+from impasto.run.loop import Run
 from impasto.settings import Settings
 
 SMALL = {

@@ -9,15 +9,14 @@ from safetensors.torch import save_file
 
 import impasto
 from conftest import smooth_picture
-from impasto import samples
-from impasto.assembly import Shelf
-from impasto.canvas import recoloured
 from impasto.encoder import weights_of
 from impasto.errors import Diverged, ImageTooSmall, OutOfMemory, SettingsError
-from impasto.images import Picture, fit, read, resize
-from impasto.metadata import parse_record, show_record
-from impasto.objective import measured
-from impasto.run import Run
+from impasto.images import Picture, fit, read, resize, samples
+from impasto.objective import measure_statistics
+from impasto.run.build import StyleCache
+from impasto.run.canvas import recoloured
+from impasto.run.loop import Run
+from impasto.run.provenance import parse_record, show_record
 from impasto.settings import Settings
 from reference import PARITY, scipy_iterations, to_caffe
 
@@ -288,7 +287,7 @@ def test_memory_that_runs_out_is_one_line(photo, painting, monkeypatch, error):
     def fail(*_):
         raise error
 
-    monkeypatch.setattr("impasto.objective.Objective.__call__", fail)
+    monkeypatch.setattr("impasto.objective.objective.Objective.__call__", fail)
     with (
         pytest.warns(UserWarning, match="going on in windows of"),
         pytest.raises(OutOfMemory, match="48x40 px; lower --size"),
@@ -300,7 +299,7 @@ def test_other_errors_pass_through(photo, painting, monkeypatch):
     def fail(*_):
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("impasto.objective.Objective.__call__", fail)
+    monkeypatch.setattr("impasto.objective.objective.Objective.__call__", fail)
     with pytest.raises(RuntimeError, match="a bug"):
         impasto.stylize(photo, painting, **QUICK)
 
@@ -394,34 +393,34 @@ def test_a_term_without_its_picture_is_refused(photo):
 def test_runs_that_share_a_shelf_measure_a_style_once(photo, tmp_path, monkeypatch):
     smooth_picture(44, 36, phase=1.0).save(tmp_path / "style.png")
     calls = []
-    monkeypatch.setattr("impasto.assembly.measured", counting(calls, measured))
-    shelf, settings = Shelf(), Settings.of(**QUICK)
+    monkeypatch.setattr("impasto.run.build.measured", counting(calls, measure_statistics))
+    cache, settings = StyleCache(), Settings.of(**QUICK)
     alone = impasto.stylize(photo, tmp_path / "style.png", **QUICK)
     calls.clear()
     for _ in range(2):
-        run = Run(photo, tmp_path / "style.png", settings, shelf=shelf)
+        run = Run(photo, tmp_path / "style.png", settings, cache=cache)
         for _ in run:
             pass
         assert torch.equal(run.result().image.pixels, alone.image.pixels)
     assert len(calls) == 1
-    list(Run(photo, tmp_path / "style.png", settings.replaced(style_fit="same"), shelf=shelf))
+    list(Run(photo, tmp_path / "style.png", settings.replaced(style_fit="same"), cache=cache))
     assert len(calls) == 2
 
 
 def test_pictures_in_memory_are_not_taken_for_one_another(photo, painting, monkeypatch):
     calls = []
-    monkeypatch.setattr("impasto.assembly.measured", counting(calls, measured))
-    shelf, settings = Shelf(), Settings.of(**QUICK)
+    monkeypatch.setattr("impasto.run.build.measured", counting(calls, measure_statistics))
+    cache, settings = StyleCache(), Settings.of(**QUICK)
     for style in (painting, Picture(1 - painting.pixels)):
-        list(Run(photo, style, settings, shelf=shelf))
+        list(Run(photo, style, settings, cache=cache))
     assert len(calls) == 2
 
 
 def test_a_shelf_forgets_what_was_used_least():
     calls = []
-    shelf = Shelf(most=2)
+    cache = StyleCache(most=2)
     for name in ("a", "b", "a", "c", "a", "b"):
-        shelf.measured(name, counting(calls, dict))
+        cache.measure_statistics(name, counting(calls, dict))
     assert len(calls) == 4  # a, b, c, and b again
 
 

@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from impasto import samples
 from impasto.errors import ImageError
-from impasto.images import read
+from impasto.images import read, samples
 
 STYLES = [name for name, path in samples.names().items() if path.parent.name == "styles"]
 PHOTOS = [name for name, path in samples.names().items() if path.parent.name == "photos"]

@@ -7,10 +7,10 @@ import pytest
 from PIL import Image
 
 from impasto.errors import Diverged, OutputError
-from impasto.files import Files
 from impasto.images import read
-from impasto.run import Run
-from impasto.session import paint
+from impasto.outputs.files import Files
+from impasto.outputs.session import paint
+from impasto.run.loop import Run
 from impasto.settings import Settings
 
 
@@ -81,7 +81,7 @@ def test_before_the_first_step_there_is_nothing_to_write(run, files, tmp_path, m
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("impasto.run.encoder_for", interrupted)
+    monkeypatch.setattr("impasto.run.loop.encoder_for", interrupted)
     outcome = paint(run, files)
     assert (outcome.interrupted, outcome.result) == (True, None)
     assert not list(tmp_path.iterdir())
@@ -91,7 +91,7 @@ def test_one_file_that_fails_does_not_cost_the_others(run, files, monkeypatch):
     def full(*_, **__):
         raise OutputError("r.html: No space left on device")
 
-    monkeypatch.setattr("impasto.report.Story.write", full)
+    monkeypatch.setattr("impasto.outputs.session.write_report", full)
     with pytest.raises(OutputError, match="No space left"):
         paint(run, files)
     for path in (files.output, files.timelapse, files.trace):
@@ -104,7 +104,7 @@ def test_a_result_that_cannot_be_written_does_not_cost_the_others(
     def full(*_, **__):
         raise OutputError("o.png: No space left on device")
 
-    monkeypatch.setattr("impasto.images.writing.write", full)
+    monkeypatch.setattr("impasto.images.encode.write", full)
     with pytest.raises(OutputError, match="No space left"):
         paint(run, replace(files, save_every=0), lambda _: None)
     for path in (files.report, files.timelapse, files.trace):

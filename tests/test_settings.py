@@ -3,17 +3,19 @@
 import pytest
 from pydantic import ValidationError
 
-from impasto.canvas import INITS, TONES
-from impasto.colour import SPACES
 from impasto.encoder import PADDINGS, POOLINGS
 from impasto.errors import SettingsError
-from impasto.finish import FINISHES
-from impasto.losses import CONTENT_SCALES, GRAMS, VARIATIONS
-from impasto.machine import DTYPES
+from impasto.hardware.device import DTYPES
+from impasto.images.effects import FINISHES
+from impasto.images.spaces import SPACES
+from impasto.objective.style_losses import GRAMS
+from impasto.objective.terms.content import CONTENT_SCALES
+from impasto.objective.terms.variation import VARIATIONS
 from impasto.optimisers import LINE_SEARCHES
-from impasto.recipes import recipe, recipes
-from impasto.scales import Stage, most_iterations, schedule
+from impasto.run.canvas import INITS, TONES
 from impasto.settings import Settings, choices
+from impasto.settings.recipes import recipe, recipes
+from impasto.settings.schedule import Stage, most_iterations, schedule
 
 REGISTRIES = {
     "space": SPACES,

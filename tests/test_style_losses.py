@@ -9,18 +9,14 @@ import impasto
 from conftest import random_image, tiny_weights
 from impasto.encoder import Encoder
 from impasto.errors import SettingsError
-from impasto.losses import (
-    Features,
-    Moments,
-    find_style_loss,
-    named,
-    statistic_of,
-    statistics_read,
-    style_losses,
-)
-from impasto.objective import Objective, Term
+from impasto.objective import Objective
+from impasto.objective.features import Features
+from impasto.objective.statistics import Moments, statistics_read
+from impasto.objective.style_losses import find_style_loss, statistic_of, style_losses
+from impasto.objective.style_losses import registry as named
+from impasto.objective.terms.base import Term
+from impasto.objective.tiles import Tiling
 from impasto.settings import Settings
-from impasto.tiles import Tiling
 
 NAMES = [name for name in style_losses() if name != "gram"]
 
@@ -102,7 +98,7 @@ def test_a_covariance_is_measured_exactly():
 def test_a_covariance_is_measured_exactly_in_runs(monkeypatch):
     f = features(channels=3, rows=40, columns=50).to(torch.bfloat16)
     whole = Moments.of(f, ("outer", "exact")).outer
-    monkeypatch.setattr("impasto.losses.statistics._EXACT_RUN", 300)
+    monkeypatch.setattr("impasto.objective.statistics._EXACT_RUN", 300)
     torch.testing.assert_close(Moments.of(f, ("outer", "exact")).outer, whole, rtol=1e-5, atol=0)
 
 
@@ -143,7 +139,7 @@ def test_wasserstein_where_there_is_no_float64(monkeypatch):
     """As on MPS: sums in float32, eigenvalues on the CPU."""
     f, a = features(1).float(), features(2).float()
     value, gradient = compared("wasserstein", f, a)
-    monkeypatch.setattr("impasto.losses.statistics._has_float64", lambda device: False)
+    monkeypatch.setattr("impasto.objective.statistics._has_float64", lambda device: False)
     assert of("wasserstein", f).outer.dtype == torch.float32
     rough, slope = compared("wasserstein", f, a)
     torch.testing.assert_close(rough, value, rtol=1e-4, atol=0)
@@ -310,7 +306,7 @@ def test_or_of_features(registered):
 
 
 def test_packages_may_offer_one(registered, monkeypatch):
-    point = EntryPoint("offered", "impasto.losses.gaussian:moments", named._GROUP)
+    point = EntryPoint("offered", "impasto.objective.style_losses.gaussian:moments", named._GROUP)
     monkeypatch.setattr(named, "_points", lambda: (point,))
     assert "offered" in style_losses()
     assert find_style_loss("offered") is find_style_loss("moments")

@@ -8,13 +8,16 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from conftest import TINY, random_image, tiny_weights
-from impasto.colour import colour_space
 from impasto.encoder import ARCHITECTURES, PADDINGS, POOLINGS, Encoder, Ends
 from impasto.errors import SettingsError
-from impasto.losses import GRAMS, VARIATIONS, Moments
-from impasto.losses import variation as variation_module
-from impasto.objective import Objective, Term, measured
-from impasto.tiles import Span, Tiling, least_tile, windows
+from impasto.images.spaces import colour_space
+from impasto.objective import Objective, measure_statistics
+from impasto.objective.statistics import Moments
+from impasto.objective.style_losses import GRAMS
+from impasto.objective.terms import variation as variation_module
+from impasto.objective.terms.base import Term
+from impasto.objective.terms.variation import VARIATIONS
+from impasto.objective.tiles import Span, Tiling, least_tile, windows
 from test_objective import VARIATION_ORACLE
 
 NET, VGG19 = TINY["vgg19"], ARCHITECTURES["vgg19"]
@@ -92,7 +95,10 @@ def test_every_style_loss_is_tiled(loss):
 def test_style_is_measured_in_windows():
     picture, taps = random_image(170, 205), ("relu1_1", "pool2", "conv4_1")
     encoder = Encoder(tiny_weights(), dtype=torch.float64)
-    whole, tiled = measured(encoder, picture, taps), measured(encoder, picture, taps, 130)
+    whole, tiled = (
+        measure_statistics(encoder, picture, taps),
+        measure_statistics(encoder, picture, taps, 130),
+    )
     for tap in taps:
         assert tiled[tap].count == whole[tap].count
         torch.testing.assert_close(tiled[tap].outer, whole[tap].outer, rtol=1e-12, atol=0)

@@ -9,7 +9,6 @@ from safetensors.numpy import save
 
 import weight_files
 from conftest import random_image, tiny_weights
-from impasto import samples
 from impasto.encoder import (
     ARCHITECTURES,
     BUNDLED,
@@ -20,10 +19,11 @@ from impasto.encoder import (
     bundled,
     weights_of,
 )
-from impasto.encoder.normalised import MEAN_ACTIVATIONS, mean_activations, rescaled
-from impasto.encoder.weights import read_codebook
+from impasto.encoder.activations import mean_activations
+from impasto.encoder.weights.bundle import read_codebook
+from impasto.encoder.weights.normalised import MEAN_ACTIVATIONS, rescaled
 from impasto.errors import SettingsError, WeightsError
-from impasto.images import read
+from impasto.images import read, samples
 
 SMALL = Architecture("small", (1, 1), (2, 3))
 

@@ -6,8 +6,8 @@ import scipy.io
 import torch
 from safetensors.torch import save_file
 
-from impasto.colour import CAFFE_RGB
-from impasto.encoder.comparing import expecting
+from impasto.encoder.weights.compare import expecting
+from impasto.images.spaces import CAFFE_RGB
 
 MEAN = (123.68, 116.779, 103.939)
 

@@ -26,14 +26,14 @@ def ink(seed: int = 8) -> np.ndarray:
     density = mountains(rng, x, y, grain) + strokes_density(rng, shape, crags, grain, 3)
     density += shallows(rng, x, y, grain)
     density += strokes_density(rng, shape, bamboo, grain, 1.2)
-    colours = sun(rng, paper(rng, shape), x, y, grain)
+    colours = sun(rng, figure(rng, shape), x, y, grain)
     colours = colours * np.exp(-np.clip(density, 0, 3.2)[..., None] * ABSORPTION)
     seal(rng, colours, (0.715, 0.86), 0.046)
     seal(rng, colours, (0.715, 0.922), 0.030)
     return finish(colours)
 
 
-def paper(rng, shape) -> np.ndarray:
+def figure(rng, shape) -> np.ndarray:
     """Warm, unevenly aged paper with short fibres, (H, W, 3)."""
     age = 0.30 + 0.10 * fractal_noise(rng, shape, 300, 5)
     colours = blend(np.broadcast_to(PAPER, (*shape, 3)), SHADE, np.clip(age, 0, 1))

@@ -12,33 +12,35 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from impasto.calls import iterate, reconstruct, stylize, texture
     from impasto.encoder import Encoder
     from impasto.errors import ImpastoError
     from impasto.images import Picture
-    from impasto.losses import Moments, style_loss
-    from impasto.objective import Evaluation, Objective, Term
-    from impasto.run import Result, Run
+    from impasto.objective import Evaluation, Objective
+    from impasto.objective.statistics import Moments
+    from impasto.objective.style_losses import style_loss
+    from impasto.objective.terms import Term
+    from impasto.run.api import iterate, reconstruct, stylize, texture
+    from impasto.run.events import Step
+    from impasto.run.loop import Result, Run
     from impasto.settings import Settings
-    from impasto.step import Step
 
 _HOMES = {
     "Encoder": "encoder",
     "Evaluation": "objective",
     "ImpastoError": "errors",
-    "Moments": "losses",
+    "Moments": "objective",
     "Objective": "objective",
     "Picture": "images",
     "Result": "run",
     "Run": "run",
     "Settings": "settings",
-    "Step": "step",
-    "Term": "objective",
-    "iterate": "calls",
-    "reconstruct": "calls",
-    "style_loss": "losses",
-    "stylize": "calls",
-    "texture": "calls",
+    "Step": "run",
+    "Term": "objective.terms",
+    "iterate": "run",
+    "reconstruct": "run",
+    "style_loss": "objective.style_losses",
+    "stylize": "run",
+    "texture": "run",
 }
 
 __all__ = [

@@ -1,5 +1,5 @@
 """`python -m impasto` is the command line."""
 
-from impasto.cli import main
+from impasto.apps.cli import main
 
 main()

@@ -13,8 +13,11 @@
     └── Diverged                 a run whose loss is no longer a number
 
 Each message says in one line what was got, what is needed, and what to change. The command line
-prints it and exits with code 2.
+prints it and exits with code 2. Below the tree: text made fit to print, and optional libraries.
 """
+
+from importlib import import_module
+from typing import Any
 
 __all__ = [
     "CheckpointError",
@@ -28,6 +31,8 @@ __all__ = [
     "OutputError",
     "SettingsError",
     "WeightsError",
+    "optional",
+    "printable",
 ]
 
 
@@ -73,3 +78,22 @@ class OutOfMemory(ImpastoError):
 
 class Diverged(ImpastoError):
     """A run whose loss is no longer a number."""
+
+
+def printable(value: object) -> str:
+    """One harmless line: control characters and unpaired surrogates are written as escapes."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(value))
+
+
+def optional(module: str, extra: str, purpose: str) -> Any:  # noqa: ANN401 (a module)
+    """The module, which comes with `impasto[extra]`; ExtraMissing says what to install for it.
+
+    `purpose` completes "… needs MODULE", such as "reading a .mat file".
+    """
+    try:
+        return import_module(module)
+    except ImportError as error:
+        package = module.partition(".")[0]
+        raise ExtraMissing(
+            f"{purpose} needs {package}, which is not installed; pip install 'impasto[{extra}]'"
+        ) from error

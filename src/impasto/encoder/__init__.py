@@ -2,11 +2,11 @@
 
 from impasto.encoder.architecture import ARCHITECTURES, Architecture, architecture
 from impasto.encoder.convolution import describe_convolutions
-from impasto.encoder.formats import read_weights
-from impasto.encoder.names import ENCODERS, weights_of
 from impasto.encoder.network import PADDINGS, Cotangent, Encoder, Ends, Tape
 from impasto.encoder.pooling import POOLINGS
 from impasto.encoder.weights import BUNDLED, Weights, bundled
+from impasto.encoder.weights.catalogue import ENCODERS, weights_of
+from impasto.encoder.weights.formats import read_weights
 
 __all__ = [
     "ARCHITECTURES",

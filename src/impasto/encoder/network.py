@@ -15,13 +15,13 @@ import torch
 import torch.nn.functional as F  # noqa: N812 (the field's name for it)
 from torch import Tensor
 
-from impasto.colour import SRGB, ColourSpace
 from impasto.encoder.architecture import Architecture
 from impasto.encoder.bits import mask_
 from impasto.encoder.convolution import Convolution, Margin, convolution, layout
 from impasto.encoder.pooling import POOLINGS
-from impasto.encoder.weights import Weights
+from impasto.encoder.weights.bundle import Weights
 from impasto.errors import ImageTooSmall, SettingsError
+from impasto.images.spaces import SRGB, ColourSpace
 
 __all__ = ["PADDINGS", "Cotangent", "Encoder", "Ends", "Tape"]
 

@@ -5,15 +5,15 @@
 A Picture holds float32 sRGB in [0, 1], upright, whatever the file held.
 """
 
+from impasto.images.atomic import AtomicFile, check_place
+from impasto.images.decode import MAX_PIXELS, Source, read, read_record
+from impasto.images.encode import FORMATS, check_writable, write
 from impasto.images.picture import Picture, cover, cropped, fit, opaque, resize
-from impasto.images.places import Draft, check_place
-from impasto.images.reading import MAX_PIXELS, Source, read, read_record
-from impasto.images.writing import FORMATS, check_writable, write
 
 __all__ = [
     "FORMATS",
     "MAX_PIXELS",
-    "Draft",
+    "AtomicFile",
     "Picture",
     "Source",
     "check_place",

@@ -68,7 +68,7 @@ class Picture:
 
     def save(self, path: str | os.PathLike[str], bits: int = 8, quality: int = 95) -> None:
         """Write to a file; see `impasto.images.write`."""
-        from impasto.images.writing import write  # writing needs Picture, so not at the top
+        from impasto.images.encode import write  # writing needs Picture, so not at the top
 
         write(self, path, bits=bits, quality=quality)
 

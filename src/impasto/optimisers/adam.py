@@ -7,8 +7,8 @@ from typing import final
 import torch
 from torch import Tensor
 
-from impasto.optimisers.iterates import Box, Descent, Evaluate, Iterate
-from impasto.optimisers.memories import Memory, number, recalled, recalled_number
+from impasto.optimisers.base import Box, Iterate, Minimiser, ValueAndGrad
+from impasto.optimisers.state import Memory, number, recalled, recalled_number
 
 __all__ = ["adam", "constant", "stepped"]
 
@@ -28,14 +28,14 @@ def stepped(rate: float, every: int, factor: float) -> Schedule:
 
 
 def adam(
-    evaluate: Evaluate,
+    evaluate: ValueAndGrad,
     x: Tensor,
     *,
     rate: Schedule,
     betas: tuple[float, float] = (0.9, 0.999),
     epsilon: float = 1e-8,
     box: Box | None = None,
-) -> Descent:
+) -> Minimiser:
     """Iterates of Adam from `x`; x_n = P(x_{n-1} - rate · m̂ / (√v̂ + ε)), P onto the box.
 
     m and v are the running means of the gradient and its square, m̂ and v̂ those without the bias
@@ -55,10 +55,10 @@ class _Rule:
 
 
 @final
-class _Adam(Descent):
+class _Adam(Minimiser):
     """See `adam`. It remembers m and v, and since when they are running."""
 
-    def __init__(self, evaluate: Evaluate, x: Tensor, rule: _Rule) -> None:
+    def __init__(self, evaluate: ValueAndGrad, x: Tensor, rule: _Rule) -> None:
         super().__init__(x)
         self._evaluate, self._rule = evaluate, rule
         self._mean, self._square = torch.zeros_like(x), torch.zeros_like(x)

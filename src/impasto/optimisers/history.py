@@ -20,7 +20,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from impasto.optimisers.memories import Memory, recalled, recalled_rows
+from impasto.optimisers.state import Memory, recalled, recalled_rows
 
 __all__ = ["HISTORIES", "Compact", "History", "Recursion"]
 

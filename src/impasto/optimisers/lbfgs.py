@@ -6,11 +6,11 @@ from typing import Literal, final
 
 from torch import Tensor
 
+from impasto.optimisers.base import Box, Iterate, Minimiser, ValueAndGrad
 from impasto.optimisers.history import HISTORIES, History
-from impasto.optimisers.iterates import Box, Descent, Evaluate, Iterate
 from impasto.optimisers.line_search import Ray, Search, Trial, line_search
-from impasto.optimisers.memories import Memory, number, recalled_number
-from impasto.optimisers.spectral import Spectrum
+from impasto.optimisers.preconditioner import Spectrum
+from impasto.optimisers.state import Memory, number, recalled_number
 
 __all__ = ["FirstStep", "lbfgs"]
 
@@ -20,7 +20,7 @@ _TINY = 1e-30  # keeps a division by a vanishing gradient finite
 
 
 def lbfgs(
-    evaluate: Evaluate,
+    evaluate: ValueAndGrad,
     x: Tensor,
     *,
     learning_rate: float = 1.0,
@@ -30,7 +30,7 @@ def lbfgs(
     search: str = "none",
     box: Box | None = None,
     spectrum: Spectrum | None = None,
-) -> Descent:
+) -> Minimiser:
     """Iterates of L-BFGS from `x`; ends where no step along the direction descends.
 
     The first step length tried is learning_rate times min(1, 1/‖g‖₁) if `first_step` is `l1`,
@@ -47,7 +47,7 @@ def lbfgs(
 
 
 @final
-class _Lbfgs(Descent):
+class _Lbfgs(Minimiser):
     """See `lbfgs`. It remembers the pairs, since when it has them, and whether it has ended."""
 
     def __init__(self, x: Tensor, steps: "_Steps") -> None:
@@ -75,7 +75,7 @@ class _Lbfgs(Descent):
 class _Steps:
     """What all iterations share."""
 
-    evaluate: Evaluate
+    evaluate: ValueAndGrad
     pairs: History
     seek: Search
     learning_rate: float

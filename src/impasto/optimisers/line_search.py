@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from impasto.errors import SettingsError
-from impasto.optimisers.iterates import Box, Evaluate, Iterate, Valued
+from impasto.optimisers.base import Box, Iterate, ValueAndGrad, Valued
 from impasto.optimisers.more_thuente import Interval, Point, enough
 
 __all__ = ["LINE_SEARCHES", "Ray", "Trial", "line_search"]
@@ -51,7 +51,7 @@ class Trial:
 class Ray:
     """φ(t) = f(P(x + t·d)) from an iterate; P projects onto the box, if there is one."""
 
-    evaluate: Evaluate
+    evaluate: ValueAndGrad
     start: Iterate
     direction: Tensor
     box: Box | None = None

@@ -1,0 +1,62 @@
+"""The command line: parse, call, show; nothing else.
+
+Whatever a user can get wrong is one line, `error: …`, on stderr, with exit code 2.
+"""
+
+import io
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import TextIO
+
+from typer.exceptions import TyperException
+
+from impasto.apps.cli.commands import app
+from impasto.errors import ImpastoError, printable
+
+__all__ = ["app", "main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit: 0 done, 1 part of a batch failed, 2 bad input, 130 Ctrl-C."""
+    # Threads that spin while they wait gain 4 % on an idle machine and make two runs on the same
+    # cores nine times slower; threads that sleep make them less than twice as slow.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C
+    warnings.showwarning = _warn
+    warnings.simplefilter("default", UserWarning)  # ours, whatever Python was told of others
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name may not fit the terminal
+    sys.exit(_run(sys.argv[1:] if arguments is None else arguments))
+
+
+def _run(arguments: Sequence[str]) -> int:
+    try:
+        return int(app(list(arguments), prog_name="impasto", standalone_mode=False) or 0)
+    except TyperException as error:
+        message = error.format_message()
+        return _refuse(message) if message else 2  # no message: help was shown
+    except ImpastoError as error:
+        return _refuse(str(error))
+    except KeyboardInterrupt:
+        return 130
+
+
+def _warn(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """A warning as one line, without the place in the code that gave it."""
+    print("warning:", printable(" ".join(str(message).split())), file=file or sys.stderr)
+
+
+def _refuse(message: str) -> int:
+    print("error:", printable(" ".join(message.split())), file=sys.stderr)
+    return 2

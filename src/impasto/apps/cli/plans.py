@@ -1,0 +1,75 @@
+"""What a picture of some size would take, before anything is painted."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+from impasto.errors import SettingsError
+from impasto.settings import Settings
+from impasto.settings.schedule import Stage, schedule
+
+if TYPE_CHECKING:
+    from impasto.hardware.planner import Plan
+
+__all__ = ["print_plans"]
+
+Size = tuple[int, int]
+
+_SHAPE = 3 / 4
+_FLOATS = 3 * 4  # bytes of a pixel as it is read
+
+
+def print_plans(settings: Settings, *, as_json: bool = False) -> None:
+    """One line a scale. A size of one number is that of a picture of 4:3, as is the painting's."""
+    from impasto.run.build import plans_for
+
+    size = _size(settings)
+    stages, scales = schedule(settings, size), settings.style_scale
+    scale = max(scales) if isinstance(scales, tuple) else scales
+    original = _FLOATS * size[0] * size[1]
+
+    def painting(canvas: Size) -> Size:
+        return round(canvas[0] * scale), round(canvas[1] * scale)
+
+    def beside(canvas: Size) -> int:
+        return original * ((canvas != size) + (painting(canvas) != size))
+
+    plans = plans_for(settings, stages, painting, beside)
+    if as_json:
+        print(json.dumps([_facts(*pair) for pair in zip(stages, plans, strict=True)]))
+        return
+    table = Table("size", "iterations", "windows", "tile", "history", "memory", "cost", box=None)
+    for stage, plan in zip(stages, plans, strict=True):
+        table.add_row(*map(str, _facts(stage, plan).values()))
+    console = Console(soft_wrap=True)
+    console.print(table)
+    console.print(
+        "memory: the most that the process takes; cost: of a pixel's evaluation, relative to one "
+        "window without memory to save",
+        highlight=False,
+    )
+
+
+def _size(settings: Settings) -> Size:
+    if isinstance(settings.size, tuple):
+        return settings.size
+    if settings.size == 0:
+        raise SettingsError("size is 0, the photograph's; expected a number or WxH to plan for")
+    return settings.size, max(1, round(settings.size * _SHAPE))
+
+
+def _facts(stage: Stage, plan: Plan) -> dict[str, str | int | float]:
+    history = plan.history
+    return {
+        "size": "x".join(map(str, stage.size)),
+        "iterations": stage.iterations,
+        "windows": plan.windows,
+        "tile": plan.tiling.tile if plan.windows > 1 and plan.tiling.tile else "off",
+        "history": history,
+        "memory": f"{plan.peak / 1e9:.2f} GB",
+        "cost": round(plan.cost, 2),
+    }

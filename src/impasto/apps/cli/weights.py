@@ -1,0 +1,158 @@
+"""`impasto weights`: which networks there are, fetching originals, comparing with them."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+from rich.table import Table
+from rich.text import Text
+
+from impasto.errors import WeightsError, printable
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    help="List the networks, fetch full-precision originals, compare with them.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print it as JSON.")]
+
+_EXPECTED = {
+    True: "the same training: what is left is the 8-bit codebook, and in vgg16's last block "
+    "perhaps the fine-tuning of its source",
+    False: "another training: about 100 % is as it should be",
+}
+
+
+@app.command(name="list")
+def list_weights(as_json: Json = False) -> None:
+    """List every network that has a name; a path to a weight file does as well as a name."""
+    from impasto.encoder.weights.catalogue import KNOWN
+
+    entries = [{"name": name, "about": known.about, **_file(name)} for name, known in KNOWN.items()]
+    if as_json:
+        print(json.dumps(entries))
+        return
+    console = Console(soft_wrap=True, highlight=False)
+    for entry in entries:
+        size = f"{entry['bytes'] / 1e6:.0f} MB"
+        console.print(Text(entry["name"], style="bold"), f"{entry['state']}, {size}", sep=": ")
+        for line in (entry["about"], entry["file"], entry["url"]):
+            if line:
+                console.print(Text(f"    {printable(line)}"))
+
+
+@app.command()
+def fetch(
+    name: Annotated[str, typer.Argument(help="Such as vgg19:keras; see impasto weights list.")],
+) -> None:
+    """Download an original; what an interruption leaves is resumed by the next call."""
+    from impasto.encoder.weights.download import fetch as download
+    from impasto.encoder.weights.originals import original
+
+    wanted = original(name)
+    with _bar(name) as progress:
+        new = download(wanted, progress)
+    print(
+        f"{printable(wanted.path)}: {'fetched' if new else 'there already'}, checksum as published"
+    )
+
+
+@app.command()
+def verify(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME|FILE]", help="By default all that are fetched.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Check originals, and show how far the bundled network is from them, layer by layer.
+
+    Distances are relative, ‖bundled - original‖ / ‖original‖, in the same colours.
+    """
+    compared = [_compared(each) for each in ([name] if name else _fetched())]
+    if as_json:
+        print(json.dumps(compared))
+        return
+    for one in compared:
+        _show(one)
+
+
+def _file(name: str) -> dict[str, Any]:
+    """Where a network's file is, its size, whether it is there, and whence it can be had."""
+    from impasto.encoder.weights import bundled_file
+    from impasto.encoder.weights.originals import ORIGINALS
+
+    if name in ORIGINALS:
+        wanted = ORIGINALS[name]
+        state = "fetched" if wanted.path.is_file() else "not fetched"
+        return {"state": state, "bytes": wanted.size, "file": str(wanted.path), "url": wanted.url}
+    path = bundled_file(name.partition(":")[0])
+    return {"state": "bundled", "bytes": path.stat().st_size, "file": str(path), "url": None}
+
+
+def _fetched() -> list[str]:
+    from impasto.encoder.weights.originals import ORIGINALS
+
+    names = [name for name, original in ORIGINALS.items() if original.path.is_file()]
+    if not names:
+        raise WeightsError(
+            f"no original is fetched, of {', '.join(ORIGINALS)}; impasto weights fetch NAME, "
+            f"or name a weight file"
+        )
+    return names
+
+
+def _compared(name: str) -> dict[str, Any]:
+    from impasto.encoder import bundled, weights_of
+    from impasto.encoder.weights.compare import SAME, distances
+    from impasto.encoder.weights.originals import ORIGINALS
+
+    original = weights_of(name)
+    packed = bundled(original.architecture.name)
+    layers = [asdict(distance) for distance in distances(packed, original)]
+    return {
+        "name": original.name,
+        "sha256": original.sha256,
+        "checksum": "as published" if name in ORIGINALS else "not known",
+        "colours": original.input.name,
+        "bundled": packed.name,
+        "expected": _EXPECTED[layers[0]["weight"] < SAME],
+        "layers": layers,
+    }
+
+
+def _show(compared: dict[str, Any]) -> None:
+    table = Table("layer", "weight", "bias", box=None)
+    for layer in compared["layers"]:
+        table.add_row(layer["layer"], f"{layer['weight']:.2%}", f"{layer['bias']:.2%}")
+    console = Console(soft_wrap=True, highlight=False)
+    console.print(Text(f"{compared['name']} and the bundled {compared['bundled']}", style="bold"))
+    console.print(Text(f"sha256 {compared['sha256']} ({compared['checksum']})"))
+    console.print(Text(f"colours {compared['colours']}"))
+    console.print(Text(compared["expected"]))
+    console.print(table)
+
+
+@contextmanager
+def _bar(name: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr, from the first bytes on, so that an error stands alone."""
+    columns = (TextColumn(name), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    progress = Progress(*columns, console=Console(stderr=True))
+    task = progress.add_task(name)
+
+    def show(done: int, total: int) -> None:
+        progress.start()
+        progress.update(task, completed=done, total=total)
+
+    try:
+        yield show
+    finally:
+        if progress.live.is_started:
+            progress.stop()

@@ -1,0 +1,130 @@
+"""A run watched in a Jupyter notebook: canvas and curves, updated in place.
+
+    result = live("photo.jpg", "painting.jpg", size=512)
+
+or, with every Step at hand,
+
+    run = impasto.Run("photo.jpg", "painting.jpg")
+    for step in watch(run):
+        ...
+    run.result().image
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from typing import Any
+
+from impasto.errors import SettingsError, optional
+from impasto.images import Picture, Source
+from impasto.outputs.report.curves import draw_curves
+from impasto.outputs.report.figure import figure
+from impasto.outputs.report.layout import Box, Placed
+from impasto.outputs.report.story import RunHistory, preview
+from impasto.outputs.report.words import summary
+from impasto.run.events import Step
+from impasto.run.loop import Result, Run
+from impasto.settings import DEFAULT_RECIPE, Settings
+
+__all__ = ["live", "watch"]
+
+CURVES = (640, 320)  # pixels of width, and of height at least
+GAP = 24
+DPI = 96
+
+
+def live(
+    content: Source,
+    style: Source,
+    recipe: str = DEFAULT_RECIPE,
+    every: int = 10,
+    **overrides: Any,  # noqa: ANN401 (fields of Settings, checked there)
+) -> Result:
+    """`impasto.stylize`, watched; see `watch`."""
+    run = Run(content, style, Settings.of(recipe, **overrides))
+    for _ in watch(run, every):
+        pass
+    return run.result()
+
+
+def watch(run: Iterable[Step], every: int = 10) -> Iterator[Step]:
+    """Each Step of the run; every so many iterations, and at the end, shows how it stands.
+
+    The end is shown however the run ends: an error, Ctrl-C or a `break` pass through after it.
+    Where nothing can show pictures, as in a script, nothing is shown.
+
+    Raises SettingsError for `every` below 1, and ExtraMissing without IPython and matplotlib.
+    """
+    if every < 1:
+        raise SettingsError(f"every is {every}; expected 1 or more iterations between updates")
+    for library in ("IPython", "matplotlib"):
+        optional(library, "notebook", "watching a run")
+    return _watched(run, every)
+
+
+def _watched(run: Iterable[Step], every: int) -> Iterator[Step]:
+    screen = Screen()
+    try:
+        for step in run:
+            screen.note(step)
+            if step.done % every == 0:
+                screen.update()
+            yield step
+    except BaseException:
+        with suppress(Exception):  # the error that ends the run is the one to tell
+            screen.update()
+        raise
+    screen.update()
+
+
+class Screen:
+    """One output of a notebook's cell, which shows the last step noted and all losses so far."""
+
+    def __init__(self) -> None:
+        ipython = optional("IPython", "notebook", "watching a run")
+        shows = optional("IPython.display", "notebook", "watching a run").display
+        self._display = shows if ipython.get_ipython() else None
+        self._output: Any = None
+        self._story = RunHistory(None, None, moments=0)
+        self._latest: Step | None = None  # as long as it is not shown
+
+    def note(self, step: Step) -> None:
+        """Remember a step."""
+        self._story.note(step)
+        self._latest = step
+
+    def update(self) -> None:
+        """Show the latest step, if it is not shown already."""
+        step, self._latest = self._latest, None
+        if step is None or self._display is None:
+            return
+        panel = Panel(self._story, step.picture())
+        if self._output is None:
+            self._output = self._display(panel, display_id=True)
+        else:
+            self._output.update(panel)
+
+
+class Panel:
+    """A canvas beside the curves of its run, as notebooks show it; in words for a terminal."""
+
+    def __init__(self, story: RunHistory, canvas: Picture) -> None:
+        self._words = summary(story.steps, story.scales)
+        self._png = _drawn(story, preview(canvas))
+
+    def _repr_png_(self) -> bytes:
+        return self._png
+
+    def __repr__(self) -> str:
+        """One line."""
+        return self._words
+
+
+def _drawn(story: RunHistory, canvas: Picture) -> bytes:
+    width, height = canvas.width + GAP + CURVES[0], max(canvas.height, CURVES[1])
+    curves = Box(canvas.width + GAP, 0, CURVES[0] - GAP // 2, height)
+    with figure(width, height, DPI) as drawing:
+        drawing.picture(Placed(canvas, (), Box(0, 0, *canvas.size)), room=0)
+        draw_curves(drawing, story, curves)
+        return drawing.png()

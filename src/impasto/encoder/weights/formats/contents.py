@@ -1,0 +1,78 @@
+"""What every parser makes of its file: arrays that are described first, and read when wanted."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zipfile import ZipFile
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from impasto.errors import WeightsError
+from impasto.images.spaces import ColourSpace
+
+__all__ = ["HWIO", "LIMIT", "OIHW", "WHIO", "Contents", "Stored", "from_numpy", "zip_members"]
+
+LIMIT = 2 << 30
+"""Bytes that a file may have, packed or unpacked; the largest known, with its fully connected
+layers, has 0.6 GB."""
+
+OIHW = (0, 1, 2, 3)
+HWIO = (3, 2, 0, 1)
+WHIO = (3, 2, 1, 0)
+"""Where output channels, input channels, height and width are among a stored weight's axes."""
+
+_FLOATING = ("float16", "float32", "float64", "bfloat16")
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An array in a file, of which only the description has been read."""
+
+    shape: tuple[int, ...]
+    kind: str  # "float32"
+    read: Callable[[], Tensor]
+
+
+@dataclass(frozen=True)
+class Contents:
+    """The convolutions in a file.
+
+    `arrays` maps `conv1_1.weight`, or `features.0.weight` as torchvision counts, to the array;
+    `axes` brings its weights to (out, in, h, w); `input` is what such files usually expect.
+    """
+
+    arrays: Mapping[str, Stored]
+    axes: tuple[int, int, int, int]
+    input: ColourSpace
+
+    def array(self, name: str, shape: tuple[int, ...]) -> Tensor:
+        """A float32 copy of an array; WeightsError unless it is there, floating and of `shape`."""
+        if name not in self.arrays:
+            raise WeightsError(f"lacks {name}; take another file")
+        found = self.arrays[name]
+        if found.kind not in _FLOATING or found.shape != shape:
+            raise WeightsError(f"{name} is {found.kind} {found.shape}; expected floats {shape}")
+        return found.read().to(torch.float32, copy=True)
+
+    def stored_shape(self, outward: int, inward: int) -> tuple[int, ...]:
+        """Shape of a weight (outward, inward, 3, 3) as it lies in the file."""
+        shape = (outward, inward, 3, 3)
+        return tuple(shape[self.axes.index(axis)] for axis in range(4))
+
+
+def from_numpy(array: np.ndarray[Any, Any]) -> Tensor:
+    """A float32 tensor of any floating array; what does not fit becomes infinite."""
+    with np.errstate(over="ignore"):
+        return torch.from_numpy(array.astype(np.float32))
+
+
+def zip_members(path: Path) -> list[str]:
+    """Names in a zip archive; WeightsError if it would unpack to more than LIMIT."""
+    with ZipFile(path) as archive:
+        members = archive.infolist()
+    if sum(member.file_size for member in members) > LIMIT:
+        raise WeightsError(f"unpacks to more than {LIMIT >> 30} GB, which no VGG network has")
+    return [member.filename for member in members]

@@ -1,0 +1,162 @@
+"""Any weight file to a network: recognised by its content, checked, brought to our layout."""
+
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from torch import Tensor
+
+from impasto.encoder.architecture import ARCHITECTURES, Architecture
+from impasto.encoder.weights.bundle import BUNDLED, Weights, bundled
+from impasto.encoder.weights.checksums import digest
+from impasto.encoder.weights.compare import SAME
+from impasto.encoder.weights.formats.contents import LIMIT, Contents, zip_members
+from impasto.encoder.weights.formats.keras import open_keras
+from impasto.encoder.weights.formats.matconvnet import open_matconvnet
+from impasto.encoder.weights.formats.matlab import MATLAB_5
+from impasto.encoder.weights.formats.npz import open_npz
+from impasto.encoder.weights.formats.pytorch import open_pytorch, open_safetensors
+from impasto.errors import ImpastoError, WeightsError, printable
+from impasto.images.spaces import CAFFE, CAFFE_RGB, ColourSpace
+
+__all__ = ["read_weights"]
+
+
+@dataclass(frozen=True)
+class Format:
+    """A kind of file, and how its convolutions are found."""
+
+    name: str
+    open: Callable[[Path], AbstractContextManager[Contents]]
+
+
+MATCONVNET = Format("MatConvNet .mat", open_matconvnet)
+NPZ = Format("NumPy .npz", open_npz)
+KERAS = Format("Keras .h5", open_keras)
+PYTORCH = Format("PyTorch .pth", open_pytorch)
+SAFETENSORS = Format(".safetensors", open_safetensors)
+FORMATS = (MATCONVNET, NPZ, KERAS, PYTORCH, SAFETENSORS)
+
+_HDF5, _ZIP, _PICKLE = b"\x89HDF\r\n\x1a\n", b"PK\x03\x04", b"\x80"
+_HEAD = 128  # bytes that tell a format
+
+
+def read_weights(path: str | os.PathLike[str], net: Architecture | None = None) -> Weights:
+    """The convolutions of VGG-19 or VGG-16 in a weight file of another program, as float32.
+
+    The format is recognised by the file's content, the network by the layers there are unless
+    `net` is given, and the colours by the first layer. Nothing in the file is executed.
+
+    Raises WeightsError, in one line, for whatever is not such a file, and ExtraMissing where the
+    format needs a library that is not installed.
+    """
+    file = Path(path)
+    try:
+        return _read(file, net)
+    except WeightsError as error:
+        raise WeightsError(f"{printable(file)}: {error}") from error
+    except ImpastoError:
+        raise
+    except Exception as error:  # whatever a library meets in a damaged file
+        said = getattr(error, "strerror", None) or str(error).partition("\n")[0]
+        reason = printable(said or type(error).__name__)[:200]
+        raise WeightsError(
+            f"{printable(file)}: cannot be read ({reason}); expected a whole {_formats()}"
+        ) from error
+
+
+def _read(file: Path, net: Architecture | None) -> Weights:
+    _check_size(file)
+    with _format(file).open(file) as contents:
+        net, keys = _network(contents, net)
+        layers = {name: _layer(contents, keys[name], net, name) for name in net.convolutions}
+    weights = Weights(net, layers, contents.input, digest(file), printable(file.name))
+    return replace(weights, input=_colours(weights))
+
+
+def _check_size(file: Path) -> None:
+    size = file.stat().st_size
+    if file.is_dir():
+        raise WeightsError("a folder; expected a weight file")
+    if not file.is_file():
+        raise WeightsError("not a regular file; expected a weight file")
+    if not 0 < size <= LIMIT:
+        raise WeightsError(f"has {size} bytes; expected a weight file of at most {LIMIT >> 30} GB")
+
+
+def _format(file: Path) -> Format:
+    """What the first bytes say; a file's name says nothing."""
+    with file.open("rb") as stream:
+        head = stream.read(_HEAD)
+    if head.startswith(b"MATLAB 7.3"):
+        raise WeightsError("a MATLAB 7.3 file; save it with -v7 and try again")
+    if head[124:128] == MATLAB_5:
+        return MATCONVNET
+    if head.startswith(_HDF5):
+        return KERAS
+    if head.startswith(_ZIP):
+        return NPZ if any(name.endswith(".npy") for name in zip_members(file)) else PYTORCH
+    if head.startswith(_PICKLE):
+        return PYTORCH
+    if head[8:9] == b"{":
+        return SAFETENSORS
+    raise WeightsError(f"not a weight file; expected a {_formats()}")
+
+
+def _formats() -> str:
+    *others, last = (kind.name for kind in FORMATS)
+    return f"{', '.join(others)} or {last} file"
+
+
+def _network(contents: Contents, net: Architecture | None) -> tuple[Architecture, dict[str, str]]:
+    """The network whose layers are those in the file, and what the file calls each of them."""
+    held = {name.rpartition(".")[0] for name in contents.arrays}
+    counted = any(name.startswith("features.") for name in held)
+    tables = {
+        each: {name: _counted(each, name) if counted else name for name in each.convolutions}
+        for each in ([net] if net else ARCHITECTURES.values())
+    }
+    closest, keys = min(
+        tables.items(), key=lambda entry: len(held.symmetric_difference(entry[1].values()))
+    )
+    if not held:
+        raise WeightsError("holds no convolution of a VGG network by a name that is known")
+    if lacking := [key for key in keys.values() if key not in held]:
+        raise WeightsError(f"lacks {', '.join(lacking[:3])} of {closest.name}; take another file")
+    if surplus := sorted(held.difference(keys.values())):
+        raise WeightsError(
+            f"has {', '.join(surplus[:3])}, which {closest.name} does not; take another file"
+        )
+    return closest, keys
+
+
+def _counted(net: Architecture, name: str) -> str:
+    """Torchvision counts convolutions, ReLUs and poolings from 0."""
+    return f"features.{net.taps.index(name)}"
+
+
+def _layer(contents: Contents, key: str, net: Architecture, name: str) -> tuple[Tensor, Tensor]:
+    inward, outward = net.convolutions[name]
+    weight = contents.array(f"{key}.weight", contents.stored_shape(outward, inward))
+    return weight.permute(contents.axes).contiguous(), contents.array(f"{key}.bias", (outward,))
+
+
+def _colours(weights: Weights) -> ColourSpace:
+    """The colours a network expects: those of the published one whose first layer it has.
+
+    Conversions of the Oxford networks differ in the order of channels, and their format does not
+    tell; their first layer does, for it equals the bundled one's in one of the orders. Any other
+    network expects what its format usually does. A mean colour from the file stays.
+    """
+    first = weights.layers["conv1_1"][0]
+    name = weights.architecture.name
+    known = bundled(name).layers["conv1_1"][0] if name in BUNDLED else first.new_empty(0)
+    if known.shape != first.shape:
+        return weights.input
+    for space, ordered in ((CAFFE, first), (CAFFE_RGB, first.flip(1))):
+        if (ordered - known).norm() < SAME * known.norm():
+            same = (weights.input.order, weights.input.gain) == (space.order, space.gain)
+            return weights.input if same else space
+    return weights.input

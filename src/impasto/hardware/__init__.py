@@ -1,0 +1,26 @@
+"""What the machine grants: device, threads, memory, and how a run keeps within them."""
+
+from impasto.hardware.device import (
+    DTYPES,
+    Choice,
+    choose_device,
+    choose_dtype,
+    choose_threads,
+    free_memory,
+)
+from impasto.hardware.oom import frugal, is_out_of_memory, memory_guard
+from impasto.hardware.planner import Plan, plan
+
+__all__ = [
+    "DTYPES",
+    "Choice",
+    "Plan",
+    "choose_device",
+    "choose_dtype",
+    "choose_threads",
+    "free_memory",
+    "frugal",
+    "is_out_of_memory",
+    "memory_guard",
+    "plan",
+]

@@ -1,0 +1,231 @@
+"""What one scale of a run takes of memory, phase by phase, and what its evaluations cost.
+
+The network's part follows from the operations it does (`impasto.hardware.cost`), the
+optimiser's from the vectors it holds at once; the allocator's and the process's are measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+from math import ceil
+
+import torch
+
+from impasto.encoder import weights_of
+from impasto.encoder.convolution import layout
+from impasto.hardware.cost import Cut, Network
+from impasto.objective.features import Features
+from impasto.objective.style_losses import find_style_loss, statistic_of
+from impasto.objective.tiles import Tiling
+from impasto.settings import Settings
+
+__all__ = ["Demand"]
+
+Size = tuple[int, int]
+
+MB = 10**6
+
+# Measured by the kernel's VmRSS and VmHWM (Linux, x86, 2 threads, torch 2.x) in fresh processes:
+_PROCESS = 330 * MB  # python, torch and the package after a run of 64 px, without any weights
+_LIBRARIES = 30 * MB  # oneDNN's kernels and scratch memory, from the first evaluation on
+_PACKED = 45 * MB  # the same where it keeps weights in its own order: what that leaves behind
+_KEPT = 2**20  # pixels up to which `impasto.hardware.allocator` keeps what is freed
+_GAPS = 2.1  # what an evaluation then takes, over what is alive at most (1.9 to 2.4)
+_SMALL_BLOCKS = 200 * MB  # those of at most 4 MB share a heap
+
+_MATCHED = 1300  # bytes a position of the largest layer takes while features are matched
+
+_BLOCK = 10  # bfloat16 pairs that are given room at once
+_TRIALS = {"none": 1, "armijo": 2, "strong-wolfe": 5, "more-thuente": 2}  # alive at once
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What one scale of a run takes, whatever the plan.
+
+    Attributes:
+        settings: of the run.
+        size: the canvas's (w, h).
+        style_size: the painting's (w, h), as it is measured; None without one.
+        dtype, device: where the network computes.
+        beside: bytes of pictures that are kept beside those of these sizes.
+    """
+
+    settings: Settings
+    size: Size
+    style_size: Size | None
+    dtype: torch.dtype
+    device: torch.device
+    beside: int
+
+    def shrunk(self, factor: float) -> Demand:
+        """The same run of smaller pictures."""
+        size, style = (_times(s, factor) if s else None for s in (self.size, self.style_size))
+        assert size is not None
+        return replace(self, size=size, style_size=style)
+
+    def peak(self, tiling: Tiling, history: int) -> int:
+        """The most memory that any phase takes, bytes."""
+        return max(self._fixed + phase for phase in self._phases(tiling, history))
+
+    def _phases(self, tiling: Tiling, history: int) -> Iterator[int]:
+        """Bytes in use, beside what is there all along, in each phase of a scale in turn."""
+        cut, canvas, painting = self._cut(tiling.tile), self._canvas, self._painting
+        pictures = canvas + painting
+        yield pictures + 2 * max(canvas, painting)  # brought to size: planes, and their stack
+        yield pictures + 3 * canvas  # the first canvas: from another space, by its parts
+        yield pictures + canvas + self._around(self._style_cut(tiling.tile).look.forward)
+        contents = cut.contents if tiling.keep_content else 0
+        if self.network.content:
+            yield pictures + canvas + contents + self._around(cut.target.forward)
+        evaluating, between = self._vectors
+        lasting = canvas + contents + self._pairs(history)
+        looking = self._around(self._looking(cut, tiling), evaluating=True) + self._gathered
+        yield lasting + int(canvas * evaluating) + looking
+        yield lasting + int(canvas * between)
+
+    def _looking(self, cut: Cut, tiling: Tiling) -> int:
+        """What an evaluation takes for its windows: looks, their tapes, content's features anew."""
+        look, content, style = cut.look, self.network.content, self.network.style
+        tapes = cut.tapes(min(tiling.tapes, cut.count)) if style else look.tape
+        most = max(look.forward, look.backward) + tapes - look.tape
+        if tiling.keep_content or not content:
+            return most
+        anew = cut.target.forward + tapes
+        return max(most + sum(look.cores[tap] for tap in content), anew)
+
+    @cached_property
+    def _gathered(self) -> int:
+        """What a style loss of features takes: those of all windows, their gradients, its own."""
+        if statistic_of(find_style_loss(self.settings.style_loss)) is not Features:
+            return 0
+        net, (width, height) = self.network.architecture, self.size
+        counts = {
+            tap: (width >> net.level(tap)) * (height >> net.level(tap))
+            for tap in self.network.style
+        }
+        rows = sum(net.channels(tap) * count for tap, count in counts.items())
+        return 2 * rows * self.dtype.itemsize + _MATCHED * max(counts.values(), default=0)
+
+    def cost(self, tiling: Tiling) -> float:
+        """Multiply-adds of an evaluation, relative to one window looked at once.
+
+        Forwards, backwards, and for style forwards again where no tape was kept.
+        """
+        cut, whole = self._cut(tiling.tile), self._cut(None)
+        if not self.network.taps:
+            return 1.0
+        passes = 2 * cut.forward()
+        if self.network.style:
+            passes += cut.forward() - cut.forward(min(cut.count, max(1, tiling.tapes)))
+        if self.network.content and not tiling.keep_content:
+            passes += cut.forward_content()
+        return passes / (2 * whole.forward())
+
+    def windows(self, tile: int | None) -> int:
+        """How many windows there are of a tile."""
+        return max(1, self._cut(tile).count)
+
+    def _cut(self, tile: int | None) -> Cut:
+        return _cut(self.network, self.size, tile)
+
+    def _style_cut(self, tile: int | None) -> Cut:
+        network = self.network.measuring(self.network.style)
+        return _cut(network, self.style_size or self.size, tile)
+
+    @property
+    def _canvas(self) -> int:
+        """Bytes of one canvas, gradient, or picture of its size."""
+        return _bytes(self.size, self.dtype)
+
+    @property
+    def _painting(self) -> int:
+        return _bytes(self.style_size, self.dtype) if self.style_size else 0
+
+    @cached_property
+    def network(self) -> Network:
+        """The network as the settings look at it."""
+        s = self.settings
+        content, style = (
+            tuple(tap for tap, part in layers.items() if weight * part)
+            for weight, layers in (
+                (s.content_weight, s.content_layers),
+                (s.style_weight, s.style_layers),
+            )
+        )
+        memory = layout(self.dtype, exact=s.precision == "fp32")
+        net, last = weights_of(s.encoder).architecture, memory == torch.channels_last
+        return Network(net, content, style, s.pooling, self.dtype, last)
+
+    @cached_property
+    def _fixed(self) -> int:
+        """What there is all along: the process, the weights as read and as used, pictures."""
+        network, exact = self.network, self.settings.precision == "fp32"
+        table = network.architecture.convolutions
+        sizes = {name: 9 * inward * outward for name, (inward, outward) in table.items()}
+        used = sum(sizes[name] for name in network.path if name in sizes) * self.dtype.itemsize
+        copies = 2 if network.channels_last else int(not exact)  # packed, forwards and back
+        if self.device.type == "cuda":
+            return used + _LIBRARIES
+        packed = _PACKED if copies == 2 else 0
+        process = _PROCESS + _LIBRARIES + packed + 4 * sum(sizes.values())
+        return process + copies * used + self.beside
+
+    @cached_property
+    def _vectors(self) -> tuple[float, float]:
+        """Vectors of a canvas's size that the optimiser has, while the objective works and between.
+
+        Adam has two points, each x and its gradient, mean and square. L-BFGS has a point, and
+        trials, each a step and a point; a direction that is no trial's step, and a search's own
+        zero step; then the new pair and what it is made from. One more is the best canvas so far,
+        and one the average.
+        """
+        s = self.settings
+        averages = 1 if s.average else 0
+        if s.optimiser == "adam":
+            return 1 + 6 + averages, 1 + 6 + averages
+        changed = bool(s.precondition) and s.clip == "none"
+        trials, bounded = _TRIALS[s.line_search], s.clip != "none"
+        apart = trials > 1 or bounded or s.learning_rate != 1
+        weights = 2 / 3 if changed else 0  # two planes for P
+        outer = 2 if s.evaluations else 0
+        kept = 1 + averages + outer + weights
+        evaluating = kept + 2 + apart + (trials > 1) + bounded / 4 + 3 * trials
+        return evaluating, evaluating + (3 if changed else 2)
+
+    def _pairs(self, history: int) -> int:
+        """Bytes of the curvature pairs, no more than there are iterations."""
+        s = self.settings
+        if s.optimiser != "lbfgs":
+            return 0
+        most = max(s.iterations) if isinstance(s.iterations, tuple) else s.iterations
+        made = min(history, max(1, most), s.evaluations or history)
+        if self.dtype != torch.bfloat16 or self.device.type == "mps":
+            return 2 * made * self._canvas
+        return (made if made < _BLOCK else -(-made // _BLOCK) * _BLOCK) * self._canvas
+
+    def _around(self, alive: int, evaluating: bool = False) -> int:
+        """What the allocator makes of looks that have so many bytes alive at most."""
+        if self.device.type != "cpu":
+            return alive
+        width, height = self.size
+        if evaluating and width * height <= _KEPT:
+            return int(alive * _GAPS)
+        return alive + min(_SMALL_BLOCKS, alive // 2)
+
+
+@lru_cache(maxsize=1024)
+def _cut(network: Network, size: Size, tile: int | None) -> Cut:
+    return Cut.of(network, size, tile)
+
+
+def _bytes(size: Size, dtype: torch.dtype) -> int:
+    """Of a picture of (w, h) in float32 or better."""
+    return 3 * size[0] * size[1] * max(4, dtype.itemsize)
+
+
+def _times(size: Size, factor: float) -> Size:
+    width, height = (max(1, ceil(side * factor)) for side in size)
+    return width, height

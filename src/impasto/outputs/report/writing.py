@@ -1,0 +1,61 @@
+"""Stories to files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from impasto.errors import optional
+from impasto.images import AtomicFile, Picture, check_place
+from impasto.outputs.report.page import page
+from impasto.outputs.report.sheet import sheet
+from impasto.outputs.report.story import RunHistory
+
+__all__ = ["REPORTS", "Report", "check_report", "write_report"]
+
+
+@dataclass(frozen=True)
+class Report:
+    """A kind of report: how to make its file's bytes, and with which libraries."""
+
+    make: Callable[[RunHistory, Picture, str, Mapping[str, str]], bytes]
+    needs: tuple[str, ...]
+
+
+REPORTS = {
+    ".png": Report(sheet, ("matplotlib",)),
+    ".html": Report(page, ("matplotlib", "jinja2")),
+}
+
+
+def check_report(path: str | os.PathLike[str]) -> None:
+    """Raise what would go wrong later: OutputError for the place, ExtraMissing for a library."""
+    _report(path)
+
+
+def _report(path: str | os.PathLike[str]) -> Report:
+    ending = check_place(path, REPORTS)
+    for library in REPORTS[ending].needs:
+        optional(library, "report", f"writing a {ending} report")
+    return REPORTS[ending]
+
+
+def write_report(
+    story: RunHistory,
+    path: str | os.PathLike[str],
+    result: Picture,
+    *,
+    title: str = "",
+    facts: Mapping[str, str] | None = None,
+) -> None:
+    """Write the report that the path's ending names, all of it or nothing.
+
+    `.png` is a sheet of pictures and curves; `.html` a page, which also has the result at its full
+    size and a table of `facts`, such as the settings.
+
+    Raises OutputError where it cannot be written, ExtraMissing for a library it needs.
+    """
+    encoded = _report(path).make(story, result, title, facts or {})
+    with AtomicFile(path) as file:
+        file.write_bytes(encoded)

@@ -1,0 +1,249 @@
+"""Where each style goes: regions of the photograph and the parts of paintings that go with them.
+
+A mask is a picture: white where its region is, black where not, in between where it ends softly.
+A map is one picture for all regions, each of them a colour. A photograph's region and a painting's
+belong together by the order of masks, or by the colour.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from impasto.errors import SettingsError, printable
+from impasto.images import Picture, read, samples
+from impasto.settings import Settings
+
+__all__ = ["Model", "Region", "read_mask", "regions"]
+
+_NEAR = 60 / 255  # colours nearer than this are one: maps that were scaled or saved as JPEG
+_FEWEST = 0.002  # of the pixels: a colour rarer than this is an edge's
+_COLOURFUL = 0.15  # between a pixel's least and greatest channel
+_THIN = 150  # of a map's shorter side is half of what a colour has to cover both ways
+_MOST = 64  # regions of a map …
+_SHADES = 4096  # … among its most frequent colours
+_EMPTY = 1e-4  # of the picture: a mask that is white for less is black
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A part of painting `number`, counted from 0: `where` (h, w) in [0, 1], None for all of it.
+
+    `share` is how much of its region's style it is; a region's add up to 1. `name` tells its part
+    of the painting from all others.
+    """
+
+    number: int
+    share: float
+    where: Tensor | None = None
+    name: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Region:
+    """A part of the photograph, `where` as in Model, and what it is to look like."""
+
+    models: tuple[Model, ...]
+    where: Tensor | None = None
+
+    def mapped(self, change: Callable[[Tensor | None], Tensor | None]) -> Region:
+        """The same with other masks."""
+        models = (replace(model, where=change(model.where)) for model in self.models)
+        return Region(tuple(models), change(self.where))
+
+
+def regions(settings: Settings, paintings: int, max_pixels: int) -> tuple[Region, ...]:
+    """The regions that the settings' masks describe, for so many paintings.
+
+    Raises ImageError for a mask that cannot be read, SettingsError for masks that do not belong
+    together or have nothing in them.
+    """
+    shares = _shares(settings, paintings)
+    content = [_Mask.of(name, max_pixels) for name in settings.content_mask]
+    style = [_Mask.of(name, max_pixels) for name in settings.style_mask]
+    if any(mask.is_map for mask in content):
+        return tuple(_by_colour(content, style, shares))
+    if not content:
+        return (_everywhere(style, shares),)
+    return tuple(_in_order(content, style, shares))
+
+
+def read_mask(name: str, max_pixels: int) -> Tensor:
+    """How white a picture is, (h, w) in [0, 1]; what is transparent is black."""
+    return _white(read(samples.found(name), max_pixels))
+
+
+def _white(picture: Picture) -> Tensor:
+    white = picture.pixels.mean(0)
+    return white if picture.alpha is None else white * picture.alpha
+
+
+def _shares(settings: Settings, paintings: int) -> list[float]:
+    """How much of the style each painting is."""
+    weights = settings.style_weights or (1.0,) * paintings
+    if len(weights) != paintings:
+        raise SettingsError(
+            f"style_weights has {len(weights)} for {paintings} styles; expected one for each"
+        )
+    return [weight / sum(weights) for weight in weights]
+
+
+@dataclass(frozen=True, eq=False)
+class _Mask:
+    """A picture that was given as a mask."""
+
+    name: str
+    picture: Picture
+
+    @classmethod
+    def of(cls, name: str, max_pixels: int) -> _Mask:
+        return cls(name, read(samples.found(name), max_pixels))
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 of its values: a file of that name may change."""
+        return hashlib.sha256(self.picture.pixels.contiguous().numpy().data).hexdigest()
+
+    @property
+    def is_map(self) -> bool:
+        """Whether it has colours."""
+        least, most = self.picture.pixels.amin(0), self.picture.pixels.amax(0)
+        return bool(((most - least) > _COLOURFUL).float().mean() > _FEWEST)
+
+    @property
+    def white(self) -> Tensor:
+        """As a mask, (h, w); SettingsError if it is black."""
+        white = _white(self.picture)
+        if white.mean() < _EMPTY:
+            raise SettingsError(f"{printable(self.name)}: the mask is black; there is no region")
+        return white
+
+
+def _everywhere(style: Sequence[_Mask], shares: Sequence[float]) -> Region:
+    """All of the photograph in the parts of paintings that masks may have chosen."""
+    if style and len(style) != len(shares):
+        raise SettingsError(
+            f"{len(style)} style masks for {len(shares)} styles; expected one for each, or none"
+        )
+    if not style:
+        return Region(tuple(Model(n, share) for n, share in enumerate(shares) if share))
+    parts = zip(shares, style, strict=True)
+    return Region(tuple(Model(n, s, m.white, m.checksum) for n, (s, m) in enumerate(parts) if s))
+
+
+def _in_order(
+    content: Sequence[_Mask], style: Sequence[_Mask], shares: Sequence[float]
+) -> Iterator[Region]:
+    """The first mask with the first and so on; all of a painting where it has no mask."""
+    if style and len(style) != len(content):
+        raise SettingsError(
+            f"{len(content)} content masks and {len(style)} style masks; expected as many, or no "
+            f"style masks"
+        )
+    if len(shares) not in (1, len(content)):
+        raise SettingsError(
+            f"{len(content)} content masks for {len(shares)} styles; expected one style, or one "
+            f"for each mask"
+        )
+    if len(set(shares)) > 1:
+        raise SettingsError(
+            "style_weights blend styles that are in one place, and masks give each its own; "
+            "leave one of the two out"
+        )
+    for number, mask in enumerate(content):
+        painting = number if len(shares) > 1 else 0
+        part = style[number] if style else None
+        model = Model(painting, 1.0, part.white, part.checksum) if part else Model(painting, 1.0)
+        yield Region((model,), mask.white)
+
+
+def _by_colour(
+    content: Sequence[_Mask], style: Sequence[_Mask], shares: Sequence[float]
+) -> Iterator[Region]:
+    """A region for each colour of the photograph's map, in what has that colour in paintings'."""
+    if len(content) != 1 or len(style) != len(shares):
+        raise SettingsError(
+            f"a content mask in colours is one map, with one style mask for each of the "
+            f"{len(shares)} styles; got {len(content)} and {len(style)}"
+        )
+    parts, others = _colours(content[0].picture), [_colours(mask.picture) for mask in style]
+    if not parts:
+        raise SettingsError(f"{printable(content[0].name)}: the map has no areas of one colour")
+    known = [colour for n, found in enumerate(others) if shares[n] for colour in found]
+    _check_colours(parts, known, "content", "style")
+    _check_colours(known, parts, "style", "content")
+    for colour, where in parts.items():
+        models = [
+            Model(n, shares[n], found[other], f"{style[n].checksum} {_hex(other)}")
+            for n, found in enumerate(others)
+            for other in found
+            if _distance(colour, other) < _NEAR and shares[n]
+        ]
+        total = sum(model.share for model in models)
+        yield Region(
+            tuple(Model(m.number, m.share / total, m.where, m.name) for m in models), where
+        )
+
+
+Colour = tuple[float, ...]
+
+
+def _check_colours(
+    some: Sequence[Colour] | Mapping[Colour, Tensor],
+    others: Sequence[Colour] | Mapping[Colour, Tensor],
+    here: str,
+    there: str,
+) -> None:
+    """SettingsError that names the regions of one side that the other lacks."""
+    alone = [_hex(c) for c in some if not any(_distance(c, other) < _NEAR for other in others)]
+    if alone:
+        raise SettingsError(
+            f"the {here} mask has regions that no {there} mask has: "
+            f"{', '.join(dict.fromkeys(alone))}; paint them in the other, or in a colour of both"
+        )
+
+
+def _colours(picture: Picture) -> dict[Colour, Tensor]:
+    """The colours of a map and where each is, (h, w); a pixel between two is the nearer one's."""
+    pixels = picture.pixels.flatten(1).T  # (n, 3)
+    levels = (pixels * 255).round().to(torch.int64)
+    codes, counts = torch.unique(levels @ torch.tensor([65536, 256, 1]), return_counts=True)
+    found: list[Tensor] = []
+    for code in codes[counts.argsort(descending=True)][:_SHADES].tolist():
+        colour = torch.tensor([code >> 16, code >> 8 & 255, code & 255]) / 255
+        if len(found) < _MOST and all(torch.dist(colour, c) >= _NEAR for c in found):
+            found.append(colour)
+    places = zip(found, _nearest(picture, found), strict=True)
+    found = [colour for colour, where in places if _is_region(where)]
+    own = (where.float() for where in _nearest(picture, found))
+    return {tuple(c.tolist()): where for c, where in zip(found, own, strict=True)}
+
+
+def _nearest(picture: Picture, colours: Sequence[Tensor]) -> list[Tensor]:
+    """Where each of the colours is the nearest there is, (h, w)."""
+    if not colours:
+        return []
+    strips = torch.split(picture.pixels.flatten(1).T, 2**20)
+    nearest = torch.cat([torch.cdist(strip, torch.stack([*colours])).argmin(1) for strip in strips])
+    return [(nearest == n).view(picture.height, picture.width) for n in range(len(colours))]
+
+
+def _is_region(where: Tensor) -> bool:
+    """Whether a colour at (h, w) covers a square somewhere: one between two others never does."""
+    if where.float().mean() <= _FEWEST:
+        return False
+    reach = max(1, min(where.shape) // _THIN)
+    others = torch.nn.functional.max_pool2d((~where)[None].float(), 2 * reach + 1, 1, reach)
+    return bool((others == 0).any())
+
+
+def _distance(one: Colour, other: Colour) -> float:
+    return float(torch.dist(torch.tensor(one), torch.tensor(other)))
+
+
+def _hex(colour: Colour) -> str:
+    return "#" + "".join(f"{round(255 * channel):02x}" for channel in colour)

@@ -1,0 +1,18 @@
+"""What to do: every knob once, the schedule of scales, and named settings."""
+
+from impasto.settings.recipes import Recipe, recipe, recipes
+from impasto.settings.schedule import Stage, most_iterations, schedule
+from impasto.settings.settings import DEFAULT_RECIPE, Settings, choices, spread
+
+__all__ = [
+    "DEFAULT_RECIPE",
+    "Recipe",
+    "Settings",
+    "Stage",
+    "choices",
+    "most_iterations",
+    "recipe",
+    "recipes",
+    "schedule",
+    "spread",
+]
