@@ -294,7 +294,9 @@ def test_styles_are_measured_once(folder, monkeypatch):
 
     measure_statistics, encoder, calls = assembly.measure_statistics, assembly.Encoder, []
     monkeypatch.setattr(
-        assembly, "measured", lambda *a, **k: calls.append("m") or measure_statistics(*a, **k)
+        assembly,
+        "measure_statistics",
+        lambda *a, **k: calls.append("m") or measure_statistics(*a, **k),
     )
     monkeypatch.setattr(assembly, "Encoder", lambda *a, **k: calls.append("e") or encoder(*a, **k))
     assembly._encoder.cache_clear()

@@ -10,7 +10,8 @@
     ├── CheckpointError          a checkpoint that is damaged, or of another run
     ├── ExtraMissing             a library that an optional feature needs and is not installed
     ├── OutOfMemory              the machine has less memory than the run needs
-    └── Diverged                 a run whose loss is no longer a number
+    ├── Diverged                 a run whose loss is no longer a number
+    └── Cancelled                a run that was told to stop, in the middle of an evaluation
 
 Each message says in one line what was got, what is needed, and what to change. The command line
 prints it and exits with code 2. Below the tree: text made fit to print, and optional libraries.
@@ -20,6 +21,7 @@ from importlib import import_module
 from typing import Any
 
 __all__ = [
+    "Cancelled",
     "CheckpointError",
     "Diverged",
     "ExtraMissing",
@@ -78,6 +80,10 @@ class OutOfMemory(ImpastoError):
 
 class Diverged(ImpastoError):
     """A run whose loss is no longer a number."""
+
+
+class Cancelled(ImpastoError):
+    """A run that was told to stop, in the middle of an evaluation."""
 
 
 def printable(value: object) -> str:
