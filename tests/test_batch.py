@@ -292,7 +292,7 @@ def test_a_rerun_does_not_paint_from_its_own_results(folder, batch):
 def test_styles_are_measured_once(folder, monkeypatch):
     from impasto.run import build as assembly
 
-    measure_statistics, encoder, calls = assembly.measure_statistics, assembly.Encoder, []
+    measure, encoder, calls = assembly.measure_statistics, assembly.Encoder, []
     monkeypatch.setattr(
         assembly,
         "measure_statistics",
