@@ -1,0 +1,62 @@
+"""What settings choose by name: one registry a setting, one module a variant.
+
+These tables are the only lists of the names. Choices, help and error messages come from them.
+"""
+
+from typing import Any
+
+from impasto.settings.registry import Registry
+
+__all__ = ["COLOUR_MODES", "EFFECTS", "INITS", "OPTIMISERS", "STYLE_LOSSES"]
+
+INITS: Registry[Any] = Registry(
+    "init",
+    {
+        "content": "impasto.run.canvas:from_content",
+        "recoloured": "impasto.run.canvas:from_recoloured",
+        "noise": "impasto.run.canvas:from_noise",
+        "style": "impasto.run.canvas:from_style",
+    },
+    "impasto.inits",
+)
+
+COLOUR_MODES: Registry[Any] = Registry(
+    "colour",
+    {
+        "style": "impasto.run.colour_modes:STYLE",
+        "keep": "impasto.run.colour_modes:KEEP",
+        "match": "impasto.run.colour_modes:MATCH",
+    },
+    "impasto.colour_modes",
+)
+
+STYLE_LOSSES: Registry[Any] = Registry(
+    "style_loss",
+    {
+        "gram": "impasto.objective.style_losses.gram:gram",
+        "moments": "impasto.objective.style_losses.gaussian:moments",
+        "wasserstein": "impasto.objective.style_losses.gaussian:wasserstein",
+        "sliced-wasserstein": "impasto.objective.style_losses.matching:sliced_wasserstein",
+        "nearest-neighbour": "impasto.objective.style_losses.matching:nearest_neighbour",
+    },
+    "impasto.style_losses",
+)
+
+OPTIMISERS: Registry[Any] = Registry(
+    "optimiser",
+    {
+        "lbfgs": "impasto.optimisers.lbfgs:lbfgs",
+        "adam": "impasto.optimisers.adam:adam",
+    },
+    "impasto.optimisers",
+)
+
+EFFECTS: Registry[Any] = Registry(
+    "finish",
+    {
+        "none": "impasto.images.effects:untouched",
+        "relief": "impasto.images.effects:relief",
+        "grain": "impasto.images.effects:grain",
+    },
+    "impasto.effects",
+)
