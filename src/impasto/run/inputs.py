@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from impasto.encoder import weights_of
 from impasto.errors import ImageTooLarge, ImageTooSmall, SettingsError
 from impasto.hardware.oom import memory_guard
 from impasto.images import Picture, Source, cropped, opaque, read, resize, samples
+from impasto.images.checksums import values_checksum
 from impasto.objective.style_losses import find_style_loss
 from impasto.run.canvas import INITS, Pair
 from impasto.run.postprocess import in_colours
@@ -158,8 +158,7 @@ class Inputs:
         known = {role: facts.get("sha256") for role, facts in self.origins.items()}
         for role, picture in found.items():
             if picture and not known.get(role):
-                values = picture.pixels.cpu().contiguous().numpy()
-                known[role] = hashlib.sha256(values.data).hexdigest()
+                known[role] = values_checksum(picture.pixels, picture.alpha)
         return {role: checksum for role, checksum in known.items() if checksum}
 
     def alpha(self, size: Size) -> Tensor | None:

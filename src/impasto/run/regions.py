@@ -7,7 +7,6 @@ belong together by the order of masks, or by the colour.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from impasto.errors import SettingsError, printable
 from impasto.images import Picture, read, samples
+from impasto.images.checksums import values_checksum
 from impasto.settings import Settings
 
 __all__ = ["Model", "Region", "read_mask", "regions"]
@@ -105,8 +105,8 @@ class _Mask:
 
     @property
     def checksum(self) -> str:
-        """SHA-256 of its values: a file of that name may change."""
-        return hashlib.sha256(self.picture.pixels.contiguous().numpy().data).hexdigest()
+        """SHA-256 of the mask itself: files of one name may differ."""
+        return values_checksum(_white(self.picture))
 
     @property
     def is_map(self) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 
 from impasto.errors import ImageError
 from impasto.images import Picture, Source, read, samples
+from impasto.images.checksums import file_checksum
 from impasto.images.decode import endings, shown
 
 __all__ = ["Painting", "identity", "listed", "paintings_of", "role_of"]
@@ -63,7 +63,7 @@ def identity(source: Source) -> dict[str, Any]:
     if isinstance(source, (str, os.PathLike)):
         path = Path(source)
         try:
-            return {"name": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+            return {"name": path.name, "sha256": file_checksum(path)}
         except OSError as error:
             raise ImageError(f"{path}: {error.strerror}; it was there a moment ago") from error
     return {"name": type(source).__name__}

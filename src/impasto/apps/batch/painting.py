@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import gc
-import hashlib
 import os
 import time
 from collections import Counter
@@ -19,6 +18,7 @@ from impasto.apps.batch.manifest import Entry, Manifest
 from impasto.apps.batch.pairs import Pair
 from impasto.errors import Diverged, ImageError, OutOfMemory, OutputError
 from impasto.images import MAX_PIXELS
+from impasto.images.checksums import file_checksum
 from impasto.outputs.session import paint
 from impasto.run.build import StyleCache
 from impasto.run.events import Step
@@ -172,13 +172,8 @@ def _recurring(pairs: Sequence[Pair]) -> int:
 
 def _checksum(path: Path) -> str | None:
     """SHA-256 in hexadecimal digits; None for what is no readable file: painting it says why."""
-    digest = hashlib.sha256()
     try:
-        if not path.is_file():  # opening a pipe would wait for its other end
-            return None
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
+        # Opening a pipe would wait for its other end.
+        return file_checksum(path) if path.is_file() else None
     except OSError:
         return None
-    return digest.hexdigest()

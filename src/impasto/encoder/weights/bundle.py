@@ -18,8 +18,8 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from impasto.encoder.architecture import Architecture, architecture
-from impasto.encoder.weights.checksums import digest
 from impasto.errors import SettingsError, WeightsError
+from impasto.images.checksums import file_checksum
 from impasto.images.spaces import CAFFE, ColourSpace
 
 __all__ = ["BUNDLED", "Weights", "bundled", "bundled_file", "read_codebook"]
@@ -99,7 +99,7 @@ def read_codebook(path: Path, net: Architecture, sha256: str, name: str | None =
 
 def _check(path: Path, expected: str) -> None:
     try:
-        actual = digest(path)
+        actual = file_checksum(path)
     except OSError as error:
         raise WeightsError(
             f"{path}: cannot be read ({error.strerror}); reinstall impasto"

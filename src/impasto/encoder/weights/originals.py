@@ -7,9 +7,9 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 from impasto.encoder.weights.bundle import Weights
-from impasto.encoder.weights.checksums import digest
 from impasto.encoder.weights.formats.reading import read_weights
 from impasto.errors import WeightsError, printable
+from impasto.images.checksums import file_checksum
 
 __all__ = ["ORIGINALS", "Original", "cache_folder", "original", "read_original"]
 
@@ -45,7 +45,7 @@ class Original:
         """
         algorithm, _, expected = self.checksum.partition(":")
         try:
-            actual = digest(path, algorithm)
+            actual = file_checksum(path, algorithm)
         except OSError as error:
             raise WeightsError(f"{printable(path)}: cannot be read ({error.strerror})") from error
         if actual == expected:

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from impasto.encoder.architecture import ARCHITECTURES, Architecture
 from impasto.encoder.weights.bundle import BUNDLED, Weights, bundled
-from impasto.encoder.weights.checksums import digest
 from impasto.encoder.weights.compare import SAME
 from impasto.encoder.weights.formats.contents import LIMIT, Contents, zip_members
 from impasto.encoder.weights.formats.keras import open_keras
@@ -19,6 +18,7 @@ from impasto.encoder.weights.formats.matlab import MATLAB_5
 from impasto.encoder.weights.formats.npz import open_npz
 from impasto.encoder.weights.formats.pytorch import open_pytorch, open_safetensors
 from impasto.errors import ImpastoError, WeightsError, printable
+from impasto.images.checksums import file_checksum
 from impasto.images.spaces import CAFFE, CAFFE_RGB, ColourSpace
 
 __all__ = ["read_weights"]
@@ -72,7 +72,7 @@ def _read(file: Path, net: Architecture | None) -> Weights:
     with _format(file).open(file) as contents:
         net, keys = _network(contents, net)
         layers = {name: _layer(contents, keys[name], net, name) for name in net.convolutions}
-    weights = Weights(net, layers, contents.input, digest(file), printable(file.name))
+    weights = Weights(net, layers, contents.input, file_checksum(file), printable(file.name))
     return replace(weights, input=_colours(weights))
 
 
