@@ -20,10 +20,10 @@ import torch
 from pydantic import ByteSize, TypeAdapter
 
 import impasto
-from impasto.hardware.device import free_memory
+from impasto.hardware import Hardware
 from impasto.hardware.planner import Plan, plan
 from impasto.images.spaces import colour_space
-from impasto.run.build import StyleCache, encoder_for, hardware_for, objective_for
+from impasto.run.build import StyleCache, encoder_for, objective_for
 from impasto.run.canvas import Pair
 from impasto.run.regions import Model, Region
 from measuring import apart, heading, say, table
@@ -55,11 +55,9 @@ def pictures(size: Size) -> list[impasto.Picture]:
     return [impasto.Picture(noise(size, seed)) for seed in (1, 2)]
 
 
-def planned(settings: impasto.Settings, size: Size, style: Size, beside: int) -> Plan:
+def planned(settings: impasto.Settings, size: Size, style: Size, extra_bytes: int) -> Plan:
     """As a run would plan it."""
-    device, dtype, _ = hardware_for(settings)
-    room = int(settings.memory) or free_memory(device).value
-    return plan(settings, size, style, room, dtype=dtype, device=device, beside=beside)
+    return plan(settings, size, style, Hardware.choose(settings), extra_bytes)
 
 
 def style_size(settings: impasto.Settings, size: Size) -> Size:
@@ -89,7 +87,8 @@ def differentiate(settings: impasto.Settings, size: Size, pipe: Connection) -> N
     The windows are those of a run by Adam within the same memory, the most frugal optimiser.
     """
     settings = settings.replaced(optimiser="adam", init="content", style_scale=1.0)
-    found, encoder = planned(settings, size, size, 0), encoder_for(settings)
+    found = planned(settings, size, size, 0)
+    encoder = encoder_for(settings, Hardware.choose(settings))
     space, everywhere = colour_space(settings.space), Region((Model(0, 1.0),))
     pair = Pair(size, noise(size, 1), (noise(size, 2),), (everywhere,))
     objective = objective_for(encoder, pair, settings, space, StyleCache(), ["style"], found.tiling)

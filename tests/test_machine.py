@@ -3,47 +3,100 @@
 from contextlib import suppress
 from types import SimpleNamespace
 
+import psutil
 import pytest
 import torch
 
 from impasto.encoder import describe_convolutions
-from impasto.hardware import device as machine
+from impasto.hardware import limits
 from impasto.hardware.allocator import tuned_memory
-from impasto.hardware.device import choose_threads, free_memory
+from impasto.hardware.device import choose_threads
+from impasto.hardware.limits import Choice, free_memory
 
 
 @pytest.fixture
-def four_cores_of_eight(tmp_path, monkeypatch):
-    """A processor of four cores with two threads each, and no limit on its time."""
+def groups(tmp_path, monkeypatch):
+    """A Linux whose control groups are files written by name, and no other limit is set."""
+
+    def write(**files):
+        for name, text in files.items():
+            path = tmp_path / name.replace("__", "/")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(f"{text}\n")
+
+    monkeypatch.setattr(limits, "_CPUS", tmp_path / "cpus")
+    monkeypatch.setattr(limits, "_GROUPS", tmp_path / "groups")
+    monkeypatch.setattr(limits, "_OWN_GROUPS", tmp_path / "own")
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    return write
+
+
+@pytest.fixture
+def four_cores_of_eight(groups, monkeypatch):
+    """A processor of four cores with two threads each, in the control group `box`."""
     for cpu in range(8):
-        folder = tmp_path / f"cpu{cpu}/topology"
-        folder.mkdir(parents=True)
-        (folder / "thread_siblings_list").write_text(f"{cpu % 4},{cpu % 4 + 4}\n")
-    monkeypatch.setattr(machine, "_CPUS", tmp_path)
-    monkeypatch.setattr(machine, "_QUOTA", tmp_path / "cpu.max")
-    monkeypatch.setattr(machine.os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
-    return tmp_path
+        groups(**{f"cpus__cpu{cpu}__topology__thread_siblings_list": f"{cpu % 4},{cpu % 4 + 4}"})
+    monkeypatch.setattr(limits.os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    groups(own="0::/box")
+    return groups
 
 
 def test_threads_are_as_many_as_cores(four_cores_of_eight):
-    assert choose_threads(0).value == 4
-    assert choose_threads(7).value == 7
+    assert choose_threads(0) == Choice(4, "one per core")
+    assert choose_threads(7) == Choice(7, "asked for")
 
 
-@pytest.mark.parametrize(
-    ("limit", "threads"),
-    [("max 100000", 4), ("200000 100000", 2), ("20000 100000", 1), ("900000 100000", 4), ("?", 4)],
-)
-def test_threads_stay_within_a_containers_limit(four_cores_of_eight, limit, threads):
-    (four_cores_of_eight / "cpu.max").write_text(f"{limit}\n")
+def test_threads_stay_within_affinity(four_cores_of_eight, monkeypatch):
+    monkeypatch.setattr(limits.os, "sched_getaffinity", lambda _: {1, 5, 6})
+    assert choose_threads(0).value == 2  # 1 and 5 are one core
+
+
+LIMITS = [("max 100000", 4), ("200000 100000", 2), ("20000 100000", 1), ("900000 100000", 4)]
+
+
+@pytest.mark.parametrize("group", ["", "box__"])
+@pytest.mark.parametrize(("limit", "threads"), [*LIMITS, ("?", 4), ("1 0", 4)])
+def test_threads_stay_within_every_control_group(four_cores_of_eight, group, limit, threads):
+    four_cores_of_eight(**{f"groups__{group}cpu.max": limit})
+    assert choose_threads(0).value == threads
+    assert ("container" in choose_threads(0).reason) == (threads < 4)
+
+
+@pytest.mark.parametrize(("quota", "threads"), [("-1", 4), ("200000", 2), ("40000", 1)])
+def test_threads_stay_within_groups_of_the_first_version(four_cores_of_eight, quota, threads):
+    four_cores_of_eight(
+        own="7:pids:/else\n4:cpu,cpuacct:/a/b\n0::/",
+        **{"groups__cpu__a__cpu.cfs_quota_us": quota, "groups__cpu__a__cpu.cfs_period_us": 100000},
+    )
     assert choose_threads(0).value == threads
 
 
-def test_threads_without_a_list_of_siblings_are_the_processors(tmp_path, monkeypatch):
-    monkeypatch.setattr(machine, "_CPUS", tmp_path)
-    monkeypatch.setattr(machine, "_QUOTA", tmp_path / "cpu.max")
-    monkeypatch.setattr(machine.os, "sched_getaffinity", lambda _: {0, 5, 6}, raising=False)
-    assert choose_threads(0).value == 3
+@pytest.mark.parametrize(
+    ("asked", "threads"), [("2", 2), ("1,4", 1), ("99", 4), ("0", 4), ("many", 4)]
+)
+def test_threads_obey_openmp(four_cores_of_eight, monkeypatch, asked, threads):
+    monkeypatch.setenv("OMP_NUM_THREADS", asked)
+    assert choose_threads(0).value == threads
+    assert ("OMP" in choose_threads(0).reason) == (threads < 4)
+    assert choose_threads(3).value == 3
+
+
+@pytest.mark.parametrize(("share", "threads"), [(1.0, 4), (0.5, 2), (0.3, 1), (0.1, 1)])
+def test_threads_are_shared_with_other_processes(four_cores_of_eight, share, threads):
+    assert choose_threads(0, share).value == threads
+
+
+def test_a_share_is_of_what_the_container_may_use(four_cores_of_eight, monkeypatch):
+    four_cores_of_eight(**{"groups__box__cpu.max": "200000 100000"})
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")  # for one process already
+    assert choose_threads(0, 0.5).value == 1
+
+
+@pytest.mark.parametrize(("physical", "threads"), [(2, 2), (None, 3), (8, 3)])
+def test_threads_where_no_file_lists_the_cores(groups, monkeypatch, physical, threads):
+    monkeypatch.setattr(limits.os, "sched_getaffinity", lambda _: {0, 5, 6}, raising=False)
+    monkeypatch.setattr(limits.psutil, "cpu_count", lambda logical: physical)
+    assert choose_threads(0).value == threads
 
 
 def test_convolutions_are_described_for_every_device():
@@ -121,14 +174,8 @@ KB = 1024
 
 
 @pytest.fixture
-def system(tmp_path, monkeypatch):
+def system(groups, tmp_path, monkeypatch):
     """A Linux where this process has 1,000 kB, and 9,000 kB are free; writes files by name."""
-
-    def write(**files):
-        for name, text in files.items():
-            path = tmp_path / name.replace("__", "/")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
 
     def group(folder, limit, usage, stat="", *, version=2):
         """A control group's files, sizes in kB or as they are."""
@@ -140,11 +187,11 @@ def system(tmp_path, monkeypatch):
             (folder / f"memory.{name}").write_text(f"{text}\n")
         (folder / "memory.stat").write_text(stat)
 
-    monkeypatch.setattr(machine, "_PROCESSES", tmp_path / "proc")
-    monkeypatch.setattr(machine, "_GROUPS", tmp_path / "groups")
-    write(proc__meminfo="MemTotal:  20000 kB\nMemAvailable:    9000 kB\n")
-    write(proc__self__status="Name:\tpython\nVmRSS:\t    1000 kB\n")
-    return SimpleNamespace(write=write, group=group)
+    own = SimpleNamespace(memory_info=lambda: SimpleNamespace(rss=1000 * KB, vms=6000 * KB))
+    available = SimpleNamespace(available=9000 * KB)
+    monkeypatch.setattr(limits.psutil, "Process", lambda: own)
+    monkeypatch.setattr(limits.psutil, "virtual_memory", lambda: available)
+    return SimpleNamespace(write=groups, group=group)
 
 
 def free():
@@ -163,10 +210,8 @@ def test_free_memory_is_the_systems(system):
 
 def test_free_memory_is_within_the_address_space_that_is_granted(system, monkeypatch):
     resource = pytest.importorskip("resource")
-    status = "VmSize:\t  6000 kB\nVmRSS:\t  1000 kB\n"
     for limit, left in ((8000 * KB, 2000), (99_000 * KB, 9000), (resource.RLIM_INFINITY, 9000)):
         monkeypatch.setattr(resource, "getrlimit", lambda _, limit=limit: (limit, limit))
-        system.write(proc__self__status=status)
         assert free().value == expected(left)
         assert free().reason == ("what ulimit -v leaves" if left == 2000 else "what is free")
 
@@ -183,14 +228,14 @@ def test_free_memory_is_within_the_address_space_that_is_granted(system, monkeyp
     ],
 )
 def test_free_memory_is_within_a_control_groups(system, limit, usage, stat, left):
-    system.write(proc__self__cgroup="0::/box\n")
+    system.write(own="0::/box")
     system.group("box", limit, usage, stat)
     assert free().value == expected(left)
     assert ("container" in free().reason) == (left < 9000)
 
 
 def test_free_memory_is_within_every_group_around(system):
-    system.write(proc__self__cgroup="0::/outer/inner\n")
+    system.write(own="0::/outer/inner")
     system.group("outer", 4000, 3000)
     system.group("outer/inner", "max", 2500)
     assert free().value == expected(1000)
@@ -199,30 +244,33 @@ def test_free_memory_is_within_every_group_around(system):
 
 
 def test_free_memory_of_a_container_that_sees_its_group_as_the_root(system):
-    system.write(proc__self__cgroup="0::/host/box\n")
+    system.write(own="0::/host/box")
     system.group("", 3000, 1000)
     assert free().value == expected(2000)
 
 
 @pytest.mark.parametrize("kinds", ["memory", "cpu,memory"])
 def test_free_memory_is_within_groups_of_the_first_version(system, kinds):
-    system.write(proc__self__cgroup=f"7:pids:/else\n4:{kinds}:/a/b\n0::/\n")
+    system.write(own=f"7:pids:/else\n4:{kinds}:/a/b\n0::/")
     system.group("memory/a", 3000, 1000, version=1)
     system.group("memory/a/b", 2**53 - 1, 1000, "total_inactive_file 1024\n", version=1)
     system.group("else", 1, 1)
     assert free().value == expected(2000)
 
 
-def test_free_memory_where_the_kernel_does_not_tell(tmp_path, monkeypatch):
-    monkeypatch.setattr(machine, "_PROCESSES", tmp_path)
-    sizes = {"SC_PHYS_PAGES": 1000, "SC_PAGE_SIZE": 4096}
-    monkeypatch.setattr(machine.os, "sysconf", sizes.__getitem__, raising=False)
-    assert free().value == 500 * 4096
-    sizes["SC_PHYS_PAGES"] = -1
-    assert free().value == 4 * 10**9
-    monkeypatch.delattr(machine.os, "sysconf")
+@pytest.mark.parametrize("error", [OSError(2, "no /proc"), psutil.Error(), KeyError("MemFree:")])
+def test_free_memory_where_the_system_does_not_tell(system, monkeypatch, error):
+    def refuse():
+        raise error
+
+    monkeypatch.setattr(limits.psutil, "virtual_memory", refuse)
     assert free().value == 4 * 10**9
     assert "does not say" in free().reason
+
+
+def test_free_memory_is_shared_with_other_processes(system):
+    half = free_memory(torch.device("cpu"), 0.5).value
+    assert half == 1000 * KB + int(0.45 * 9000 * KB)
 
 
 def test_free_memory_of_a_gpu_counts_what_torch_has(monkeypatch):

@@ -17,6 +17,7 @@ from conftest import random_image, tiny_weights
 from impasto.encoder import ARCHITECTURES, POOLINGS, Encoder
 from impasto.errors import OutOfMemory, SettingsError
 from impasto.hardware.cost import Cut, Network
+from impasto.hardware.device import Hardware
 from impasto.hardware.memory_model import Demand
 from impasto.hardware.planner import plan
 from impasto.objective.tiles import Tiling, least_tile, windows
@@ -30,9 +31,9 @@ GB = 10**9
 PLENTY = 10**15
 
 
-def planned(size, room, *, style=None, dtype=torch.bfloat16, beside=0, **overrides):
+def planned(size, room, *, style=None, dtype=torch.bfloat16, extra_bytes=0, **overrides):
     settings = Settings.of("standard", **overrides)
-    return plan(settings, size, style or size, room, dtype=dtype, device=CPU, beside=beside)
+    return plan(settings, size, style or size, Hardware(CPU, dtype, 1, room), extra_bytes)
 
 
 def rank(found):
@@ -199,7 +200,7 @@ def test_no_size_is_suggested_where_none_fits():
 
 
 def test_pictures_in_memory_count():
-    bare, full = (planned((500, 400), PLENTY, beside=count).peak for count in (0, 3 * GB))
+    bare, full = (planned((500, 400), PLENTY, extra_bytes=count).peak for count in (0, 3 * GB))
     assert full - bare == 3 * GB
 
 
@@ -258,7 +259,7 @@ import sys
 from pathlib import Path
 import torch
 import impasto
-from impasto.run.build import hardware_for
+from impasto.hardware import Hardware
 from impasto.images import Picture
 from impasto.hardware.planner import plan
 
@@ -272,11 +273,8 @@ pictures = [Picture(torch.rand(3, size[1], size[0])) for _ in range(2)]
 run = impasto.Run(*pictures, settings)
 for step in run:
     pass
-device, dtype, _ = hardware_for(settings)
-found = plan(
-    settings, size, run.inputs.style_size(size), 10**12, dtype=dtype, device=device,
-    beside=2 * 12 * size[0] * size[1],
-)
+hardware = Hardware.choose(settings.replaced(memory=10**12))
+found = plan(settings, size, run.inputs.style_size(size), hardware, 2 * 12 * size[0] * size[1])
 status = Path("/proc/self/status").read_text().splitlines()
 peak = next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM"))
 print(found.peak / peak)

@@ -1,23 +1,28 @@
 """What the machine grants: device, threads, memory, and how a run keeps within them."""
 
+from impasto.hardware.computing import computing
 from impasto.hardware.device import (
     DTYPES,
-    Choice,
+    Hardware,
+    Trial,
     choose_device,
     choose_dtype,
     choose_threads,
-    free_memory,
 )
+from impasto.hardware.limits import Choice, free_memory
 from impasto.hardware.oom import frugal, is_out_of_memory, memory_guard
 from impasto.hardware.planner import Plan, plan
 
 __all__ = [
     "DTYPES",
     "Choice",
+    "Hardware",
     "Plan",
+    "Trial",
     "choose_device",
     "choose_dtype",
     "choose_threads",
+    "computing",
     "free_memory",
     "frugal",
     "is_out_of_memory",

@@ -50,7 +50,7 @@ class Demand:
         size: the canvas's (w, h).
         style_size: the painting's (w, h), as it is measured; None without one.
         dtype, device: where the network computes.
-        beside: bytes of pictures that are kept beside those of these sizes.
+        extra_bytes: whatever the process holds beside pictures of these sizes.
     """
 
     settings: Settings
@@ -58,7 +58,7 @@ class Demand:
     style_size: Size | None
     dtype: torch.dtype
     device: torch.device
-    beside: int
+    extra_bytes: int
 
     def shrunk(self, factor: float) -> Demand:
         """The same run of smaller pictures."""
@@ -171,7 +171,7 @@ class Demand:
             return used + _LIBRARIES
         packed = _PACKED if copies == 2 else 0
         process = _PROCESS + _LIBRARIES + packed + 4 * sum(sizes.values())
-        return process + copies * used + self.beside
+        return process + copies * used + self.extra_bytes
 
     @cached_property
     def _vectors(self) -> tuple[float, float]:

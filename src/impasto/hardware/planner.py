@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import torch
-
 from impasto.errors import OutOfMemory
+from impasto.hardware.device import Hardware
 from impasto.hardware.memory_model import Demand
 from impasto.objective.tiles import Tiling, least_tile
 from impasto.settings import Settings
@@ -49,16 +48,14 @@ def plan(
     settings: Settings,
     size: Size,
     style_size: Size | None,
-    room: int,
-    *,
-    dtype: torch.dtype,
-    device: torch.device,
-    beside: int = 0,
+    hardware: Hardware,
+    extra_bytes: int = 0,
 ) -> Plan:
-    """The best way to paint a canvas of (w, h) within `room` bytes, all the process may use.
+    """The best way to paint a canvas of (w, h) within the hardware's memory.
 
-    `style_size` is that of the painting as it is measured, (w, h), through windows of the same
-    tile; None without one. `beside` are bytes of pictures that are kept beside them.
+    `style_size` is that of the style as it is measured, (w, h), in windows of the same tile; None
+    without one. `extra_bytes` is the size of whatever the process holds beside these: pictures as
+    they were read, and what listens to the run.
 
     What is tried, where the settings leave it open: one window, then tiles, with as many tapes and
     with or without content's features, whichever makes evaluations cheapest. Tiles make a run
@@ -69,7 +66,8 @@ def plan(
 
     Raises OutOfMemory where nothing fits, SettingsError for a tile that is too small.
     """
-    demand = Demand(settings, size, style_size, dtype, device, beside)
+    room = hardware.memory
+    demand = Demand(settings, size, style_size, hardware.dtype, hardware.device, extra_bytes)
     found = _cheapest(demand, room, settings.history)
     if found is not None and found.cost <= _DEAREST:
         return found

@@ -1,15 +1,16 @@
 """From settings to the parts they describe: network, objective, optimiser."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache, partial
 
 import torch
 from torch import Tensor
 
 from impasto.encoder import Encoder, weights_of
-from impasto.hardware.device import choose_device, choose_dtype, choose_threads, free_memory
+from impasto.hardware.device import Hardware, Trial
 from impasto.hardware.planner import Plan, plan
+from impasto.images import Picture
 from impasto.images.spaces import ColourSpace
 from impasto.objective import Objective
 from impasto.objective.measure import StyleStatistics, blend_statistics, measure_statistics
@@ -18,28 +19,24 @@ from impasto.objective.terms import StyleTarget, Term
 from impasto.objective.tiles import Tiling
 from impasto.optimisers import Box, Minimiser, Spectrum, ValueAndGrad, adam, lbfgs, rounds, stepped
 from impasto.run.canvas import Pair, bounds
-from impasto.settings import Settings
+from impasto.settings import DEFAULT_RECIPE, Settings
 from impasto.settings.schedule import Stage
 
 __all__ = [
     "StyleCache",
     "encoder_for",
-    "hardware_for",
     "objective_for",
     "optimiser_for",
     "plans_for",
+    "trial_of",
 ]
 
 Size = tuple[int, int]
 
 
-def encoder_for(settings: Settings) -> Encoder:
-    """The frozen network that the settings describe; built once and shared while it is in use.
-
-    Sets torch's number of threads, which is one for the whole process.
-    """
-    device, dtype, threads = hardware_for(settings)
-    torch.set_num_threads(threads)
+def encoder_for(settings: Settings, hardware: Hardware) -> Encoder:
+    """The frozen network that the settings describe; built once and shared while it is in use."""
+    device, dtype = hardware.device, hardware.dtype
     exact = settings.precision == "fp32"
     return _encoder(settings.encoder, settings.pooling, settings.padding, dtype, device, exact)
 
@@ -127,7 +124,12 @@ def _guides(
 
 
 def optimiser_for(
-    evaluate: ValueAndGrad, canvas: Tensor, stage: Stage, settings: Settings, space: ColourSpace
+    evaluate: ValueAndGrad,
+    canvas: Tensor,
+    stage: Stage,
+    settings: Settings,
+    space: ColourSpace,
+    hardware: Hardware,
 ) -> Minimiser:
     """The optimiser that the settings describe at one scale, from a canvas (3, h, w) in `space`."""
     limits = bounds(settings, space, canvas)
@@ -139,19 +141,24 @@ def optimiser_for(
         return adam(evaluate, x, rate=rate, betas=betas, epsilon=epsilon, box=box)
     free = settings.precondition and box is None
     spectrum = Spectrum(canvas, settings.precondition) if free else None
-    return _descent(stage, settings, space, spectrum)(evaluate, x, box=box)
+    return _descent(stage, settings, space, hardware, spectrum)(evaluate, x, box=box)
 
 
 def _descent(
-    stage: Stage, settings: Settings, space: ColourSpace, spectrum: Spectrum | None
+    stage: Stage,
+    settings: Settings,
+    space: ColourSpace,
+    hardware: Hardware,
+    spectrum: Spectrum | None,
 ) -> Callable[..., Minimiser]:
     """L-BFGS as the settings describe it, perhaps in rounds of so many evaluations.
 
     A round has no more iterations than evaluations, and so no longer a history.
     """
     first, longest = settings.first_step, settings.evaluations or stage.iterations
-    device, dtype, _ = hardware_for(settings)
-    compact = dtype == torch.bfloat16 and device.type != "mps"  # which has no float64
+    compact = (
+        hardware.dtype == torch.bfloat16 and hardware.device.type != "mps"
+    )  # which has no float64
     descend = partial(
         lbfgs,
         learning_rate=settings.learning_rate,
@@ -168,28 +175,34 @@ def _descent(
 
 def plans_for(
     settings: Settings,
+    hardware: Hardware,
     stages: Sequence[Stage],
     style_size: Callable[[Size], Size | None],
-    beside: Callable[[Size], int],
+    extra_bytes: Callable[[Size], int],
 ) -> tuple[Plan, ...]:
-    """How each stage is painted in the memory that there is, or that the settings grant.
+    """How each stage is painted within the hardware's memory.
 
-    For a canvas's (w, h), `style_size` gives the painting's, and `beside` the bytes of pictures as
-    they were read that are kept beside those of that size. Raises OutOfMemory where a stage does
-    not fit.
+    For a canvas's (w, h), `style_size` gives the style's (w, h), and `extra_bytes` the bytes of
+    pictures and whatever else is kept beside those of that size. Raises OutOfMemory where a stage
+    does not fit.
     """
-    device, dtype, _ = hardware_for(settings)
-    room = int(settings.memory) or free_memory(device).value
     return tuple(
-        plan(
-            settings, size, style_size(size), room, dtype=dtype, device=device, beside=beside(size)
-        )
+        plan(settings, size, style_size(size), hardware, extra_bytes=extra_bytes(size))
         for size in (stage.size for stage in stages)
     )
 
 
-def hardware_for(settings: Settings) -> tuple[torch.device, torch.dtype, int]:
-    """Device, arithmetic and CPU threads, chosen or as asked."""
-    device = choose_device(settings.device).value
-    dtype = choose_dtype(settings.precision, device).value
-    return device, dtype, choose_threads(settings.threads).value
+def trial_of(run: Callable[[Picture, Picture, Settings], Iterable[object]]) -> Trial:
+    """A trial of devices: the default recipe, painted at 64 px for two iterations by `run`."""
+
+    def trial(device: torch.device) -> None:
+        generator = torch.Generator().manual_seed(0)
+        pictures = [
+            Picture(torch.rand(3, 64, 64, generator=generator, dtype=torch.float32))
+            for _ in range(2)
+        ]
+        settings = Settings.of(DEFAULT_RECIPE, size=64, iterations=2, device=device.type)
+        for _ in run(pictures[0], pictures[1], settings):
+            pass
+
+    return trial

@@ -135,7 +135,7 @@ class Inputs:
         """The first painting at the size it is measured at last."""
         return self._style(self.paintings[0], self.size) if self.paintings else None
 
-    def beside(self, canvas: Size) -> int:
+    def extra_bytes(self, canvas: Size) -> int:
         """What the pictures as they were read take in memory, beside the canvas's pair, bytes.
 
         One that has the pair's size already is the pair's. Masks, and all paintings at their sizes

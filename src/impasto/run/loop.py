@@ -20,6 +20,7 @@ from impasto.encoder import Encoder, weights_of
 from impasto.errors import CheckpointError, Diverged
 from impasto.hardware.allocator import tuned_memory
 from impasto.hardware.cuda_graph import captured
+from impasto.hardware.device import Hardware
 from impasto.hardware.oom import frugal, memory_guard
 from impasto.hardware.planner import Plan
 from impasto.images import MAX_PIXELS, Picture, Source
@@ -31,10 +32,10 @@ from impasto.optimisers import Iterate, Minimiser, recovering, until
 from impasto.run.build import (
     StyleCache,
     encoder_for,
-    hardware_for,
     objective_for,
     optimiser_for,
     plans_for,
+    trial_of,
 )
 from impasto.run.canvas import TONES, Pair, enlarged, initial_canvas
 from impasto.run.checkpoint import Checkpoint
@@ -87,6 +88,7 @@ class Run:
         resume: Checkpoint | None = None,
     ) -> None:
         self.settings = settings or Settings.of(DEFAULT_RECIPE)
+        self.hardware = Hardware.choose(self.settings, trial=trial_of(Run), notify=_warn)
         self._max_pixels, self._cache = max_pixels, cache or StyleCache()
         self.inputs = Inputs.of(content, style, self.settings, max_pixels)
         self._space = colour_space(self.settings.space)
@@ -110,11 +112,12 @@ class Run:
         """
         self._stand_at(self._resumed)
         started = time.perf_counter() - (self._last.seconds if self._last else 0.0)
-        encoder = encoder_for(self.settings)
         inputs = self.inputs
-        self._plans = self._plans or plans_for(
-            self.settings, inputs.stages, inputs.style_size, inputs.beside
-        )
+        with self.hardware.computing():
+            encoder = encoder_for(self.settings, self.hardware)
+            self._plans = self._plans or plans_for(
+                self.settings, self.hardware, inputs.stages, inputs.style_size, inputs.extra_bytes
+            )
         for number in range(self._stage, len(self.inputs.stages)):
             before = self._last.done if self._last else 0
             before -= self._resumed.iterate.iteration if self._resumed else 0
@@ -122,7 +125,7 @@ class Run:
             stage = self.inputs.stages[number]
             width, height = stage.size
             with memory_guard(f"{width}x{height} px"), tuned_memory(width * height):
-                for iterate in self._descent(encoder, number):
+                for iterate in self._computed(encoder, number):
                     seconds = time.perf_counter() - started
                     step = self._step(iterate, max(stage.size), before, seconds)
                     self._note(step)
@@ -183,6 +186,17 @@ class Run:
             raise ValueError("no step was taken yet")
         return kept
 
+    def _computed(self, encoder: Encoder, number: int) -> Iterator[Iterate]:
+        """The iterates at one scale, each computed in the hardware's threads."""
+        with self.hardware.computing():
+            iterates = self._descent(encoder, number)
+        while True:
+            with self.hardware.computing():
+                iterate = next(iterates, None)
+            if iterate is None:
+                return
+            yield iterate
+
     def _descent(self, encoder: Encoder, number: int) -> Iterator[Iterate]:
         """The iterates at one scale, those after the checkpoint's where there is one.
 
@@ -209,7 +223,8 @@ class Run:
         def begin(x: Tensor, factor: float) -> Minimiser:
             rate = settings.learning_rate * factor
             slower = settings.replaced(learning_rate=rate)
-            return optimiser_for(evaluate, x.view(shape), stage, slower, self._space)
+            start = x.view(shape)
+            return optimiser_for(evaluate, start, stage, slower, self._space, self.hardware)
 
         descent = recovering(begin, canvas.flatten(), _warn)
         if resumed:
@@ -258,7 +273,7 @@ class Run:
 
     def _identity(self) -> dict[str, Any]:
         """What makes this run this run, and what its last digits depend on."""
-        device, dtype, _ = hardware_for(self.settings)
+        device, dtype = self.hardware.device, self.hardware.dtype
         return {
             "settings": self.settings.model_dump(mode="json"),
             **self.inputs.checksums,
@@ -300,7 +315,7 @@ class Run:
         self._steps.append(step.bare())
 
     def _record(self, step: Step) -> str:
-        device, dtype, _ = hardware_for(self.settings)
+        device, dtype = self.hardware.device, self.hardware.dtype
         settings = self.settings.without_folders().model_dump(mode="json")
         return make_record(
             {

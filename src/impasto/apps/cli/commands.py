@@ -146,26 +146,21 @@ def info(
     if size is not None:
         return print_plans(Settings.of(name, size=size, memory=memory), as_json=as_json)
     from impasto.encoder import BUNDLED, describe_convolutions
-    from impasto.hardware.device import (
-        choose_device,
-        choose_dtype,
-        choose_threads,
-        describe_cpu,
-        free_memory,
-    )
+    from impasto.hardware.device import Hardware, describe_cpu
+    from impasto.run import Run
+    from impasto.run.build import trial_of
     from impasto.run.provenance import versions
 
-    device = choose_device("auto")
-    dtype, threads = choose_dtype("auto", device.value), choose_threads(0)
-    room = free_memory(device.value)
+    hardware = Hardware.choose(Settings.of(), trial=trial_of(Run))
+    device, dtype, reasons = hardware.device, hardware.dtype, hardware.reasons
     facts = {
         **versions(),
         "processor": describe_cpu(),
-        "device": f"{device.value} ({device.reason})",
-        "precision": f"{dtype.value} ({dtype.reason})".replace("torch.", ""),
-        "threads": f"{threads.value} ({threads.reason})",
-        "memory": f"{room.value / 1e9:.1f} GB ({room.reason})",
-        "convolutions": describe_convolutions(device.value, dtype.value, exact=False),
+        "device": f"{device} ({reasons['device']})",
+        "precision": f"{dtype} ({reasons['dtype']})".replace("torch.", ""),
+        "threads": f"{hardware.threads} ({reasons['threads']})",
+        "memory": f"{hardware.memory / 1e9:.1f} GB ({reasons['memory']})",
+        "convolutions": describe_convolutions(device, dtype, exact=False),
         **{f"weights of {name}": f"sha256 {digest}" for name, digest in BUNDLED.items()},
         "recipes": ", ".join(recipes()),
     }

@@ -25,9 +25,11 @@ _FLOATS = 3 * 4  # bytes of a pixel as it is read
 
 def print_plans(settings: Settings, *, as_json: bool = False) -> None:
     """One line a scale. A size of one number is that of a picture of 4:3, as is the painting's."""
-    from impasto.run.build import plans_for
+    from impasto.hardware import Hardware
+    from impasto.run import Run
+    from impasto.run.build import plans_for, trial_of
 
-    size = _size(settings)
+    size, hardware = _size(settings), Hardware.choose(settings, trial=trial_of(Run))
     stages, scales = schedule(settings, size), settings.style_scale
     scale = max(scales) if isinstance(scales, tuple) else scales
     original = _FLOATS * size[0] * size[1]
@@ -35,10 +37,10 @@ def print_plans(settings: Settings, *, as_json: bool = False) -> None:
     def painting(canvas: Size) -> Size:
         return round(canvas[0] * scale), round(canvas[1] * scale)
 
-    def beside(canvas: Size) -> int:
+    def extra_bytes(canvas: Size) -> int:
         return original * ((canvas != size) + (painting(canvas) != size))
 
-    plans = plans_for(settings, stages, painting, beside)
+    plans = plans_for(settings, hardware, stages, painting, extra_bytes)
     if as_json:
         print(json.dumps([_facts(*pair) for pair in zip(stages, plans, strict=True)]))
         return

@@ -1,0 +1,75 @@
+"""Torch's state while a run computes: its number of threads, and nothing of what surrounds it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TypeVar
+
+import torch
+
+__all__ = ["computing"]
+
+T = TypeVar("T")
+
+_lock = threading.Lock()
+
+
+@contextmanager
+def computing(threads: int) -> Iterator[None]:
+    """Compute with so many CPU `threads`, in this Python thread and while the block lasts.
+
+    Inside, gradients, inference mode and autocast are off and the default device is the CPU. The
+    rest of the process keeps its own state: another thread may compute with another number of
+    threads at the same time. Default dtype and deterministic mode belong to the whole process, so
+    they stay as they are, and the package's results do not depend on them.
+
+    Torch keeps its pool of threads after the block. A child made by `fork` inherits the pool
+    without its threads and waits for them for ever; start children by `spawn` or `forkserver`.
+    """
+    with ExitStack() as state:
+        state.enter_context(torch.inference_mode(False))
+        state.enter_context(torch.no_grad())
+        for kind in ("cpu", "cuda", "mps"):
+            if torch.is_autocast_enabled(kind):
+                state.enter_context(torch.autocast(kind, enabled=False))
+        if torch.get_default_device().type != "cpu":
+            state.enter_context(torch.device("cpu"))
+        state.enter_context(_threads(threads))
+        yield
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """Torch's number of threads in this thread alone."""
+    before = torch.get_num_threads()  # a thread's first call also fixes its number
+    if before == count:
+        yield
+        return
+    _set_threads(count)
+    try:
+        yield
+    finally:
+        _set_threads(before)
+
+
+def _set_threads(count: int) -> None:
+    """Set this thread's number, and leave the default of new threads as it is.
+
+    `torch.set_num_threads` sets both. A fresh thread has the default, and setting its number to
+    that puts the default back.
+    """
+    with _lock:
+        default = _in_new_thread(torch.get_num_threads)
+        torch.set_num_threads(count)
+        _in_new_thread(lambda: torch.set_num_threads(default))
+
+
+def _in_new_thread(action: Callable[[], T]) -> T:
+    """What `action` returns when a fresh thread calls it."""
+    results: list[T] = []
+    thread = threading.Thread(target=lambda: results.append(action()))
+    thread.start()
+    thread.join()
+    return results[0]
