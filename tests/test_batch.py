@@ -207,7 +207,7 @@ def test_templates_have_fields(folder):
         "standard/000/content_1-style_1.png",
         "standard/001/content_2-style_2.png",
     ]
-    assert jobs[0].files.output == Path("out/standard/000/content_1-style_1.png")
+    assert jobs[0].request.target.path == Path("out/standard/000/content_1-style_1.png")
 
 
 ESCAPES = ["/tmp/{index}.png", "../{index}.png", "a/../../{index}.png", "a//{index}.png",
@@ -236,7 +236,7 @@ def test_hostile_names_stay_inside(tmp_path):
             (job,) = layout.jobs([Pair(path, Path("s.png"))], SETTINGS)
         except SettingsError:
             continue
-        assert job.files.output.resolve().is_relative_to(tmp_path)
+        assert job.request.target.path.resolve().is_relative_to(tmp_path)
 
 
 def test_a_link_does_not_lead_out(folder, batch):
@@ -531,15 +531,15 @@ def interrupted_at(monkeypatch, pair, error=KeyboardInterrupt):
     """Let the run of that pair, counted from 1, be broken off at its last step."""
     paint, begun = painting.paint, []
 
-    def broken(run, files, show):
-        begun.append(files)
+    def broken(run, request, show):
+        begun.append(request)
 
         def note(step):
             if len(begun) == pair and step.done == step.total:
                 raise error
             show(step)
 
-        return paint(run, files, note)
+        return paint(run, request, note)
 
     monkeypatch.setattr(painting, "paint", broken)
 

@@ -482,7 +482,7 @@ def test_killed_at_any_moment_there_is_a_whole_one(tmp_path):
 
 
 class Clock:
-    """The time that a Keeper sees, and what saving takes of it."""
+    """The time that a CheckpointWriter sees, and what saving takes of it."""
 
     def __init__(self, monkeypatch, copying=0.0, working=0.0):
         self.now, self.worked, self.saved = 1000.0, 50.0, []
@@ -499,27 +499,27 @@ class Clock:
         self.worked += self.working
         self.saved.append(self.now - self.copying)
 
-    def run(self, keeper, seconds, step=0.15):
+    def run(self, writer, seconds, step=0.15):
         """Iterations that take so long, with an offer after each; the times when one was saved."""
         end = self.now + seconds
         while self.now < end:
             self.now += step
-            keeper.offer(self.make)
-            keeper._wait()
+            writer.offer(self.make)
+            writer._wait()
         return [round(time - 1000, 2) for time in self.saved]
 
 
-def test_keeper_saves_every_so_many_seconds(monkeypatch):
+def test_writer_saves_every_so_many_seconds(monkeypatch):
     clock = Clock(monkeypatch)
     assert clock.run(CheckpointWriter("c", 10), 35, step=1) == [10, 20, 30]
 
 
-def test_keeper_saves_at_every_offer(monkeypatch):
+def test_writer_saves_at_every_offer(monkeypatch):
     clock = Clock(monkeypatch, copying=1, working=1)
     assert len(clock.run(CheckpointWriter("c", 0), 12, step=1)) == 6
 
 
-def test_keeper_saves_every_five_seconds_if_that_is_cheap(monkeypatch):
+def test_writer_saves_every_five_seconds_if_that_is_cheap(monkeypatch):
     clock = Clock(monkeypatch, copying=0.01, working=0.03)
     times = clock.run(CheckpointWriter("c", None), 100, step=0.15)
     assert len(times) in (18, 19)
@@ -527,21 +527,21 @@ def test_keeper_saves_every_five_seconds_if_that_is_cheap(monkeypatch):
 
 
 @pytest.mark.parametrize(("copying", "working"), [(0.2, 0.0), (0.0, 0.2), (0.5, 1.5)])
-def test_keeper_takes_two_per_cent_of_the_time(monkeypatch, copying, working):
+def test_writer_takes_two_per_cent_of_the_time(monkeypatch, copying, working):
     clock = Clock(monkeypatch, copying, working)
     clock.run(CheckpointWriter("c", None), 1000)
     spent = len(clock.saved) * (copying + working)
     assert 0.015 * 1000 < spent <= 0.0201 * 1000
 
 
-def test_keeper_reckons_with_checkpoints_that_grow(monkeypatch):
+def test_writer_reckons_with_checkpoints_that_grow(monkeypatch):
     clock = Clock(monkeypatch, working=0.1)
-    keeper = CheckpointWriter("c", None)
-    clock.run(keeper, 100)
+    writer = CheckpointWriter("c", None)
+    clock.run(writer, 100)
     clock.working = 1.0
-    clock.run(keeper, 200)
+    clock.run(writer, 200)
     count = len(clock.saved)
-    clock.run(keeper, 700)
+    clock.run(writer, 700)
     assert len(clock.saved) - count <= 0.02 * 1000
 
 
@@ -560,76 +560,76 @@ class Slow:
         self.running -= 1
 
 
-def test_keeper_saves_what_is_too_large_to_copy_at_once(tmp_path, monkeypatch):
-    monkeypatch.setattr(checkpointing, "_MOST_COPIED", 999)
-    large, keeper = (
+def test_writer_saves_what_is_too_large_to_copy_at_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpointing, "_MAX_COPY", 999)
+    large, writer = (
         Checkpoint({"number": 1}, {"x": torch.ones(250)}),
         CheckpointWriter(tmp_path / "c", 0),
     )
     monkeypatch.setattr(Checkpoint, "copied", lambda _: pytest.fail("copied"))
-    keeper.offer(lambda: large)
+    writer.offer(lambda: large)
     large.tensors["x"].zero_()  # as a run that goes on does
-    keeper.close()
+    writer.close()
     assert (Checkpoint.load(tmp_path / "c").tensors["x"] == 1).all()
 
 
-def test_keeper_reckons_with_all_the_time_that_large_ones_take(monkeypatch):
-    monkeypatch.setattr(checkpointing, "_MOST_COPIED", 0)
+def test_writer_reckons_with_all_the_time_that_large_ones_take(monkeypatch):
+    monkeypatch.setattr(checkpointing, "_MAX_COPY", 0)
     clock = Clock(monkeypatch, copying=2.0)
     clock.run(CheckpointWriter("c", None), 1000)
     assert 0.015 * 1000 < len(clock.saved) * 2.0 <= 0.0201 * 1000
 
 
-def test_keeper_never_saves_two_at_once(monkeypatch):
+def test_writer_never_saves_two_at_once(monkeypatch):
     slow, made = Slow(monkeypatch), []
-    keeper = CheckpointWriter("c", 1e-9)
+    writer = CheckpointWriter("c", 1e-9)
     for _ in range(5):
-        keeper.offer(lambda: made.append(1) or example())
+        writer.offer(lambda: made.append(1) or example())
     assert len(made) == 1  # nothing is copied while the one before is being saved
     slow.go.set()
-    keeper.close(lambda: made.append(2) or example())
+    writer.close(lambda: made.append(2) or example())
     assert made == [1, 2]
     assert (slow.begun, slow.most) == (2, 1)
 
 
-def test_keeper_that_saves_each_waits_for_the_one_before(monkeypatch):
+def test_writer_that_saves_each_waits_for_the_one_before(monkeypatch):
     slow = Slow(monkeypatch)
-    keeper = CheckpointWriter("c", 0)
-    keeper.offer(example)
+    writer = CheckpointWriter("c", 0)
+    writer.offer(example)
     threading.Timer(0.05, slow.go.set).start()
-    keeper.offer(example)
-    keeper.close()
+    writer.offer(example)
+    writer.close()
     assert (slow.begun, slow.most) == (2, 1)
 
 
-def test_keeper_warns_once_of_each_failure_and_goes_on(tmp_path, monkeypatch):
-    keeper = CheckpointWriter(tmp_path / "c", 0)
+def test_writer_reports_each_kind_of_failure_once_and_goes_on(tmp_path, monkeypatch):
+    writer = CheckpointWriter(tmp_path / "c", 0)
     fsync = os.fsync
     monkeypatch.setattr(os, "fsync", full_disk)
-    keeper.offer(example)
-    with pytest.warns(UserWarning, match="no checkpoint: .*c: No space left on device"):
-        keeper.offer(example)
-    keeper.offer(example)  # the same again is not told again
+    writer.offer(example)
+    with pytest.raises(OutputError, match=r"no checkpoint: .*c: No space left on device"):
+        writer.offer(example)
+    writer.offer(example)  # a failure of the same kind is reported once
     monkeypatch.setattr(os, "fsync", fsync)
-    keeper.offer(example)
-    keeper.offer(lambda: Checkpoint({"x": object()}, {}))
-    with pytest.warns(UserWarning, match="not JSON serializable"):
-        keeper.close(functools.partial(example, 9))
+    writer.offer(example)
+    writer.offer(lambda: Checkpoint({"x": object()}, {}))
+    with pytest.raises(OutputError, match="not JSON serializable"):
+        writer.close(functools.partial(example, 9))
     assert Checkpoint.load(tmp_path / "c").facts["number"] == 9
 
 
-def test_keeper_warns_of_the_last_failure_at_the_close(tmp_path):
-    keeper = CheckpointWriter(tmp_path / "missing" / "c", None)
-    keeper.offer(example)  # too early
-    keeper.close()
-    with pytest.warns(UserWarning, match="folder|No such file"):
-        keeper.close(example)
+def test_writer_reports_the_last_failure_at_the_close(tmp_path):
+    writer = CheckpointWriter(tmp_path / "missing" / "c", None)
+    writer.offer(example)  # too early
+    writer.close()
+    with pytest.raises(OutputError, match=r"folder|No such file"):
+        writer.close(example)
 
 
 def test_what_is_made_is_what_is_saved(tmp_path):
-    x, keeper = torch.zeros(1000), CheckpointWriter(tmp_path / "c", 0)
+    x, writer = torch.zeros(1000), CheckpointWriter(tmp_path / "c", 0)
     for number in range(5):
-        keeper.offer(lambda: Checkpoint({}, {"x": x}))
+        writer.offer(lambda: Checkpoint({}, {"x": x}))
         x.add_(number + 1)
-    keeper.close()
+    writer.close()
     assert (Checkpoint.load(tmp_path / "c").tensors["x"] == 10).all()

@@ -42,7 +42,7 @@ def decoded(path):
 def filmed(path, steps, result=None, size=None):
     with Timelapse(path, size) as film:
         for step in steps:
-            film.note(step)
+            film.record(step)
         film.close(result)
     return decoded(path)
 
@@ -195,7 +195,7 @@ def test_the_old_film_stays_until_the_new_one_is_whole(ending, tmp_path):
     path.write_bytes(b"old")
     with Timelapse(path) as film:
         for step in made_steps((24, 3)):
-            film.note(step)
+            film.record(step)
             assert path.read_bytes() == b"old"
     assert path.read_bytes() != b"old"
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
@@ -236,7 +236,7 @@ def test_a_full_disk_costs_the_film_only(ending, tmp_path):
     with no_room():
         for step in made_steps((96, 100)):
             step.canvas.copy_(torch.rand(step.canvas.shape, generator=noise))
-            raised += told(film.note, step)
+            raised += told(film.record, step)
         raised += told(film.close)
     assert raised == [f"{path}: File too large; no film was written"]
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
@@ -259,11 +259,11 @@ def interrupted(*_):
 def test_an_interrupted_frame_does_not_end_the_film(tmp_path, monkeypatch):
     steps = list(made_steps((24, 3)))
     film = Timelapse(tmp_path / "f.mp4")
-    film.note(steps[0])
+    film.record(steps[0])
     with monkeypatch.context() as patched:
         patched.setattr(H264, "add", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            film.note(steps[1])
+            film.record(steps[1])
     film.close()
     frames, _ = decoded(tmp_path / "f.mp4")
     assert distance(frames[-1], steps[1].picture()) < 8
@@ -273,10 +273,10 @@ def test_ended_films_ignore_what_follows(tmp_path):
     step = next(made_steps((24, 0)))
     for end in (Timelapse.close, Timelapse.abandon):
         film = Timelapse(tmp_path / "f.gif")
-        film.note(step)
+        film.record(step)
         end(film)
         before = [p.read_bytes() for p in tmp_path.iterdir()]
-        film.note(step)
+        film.record(step)
         film.close(step.picture())
         film.abandon()
         assert [p.read_bytes() for p in tmp_path.iterdir()] == before

@@ -1,4 +1,4 @@
-"""Stories: what they keep, and the sheets and pages that tell them."""
+"""Histories: what they keep, and the sheets and pages that tell them."""
 
 import base64
 import io
@@ -28,12 +28,12 @@ HOSTILE = "</td><script>alert(1)</script>\"'&<img src=x onerror=alert(1)>\0\n\u2
 SHAPES = [(300, 200), (200, 300), (1, 1), (7, 300), (2000, 3)]
 
 
-def told(*scales, content=None, style=None, shape=(3, 2), moments=10, stop=None, **made):
-    """The story of a run that stops after so many steps."""
-    story = RunHistory(content, style, moments=moments)
+def told(*scales, content=None, style=None, shape=(3, 2), snapshots=10, stop=None, **made):
+    """The history of a run that stops after so many steps."""
+    history = RunHistory(content, style, snapshots=snapshots)
     for step in islice(made_steps(*scales, shape=shape, **made), stop):
-        story.note(step)
-    return story
+        history.record(step)
+    return history
 
 
 @pytest.fixture(scope="module")
@@ -42,39 +42,39 @@ def two_scales():
     return told((30, 8), (60, 6), content=content, style=style)
 
 
-# What a story keeps
+# What a history keeps
 
 
-def test_a_story_remembers_every_loss_and_no_canvas(two_scales):
+def test_a_history_remembers_every_loss_and_no_canvas(two_scales):
     steps = list(made_steps((30, 8), (60, 6)))
     assert [s.line() for s in two_scales.steps] == [s.line() for s in steps]
-    kept = [*two_scales.steps, two_scales.start.step, *(m.step for m in two_scales.moments)]
+    kept = [*two_scales.steps, two_scales.start.step, *(m.step for m in two_scales.snapshots)]
     assert all(step.canvas is None for step in kept)
     assert two_scales.scales == [30, 60]
 
 
 @pytest.mark.parametrize("iterations", [0, 1, 4, 10, 25, 101])
-@pytest.mark.parametrize("moments", [0, 1, 10])
-def test_moments_are_few_and_even(iterations, moments):
-    story = told((12, iterations), moments=moments)
-    done = [moment.step.done for moment in story.moments]
-    assert story.start.step.done == 0
-    assert len(done) == min(moments, iterations)
+@pytest.mark.parametrize("snapshots", [0, 1, 10])
+def test_snapshots_are_few_and_even(iterations, snapshots):
+    history = told((12, iterations), snapshots=snapshots)
+    done = [snapshot.step.done for snapshot in history.snapshots]
+    assert history.start.step.done == 0
+    assert len(done) == min(snapshots, iterations)
     assert not done or done[-1] == iterations
     gaps = [later - earlier for earlier, later in pairwise([0, *done])]
     assert not gaps or max(gaps) - min(gaps) <= 1
 
 
-def test_a_story_that_stops_early_has_its_share_of_moments():
-    story = told((12, 100), stop=36)
-    assert [moment.step.done for moment in story.moments] == [10, 20, 30]
+def test_a_history_that_stops_early_has_its_share_of_snapshots():
+    history = told((12, 100), stop=36)
+    assert [snapshot.step.done for snapshot in history.snapshots] == [10, 20, 30]
 
 
-def test_moments_are_small_and_true():
-    story = told((700, 1), moments=1)
+def test_snapshots_are_small_and_true():
+    history = told((700, 1), snapshots=1)
     steps = list(made_steps((700, 1)))
-    assert story.moments[0].picture.size == (512, 342)
-    error = story.start.picture.pixels.mean() - steps[0].picture().pixels.mean()
+    assert history.snapshots[0].picture.size == (512, 342)
+    error = history.start.picture.pixels.mean() - steps[0].picture().pixels.mean()
     assert abs(error) < 1e-3
     assert told((30, 1)).start.picture.size == (30, 20)
 
@@ -157,9 +157,9 @@ def test_usual_pictures_end_at_one_line():
 # Curves
 
 
-def lines(story):
+def lines(history):
     with figure(600, 400, 100) as sheet:
-        draw_curves(sheet, story, Box(0, 0, 600, 400))
+        draw_curves(sheet, history, Box(0, 0, 600, 400))
         (axes,) = sheet._figure.axes
         assert axes.get_yscale() == "log"
         return {line.get_label(): line.get_xydata() for line in axes.get_lines()}
@@ -193,12 +193,12 @@ def test_a_term_of_weight_zero_is_left_out():
 @pytest.mark.parametrize("loss", [0.0, 1e-6, 1e14])
 @pytest.mark.parametrize("iterations", [0, 1, 40])
 def test_any_loss_can_be_drawn(loss, iterations):
-    story = RunHistory(None, None)
+    history = RunHistory(None, None)
     for step in made_steps((8, iterations)):
         step.terms.clear()
         object.__setattr__(step, "loss", loss)
-        story.note(step)
-    assert ("total" in lines(story)) == (loss > 0)
+        history.record(step)
+    assert ("total" in lines(history)) == (loss > 0)
 
 
 # Sheets
@@ -229,23 +229,23 @@ def test_a_sheet_shows_the_pictures_it_was_given(tmp_path, two_scales):
     ("shape", "stop"), [*((shape, 4) for shape in SHAPES), ((3, 2), 0), ((3, 2), 1), ((3, 2), 2)]
 )
 def test_any_run_can_be_told(shape, stop, tmp_path):
-    story = told((min(60, max(shape)), 20), shape=shape, stop=stop)
+    history = told((min(60, max(shape)), 20), shape=shape, stop=stop)
     for ending in (".png", ".html"):
-        write_report(story, tmp_path / f"r{ending}", smooth_picture(*shape))
+        write_report(history, tmp_path / f"r{ending}", smooth_picture(*shape))
     with Image.open(tmp_path / "r.png") as sheet:
         assert sheet.width == WIDTH
         assert (sheet.height > 640 + 2 * MARGIN) or stop == 0
     page = Reader(text_of(tmp_path))
     assert [tag for tag, _ in page.tags].count("svg") == (stop > 0)
-    assert [tag for tag, _ in page.tags].count("img") == 1 + (stop > 0) + len(story.moments)
+    assert [tag for tag, _ in page.tags].count("img") == 1 + (stop > 0) + len(history.snapshots)
 
 
 @pytest.mark.parametrize("missing", ["content", "style"])
 def test_the_initial_canvas_stands_in(missing, tmp_path):
-    story = told(
+    history = told(
         (30, 2), **{{"content": "style", "style": "content"}[missing]: smooth_picture(30, 20)}
     )
-    write_report(story, tmp_path / "r.html", smooth_picture(30, 20))
+    write_report(history, tmp_path / "r.html", smooth_picture(30, 20))
     captions = re.findall(r"<figcaption>(.*?)(?: <small>.*)?</figcaption>", text_of(tmp_path))
     other = "Style" if missing == "content" else "Content"
     assert captions == [other, "Initial canvas", "Result", "iteration 1", "iteration 2"]
@@ -342,7 +342,7 @@ def test_a_page_has_every_picture(tmp_path, two_scales):
     page = Reader(text_of(tmp_path))
     images = [attributes for tag, attributes in page.tags if tag == "img"]
     assert [a["alt"] for a in images[:3]] == ["Content", "Style", "Result"]
-    assert len(images) == 3 + len(two_scales.moments)
+    assert len(images) == 3 + len(two_scales.snapshots)
     for attributes in images:
         encoded = base64.b64decode(attributes["src"].partition(",")[2])
         with Image.open(io.BytesIO(encoded)) as picture:
@@ -365,7 +365,7 @@ def test_a_transparent_result_stays_so(tmp_path, two_scales):
 
 
 @pytest.mark.parametrize("ending", [".png", ".html"])
-def test_equal_stories_make_equal_files(ending, tmp_path):
+def test_equal_histories_make_equal_files(ending, tmp_path):
     for name in ("a", "b"):
         write_report(
             told((30, 5)), tmp_path / f"{name}{ending}", smooth_picture(30, 20), facts={"a": "b"}
@@ -380,11 +380,11 @@ def test_matplotlib_is_left_as_it_was(tmp_path, monkeypatch):
     import matplotlib
 
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)  # whoever imports it fails
-    story, result = told((30, 5)), smooth_picture(30, 20)
-    write_report(story, tmp_path / "plain.png", result)
+    history, result = told((30, 5)), smooth_picture(30, 20)
+    write_report(history, tmp_path / "plain.png", result)
     with matplotlib.rc_context({"font.size": 30, "axes.facecolor": "black", "text.usetex": True}):
         before = matplotlib.rcParams.copy()
-        write_report(story, tmp_path / "styled.png", result)
+        write_report(history, tmp_path / "styled.png", result)
         assert matplotlib.rcParams.copy() == before
     assert (tmp_path / "styled.png").read_bytes() == (tmp_path / "plain.png").read_bytes()
 
@@ -432,8 +432,8 @@ def test_the_old_report_survives_a_failure(ending, tmp_path, monkeypatch, two_sc
 
 
 def test_a_real_run(tmp_path, photo, painting):
-    story = RunHistory(photo, painting)
-    result = impasto.stylize(photo, painting, size=32, iterations=2, on_step=story.note)
-    write_report(story, tmp_path / "r.html", result.image)
+    history = RunHistory(photo, painting)
+    result = impasto.stylize(photo, painting, size=32, iterations=2, on_step=history.record)
+    write_report(history, tmp_path / "r.html", result.image)
     captions = re.findall(r"<small>(.*?)</small>", text_of(tmp_path))
     assert captions == ["32 × 27 px", *(f"loss {brief(step.loss)}" for step in result.steps[1:])]

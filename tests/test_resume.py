@@ -16,7 +16,7 @@ from conftest import smooth_picture
 from impasto.errors import CheckpointError, Diverged, OutputError
 from impasto.images import read
 from impasto.objective import Objective
-from impasto.outputs.files import Files
+from impasto.outputs import Request
 from impasto.outputs.session import paint
 from impasto.run.checkpoint import Checkpoint
 from impasto.run.loop import Run
@@ -299,8 +299,7 @@ def test_memory_that_runs_out_twice_is_an_error(photo, painting, monkeypatch):
 
 def test_a_full_disk_is_a_warning_and_the_run_goes_on(photo, painting, tmp_path, monkeypatch):
     run = Run(photo, painting, chosen())
-    files = Files(tmp_path / "o.png", save_every=2, checkpoint=tmp_path / "o.checkpoint")
-    files = type(files)(**{**vars(files), "checkpoint_every": 0.0})
+    wanted = {"output": tmp_path / "o.png", "save_every": 2, "checkpoint_every": 0.0}
     full, fsync = [], os.fsync
 
     def no_room(descriptor):
@@ -311,7 +310,7 @@ def test_a_full_disk_is_a_warning_and_the_run_goes_on(photo, painting, tmp_path,
 
     monkeypatch.setattr(os, "fsync", no_room)
     with pytest.warns(UserWarning, match="No space left on device") as told:
-        outcome = paint(run, files)
+        outcome = paint(run, Request.of(wanted))
     assert not outcome.interrupted
     assert outcome.result.steps[-1].done == 11
     assert len(told) >= 2
@@ -331,7 +330,7 @@ def test_a_picture_that_cannot_be_written_leaves_the_checkpoint(
     monkeypatch.setattr(Picture, "save", full)
     run = Run(photo, painting, chosen())
     with pytest.raises(OutputError, match="No space left"):
-        paint(run, Files(tmp_path / "o.png", checkpoint=tmp_path / "o.checkpoint"))
+        paint(run, Request.of({"output": tmp_path / "o.png", "checkpoint": "{stem}.checkpoint"}))
     monkeypatch.undo()
     second = Run(photo, painting, chosen(), resume=Checkpoint.load(tmp_path / "o.checkpoint"))
     assert list(second) == []
@@ -346,7 +345,7 @@ def test_a_preview_is_there_at_once_and_grows_clearer(photo, painting, tmp_path)
         if output.exists():
             seen.append((step.done, read(output).size))
 
-    paint(run, Files(output, preview=True), look)
+    paint(run, Request.of({"output": output, "preview": True}), look)
     assert seen[0] == (6, (48, 40))
     assert {size for _, size in seen} == {(48, 40)}
     assert torch.equal(read(output).pixels, read_back(run.result().image, tmp_path))

@@ -20,8 +20,8 @@ from impasto.errors import SettingsError, optional
 from impasto.images import Picture, Source
 from impasto.outputs.report.curves import draw_curves
 from impasto.outputs.report.figure import figure
+from impasto.outputs.report.history import RunHistory, preview
 from impasto.outputs.report.layout import Box, Placed
-from impasto.outputs.report.story import RunHistory, preview
 from impasto.outputs.report.words import summary
 from impasto.run.events import Step
 from impasto.run.loop import Result, Run
@@ -86,12 +86,12 @@ class Screen:
         shows = optional("IPython.display", "notebook", "watching a run").display
         self._display = shows if ipython.get_ipython() else None
         self._output: Any = None
-        self._story = RunHistory(None, None, moments=0)
+        self._history = RunHistory(None, None, snapshots=0)
         self._latest: Step | None = None  # as long as it is not shown
 
     def note(self, step: Step) -> None:
         """Remember a step."""
-        self._story.note(step)
+        self._history.record(step)
         self._latest = step
 
     def update(self) -> None:
@@ -99,7 +99,7 @@ class Screen:
         step, self._latest = self._latest, None
         if step is None or self._display is None:
             return
-        panel = Panel(self._story, step.picture())
+        panel = Panel(self._history, step.picture())
         if self._output is None:
             self._output = self._display(panel, display_id=True)
         else:
@@ -109,9 +109,9 @@ class Screen:
 class Panel:
     """A canvas beside the curves of its run, as notebooks show it; in words for a terminal."""
 
-    def __init__(self, story: RunHistory, canvas: Picture) -> None:
-        self._words = summary(story.steps, story.scales)
-        self._png = _drawn(story, preview(canvas))
+    def __init__(self, history: RunHistory, canvas: Picture) -> None:
+        self._words = summary(history.steps, history.scales)
+        self._png = _drawn(history, preview(canvas))
 
     def _repr_png_(self) -> bytes:
         return self._png
@@ -121,10 +121,10 @@ class Panel:
         return self._words
 
 
-def _drawn(story: RunHistory, canvas: Picture) -> bytes:
+def _drawn(history: RunHistory, canvas: Picture) -> bytes:
     width, height = canvas.width + GAP + CURVES[0], max(canvas.height, CURVES[1])
     curves = Box(canvas.width + GAP, 0, CURVES[0] - GAP // 2, height)
     with figure(width, height, DPI) as drawing:
         drawing.picture(Placed(canvas, (), Box(0, 0, *canvas.size)), room=0)
-        draw_curves(drawing, story, curves)
+        draw_curves(drawing, history, curves)
         return drawing.png()

@@ -1,12 +1,31 @@
-"""What listens to a run's steps and writes files."""
+"""What consumes a run's events and writes files.
 
-from impasto.outputs.files import Files, affordable, filled
-from impasto.outputs.session import Outcome, paint
+Run ── Step, Step, … ── paint ──> picture, trace, report, timelapse, checkpoint, …
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from impasto.outputs.base import OUTPUTS, Option, Output, Target
+from impasto.outputs.request import Request, available, options
+
+if TYPE_CHECKING:
+    from impasto.outputs.session import Outcome, paint
 
 __all__ = [
-    "Files",
+    "OUTPUTS",
+    "Option",
     "Outcome",
-    "affordable",
-    "filled",
+    "Output",
+    "Request",
+    "Target",
+    "available",
+    "options",
     "paint",
 ]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 (loaded late, since torch takes seconds)
+    if name not in ("Outcome", "paint"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module("impasto.outputs.session"), name)

@@ -1,86 +1,164 @@
-"""Checkpoints of a run while it goes on, in the background."""
+"""Checkpoints of a run, saved in the background while it goes on."""
 
 from __future__ import annotations
 
 import os
 import threading
 import time
-import warnings
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from impasto.errors import OutputError
-from impasto.run.checkpoint import Checkpoint
+from impasto.outputs.base import Option, Output, Values
 
-__all__ = ["CheckpointWriter"]
+if TYPE_CHECKING:
+    from impasto.run.checkpoint import Checkpoint
+    from impasto.run.loop import Run
 
-_LEAST_PAUSE = 5.0  # seconds
-_SHARE = 0.02  # of a run's time
-_MOST_COPIED = 2**28  # bytes
+__all__ = ["CHECKPOINT_NAME", "CheckpointOutput", "CheckpointWriter"]
+
+CHECKPOINT_NAME = "{stem}.checkpoint"
+"""Name of a checkpoint beside the picture, if no other is given."""
+
+_MIN_PAUSE = 5.0  # seconds
+_SHARE = 0.02  # of the run's time
+_MAX_COPY = 2**28  # bytes
 
 _now, _worked = time.monotonic, time.thread_time
 
 
-class CheckpointWriter:
-    """Saves checkpoints of a run to `path` while it goes on: one at a time, in the background.
+class CheckpointOutput(Output):
+    """What it takes to resume the run; deleted when the run is complete."""
 
-    Those too large to be copied, which may be half of what a run takes, are saved in its midst.
-    One begins `every` so many seconds; with 0 at each offer. With None it is at most one in 5
-    seconds, and so few that copying, hashing and writing take less than 2 % of the run's time, as
-    long as one costs what the last one did. Where saving fails there is a warning, one for each
-    kind of failure, and the run goes on.
+    options = (
+        Option(
+            "checkpoint",
+            Path,
+            "Save there, while painting, what it takes to go on after a kill or a power cut.",
+            metavar="FILE.checkpoint",
+        ),
+        Option(
+            "checkpoint_every",
+            float,
+            "How often; 0 after each iteration. Left out, so that it costs under 2 % of time.",
+            metavar="SECONDS",
+            minimum=0,
+        ),
+    )
+    endings = (".checkpoint",)
+    resumable = True
+    in_batch = False
+    announced = False
+
+    @classmethod
+    def requested(cls, values: Values) -> bool:
+        """Whether a file or an interval is given."""
+        return bool(values)
+
+    @property
+    def path(self) -> Path:
+        """Its file, by default beside the picture."""
+        given = self.values.get("checkpoint")
+        return Path(str(given)) if given else self.target.beside(CHECKPOINT_NAME)
+
+    def begin(self, run: Run, *, continues: bool) -> None:
+        """Begin to measure the time."""
+        every = self.values.get("checkpoint_every")
+        self._run = run
+        self._writer = CheckpointWriter(self.path, every)
+
+    def handle(self, event: Any) -> None:  # noqa: ANN401
+        """Save a checkpoint after a Step, if it is time; OutputError if the last one failed."""
+        from impasto.run.events import Step
+
+        if isinstance(event, Step):
+            self._writer.offer(partial(self._run.checkpoint, copy=False))
+
+    def settle(self, *, complete: bool) -> None:
+        """Delete the checkpoint of a complete run, else save the last one; OutputError if not."""
+        from impasto.run.checkpoint import Checkpoint
+
+        if complete:
+            self._writer.close()
+            Checkpoint.remove(self.path)
+        else:
+            self._writer.close(self._run.checkpoint if self._run.between_steps else None)
+
+
+class CheckpointWriter:
+    """Saves checkpoints of a run to `path`: one at a time, in the background.
+
+    One larger than 256 MB is not copied but saved at once, while the run waits: a copy may be half
+    of what the run takes.
+
+    Args:
+        path: the file.
+        every: seconds from one to the next; 0 saves at each offer. None is 5 seconds or more, such
+            that copying, hashing and writing take less than 2 % of the run's time, if each
+            checkpoint costs as much as the last one.
     """
 
     def __init__(self, path: str | os.PathLike[str], every: float | None) -> None:
         self._path, self._every = path, every
         self._started = self._began = _now()
-        self._spent = self._cost = 0.0  # seconds in all, and those of the last one
+        self._spent = self._cost = 0.0  # seconds in total, and of the last one
         self._thread: threading.Thread | None = None
-        self._trouble: str | None = None
-        self._told: set[str] = set()
+        self._failure: str | None = None
+        self._reported: set[str] = set()
 
     def offer(self, make: Callable[[], Checkpoint]) -> None:
         """Save what `make` returns, if it is time and the one before is saved.
 
-        What it returns may share the run's tensors.
+        The checkpoint may share the run's tensors. Raises OutputError if saving the one before
+        failed, once for each kind of failure; the next offer is saved again.
         """
         if self._every == 0:
             self._wait()
         if self._thread and self._thread.is_alive():
             return
-        self._tell()
+        failure = self._new_failure()
         if self._is_due():
             self._begin(make)
+        if failure:
+            raise failure
 
     def close(self, make: Callable[[], Checkpoint] | None = None) -> None:
-        """Wait until the last one is saved, and save what `make` returns if it is given."""
+        """Wait until the last one is saved; then save what `make` returns, if it is given.
+
+        Raises OutputError if saving either of them failed in a way not reported yet.
+        """
         self._wait()
-        self._tell()
+        failure = self._new_failure()
         if make:
             self._begin(make)
             self._wait()
-            self._tell()
+            failure = self._new_failure() or failure
+        if failure:
+            raise failure
 
     def _is_due(self) -> bool:
         pause, run = _now() - self._began, _now() - self._started
         if self._every is not None:
             return pause >= self._every
-        return pause >= _LEAST_PAUSE and self._spent + self._cost <= _SHARE * run
+        return pause >= _MIN_PAUSE and self._spent + self._cost <= _SHARE * run
 
     def _begin(self, make: Callable[[], Checkpoint]) -> None:
         self._began = _now()
         checkpoint = make()
-        if checkpoint.bytes > _MOST_COPIED:
+        if checkpoint.bytes > _MAX_COPY:
             self._save(checkpoint)
             self._note(_now() - self._began)
             return
         checkpoint = checkpoint.copied()
         work = (checkpoint, _now() - self._began)
-        # a daemon, for a run that is interrupted twice shall end at once
-        self._thread = threading.Thread(target=self._save_beside, args=work, daemon=True)
+        # a daemon thread, so that a second Ctrl-C ends the process at once
+        self._thread = threading.Thread(target=self._save_aside, args=work, daemon=True)
         self._thread.start()
 
-    def _save_beside(self, checkpoint: Checkpoint, copying: float) -> None:
-        """In the thread: its waiting for the disk costs the run nothing."""
+    def _save_aside(self, checkpoint: Checkpoint, copying: float) -> None:
+        """Save in the thread; the time it waits for the disk costs the run nothing."""
         before = _worked()
         self._save(checkpoint)
         self._note(copying + _worked() - before)
@@ -89,10 +167,10 @@ class CheckpointWriter:
         try:
             checkpoint.save(self._path)
         except Exception as error:  # whatever it is, the run goes on
-            self._trouble = str(error) if isinstance(error, OutputError) else repr(error)
+            self._failure = str(error) if isinstance(error, OutputError) else repr(error)
 
     def _note(self, cost: float) -> None:
-        """Remember what one took of the run's time, seconds."""
+        """Add the seconds of the run's time that a checkpoint took."""
         self._cost = cost
         self._spent += cost
 
@@ -101,9 +179,10 @@ class CheckpointWriter:
             self._thread.join()
             self._thread = None
 
-    def _tell(self) -> None:
-        """Warn of a failure that is new."""
-        trouble, self._trouble = self._trouble, None
-        if trouble and trouble not in self._told:
-            self._told.add(trouble)
-            warnings.warn(f"no checkpoint: {trouble}", stacklevel=3)
+    def _new_failure(self) -> OutputError | None:
+        """The error of the last checkpoint, unless one like it was reported."""
+        failure, self._failure = self._failure, None
+        if failure is None or failure in self._reported:
+            return None
+        self._reported.add(failure)
+        return OutputError(f"no checkpoint: {failure}")

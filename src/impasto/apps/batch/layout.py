@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from impasto.apps.batch.pairs import Pair
 from impasto.errors import OutputError, SettingsError
-from impasto.outputs.files import Files, filled
+from impasto.outputs import Request, options
+from impasto.outputs.base import Value
+from impasto.outputs.names import fill
 from impasto.settings import Settings
 from impasto.settings.recipes import recipe
 from impasto.settings.schedule import most_iterations
@@ -17,19 +19,18 @@ from impasto.settings.schedule import most_iterations
 __all__ = ["Job", "Layout"]
 
 MANIFEST = "manifest.jsonl"
-_BESIDE = ("trace", "report", "timelapse", "intermediate")
 
-Wishes = Mapping[str, str | int]
+Wishes = Mapping[str, Value]
 
 
 @dataclass(frozen=True)
 class Job:
-    """A pair, its number from 0 on, its result's name within the output folder, and its files."""
+    """A pair, its number from 0 on, its result's name within the output folder, and its outputs."""
 
     index: int
     pair: Pair
     name: str
-    files: Files
+    request: Request
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Layout:
         wishes: what else is written, and called, as in the table `files` of a recipe: `save_every`,
             and the names `intermediate`, `report`, `timelapse` and `trace`, beside the result. None
             are the recipe's own.
-        bits, quality: how pictures are written; see `Files`.
+        bits, quality: how pictures are written; see `Target`.
     """
 
     folder: Path
@@ -69,7 +70,7 @@ class Layout:
         if len({PurePath(name).parent for name in names}) < len(names):
             wishes = _told_apart(wishes)
         jobs = [
-            Job(index, pair, name, self._files(name, pair, wishes))
+            Job(index, pair, name, self._request(name, pair, wishes))
             for index, (pair, name) in enumerate(zip(pairs, names, strict=True))
         ]
         self._check(jobs, settings)
@@ -81,24 +82,28 @@ class Layout:
         What is wrong with the place of one job only is left for that job to find.
         """
         made(self.folder)
-        for suffix in sorted({job.files.output.suffix for job in jobs}):
-            self._files(f"result{suffix}", jobs[0].pair, self._wishes(settings)).check()
+        for suffix in sorted({job.request.target.path.suffix for job in jobs}):
+            self._request(f"result{suffix}", jobs[0].pair, self._wishes(settings)).check()
 
     def _wishes(self, settings: Settings) -> Wishes:
         if self.wishes is not None:
             return self.wishes
         return recipe(settings.recipe).files if settings.recipe else {}
 
-    def _files(self, name: str, pair: Pair, wishes: Wishes) -> Files:
-        files = Files.of(wishes, _sources(pair), self.folder / name)
-        return replace(files, bits=self.bits, quality=self.quality)
+    def _request(self, name: str, pair: Pair, wishes: Wishes) -> Request:
+        own: dict[str, Value] = {
+            "output": self.folder / name,
+            "bits": self.bits,
+            "quality": self.quality,
+        }
+        return Request.of({**wishes, **own}, _sources(pair))
 
     def _name(self, index: int, pair: Pair, settings: Settings) -> str:
         """The result's name within the folder, with "/"; SettingsError if it leads elsewhere."""
         if self.name is None:
-            return f"gen_{index}/{Files.of(self._wishes(settings), _sources(pair)).output}"
+            return f"gen_{index}/{Request.of(self._wishes(settings), _sources(pair)).target.path}"
         stems = {"content": pair.content.stem, "style": pair.style.stem}
-        name = filled(self.name, {"index": index, **stems, "recipe": settings.recipe})
+        name = fill(self.name, {"index": index, **stems, "recipe": settings.recipe})
         parts = name.replace(os.sep, "/").split("/")
         if PurePath(name).anchor or not {"", ".", ".."}.isdisjoint(parts):
             raise SettingsError(
@@ -117,7 +122,7 @@ class Layout:
             taken.update((_real(path), f"the input {path}") for path in inputs)
         taken.update((_real(path), f"the input {path}") for path in shared)
         for job in jobs:
-            for path in job.files.written(most_iterations(settings)):
+            for path in job.request.paths(most_iterations(settings)):
                 real = _real(path)
                 if not real.is_relative_to(home):
                     raise OutputError(f"{path}: a link leads out of {self.folder}; remove the link")
@@ -142,8 +147,9 @@ def made(folder: Path) -> None:
 
 def _told_apart(wishes: Wishes) -> Wishes:
     """Names for files whose neighbours are those of other pairs: each has its picture's stem."""
+    beside = {o.name for o in options().values() if o.names_file} - {"output"}
     return {
-        kind: f"{{stem}}_{name}" if kind in _BESIDE and "{stem" not in str(name) else name
+        kind: f"{{stem}}_{name}" if kind in beside and "{stem" not in str(name) else name
         for kind, name in wishes.items()
     }
 

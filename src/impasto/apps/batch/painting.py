@@ -133,8 +133,8 @@ class Batch:
         """Paint and write all files; KeyboardInterrupt once what there is of a run is saved."""
         content, style = job.pair.content, job.pair.style
         run = Run(content, style, self.settings, max_pixels=self._max_pixels, cache=self._cache)
-        made(job.files.output.parent)
-        outcome = paint(run, job.files, show)
+        made(job.request.target.path.parent)
+        outcome = paint(run, job.request, show)
         if outcome.result is None or outcome.interrupted:
             raise KeyboardInterrupt
         return outcome.result
@@ -146,7 +146,7 @@ def _is_done(job: Job, begun: Entry, known: Entry | None) -> bool:
         return False
     told = [(e.settings, e.content_sha256, e.style_sha256) for e in (begun, known)]
     # Path.is_file would raise for a name that is too long
-    return told[0] == told[1] and os.path.isfile(job.files.output)  # noqa: PTH113
+    return told[0] == told[1] and os.path.isfile(job.request.target.path)  # noqa: PTH113
 
 
 def _kept(result: Result) -> Step:

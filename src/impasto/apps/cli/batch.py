@@ -14,8 +14,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from impasto.apps.cli.options import Asked, with_options
 from impasto.apps.cli.progress import json_line
-from impasto.apps.cli.session import affordable_wishes
+from impasto.apps.cli.session import available_files
 from impasto.errors import OutputError, SettingsError, printable
+from impasto.outputs.base import Value
 from impasto.settings import Settings
 from impasto.settings.schedule import most_iterations
 
@@ -118,7 +119,7 @@ def _home(output: Path | None, folder: Path | None) -> Path:
     return home
 
 
-def _wishes(asked: Asked, settings: Settings) -> dict[str, str | int]:
+def _wishes(asked: Asked, settings: Settings) -> dict[str, Value]:
     """What the recipe writes, as far as the libraries for it are here, and what was asked for."""
     if asked.checkpoint or asked.resume or asked.checkpoint_every is not None or asked.preview:
         raise SettingsError(
@@ -132,7 +133,7 @@ def _wishes(asked: Asked, settings: Settings) -> dict[str, str | int]:
         "timelapse": asked.timelapse,
     }
     given = {kind: name for kind, name in wanted.items() if name is not None}
-    wishes = {**affordable_wishes(asked, settings), **given}
+    wishes = {**available_files(asked, settings), **given}
     return {kind: name for kind, name in wishes.items() if name != "none"}
 
 
@@ -150,8 +151,8 @@ def _pairs(galleries: "Sequence[Gallery]", layout: "Layout", how: str) -> "list[
 def _check_next_time(batch: "Batch", galleries: "Sequence[Gallery]") -> None:
     """No file beside a result is one that the same command would paint from when run again."""
     for job in batch.jobs:
-        for path in job.files.written(most_iterations(batch.settings)):
-            if path != job.files.output and any(gallery.has(path) for gallery in galleries):
+        for path in job.request.paths(most_iterations(batch.settings)):
+            if path != job.request.target.path and any(gallery.has(path) for gallery in galleries):
                 raise OutputError(
                     f"{path}: would be an input when this is run again; choose another --output"
                 )

@@ -86,9 +86,9 @@ def demo(
     content, style = f"sample:{photo}", f"sample:{painting}"
     for source in (content, style):
         found(source)  # raises for a stranger
-    wishes = {"report": "{stem}_report.html", "timelapse": "{stem}.mp4"}
+    wanted = {"report": "{stem}_report.html", "timelapse": "{stem}.mp4"}
     return paint(
-        Asked(output=output, quiet=quiet), Settings.of(size=size), content, [style], wishes
+        Asked(output=output, quiet=quiet), Settings.of(size=size), content, [style], wanted
     )
 
 

@@ -3,27 +3,28 @@
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from impasto.apps.cli import progress
 from impasto.apps.cli.options import Asked
+from impasto.apps.cli.signals import graceful
 from impasto.errors import printable
+from impasto.outputs import Request, available
+from impasto.outputs.base import Value
+from impasto.outputs.checkpointing import CHECKPOINT_NAME
 from impasto.settings import Settings
 from impasto.settings.recipes import recipe
 from impasto.settings.schedule import most_iterations
 
 if TYPE_CHECKING:
-    from impasto.outputs.files import Files
     from impasto.outputs.session import Outcome
     from impasto.run.checkpoint import Checkpoint
     from impasto.run.loop import Run
 
-__all__ = ["affordable_wishes", "paint"]
+__all__ = ["available_files", "paint"]
 
-
-Wishes = Mapping[str, str | int]
+Wanted = Mapping[str, Value | None]
 
 
 def paint(
@@ -31,25 +32,26 @@ def paint(
     settings: Settings,
     content: str | None,
     styles: Sequence[str] = (),
-    wishes: Wishes | None = None,
+    wanted: Wanted | None = None,
 ) -> int:
     """Paint the pictures of these names; the exit code.
 
-    `wishes` stand in for the recipe's own files. The code is 0, or 130 after Ctrl-C; errors are
-    raised once what there is has been saved.
+    `wanted` replaces the recipe's own files. The code is 0, or 130 after Ctrl-C; errors are raised
+    once the picture so far is saved.
     """
-    files = _files(asked, settings, _sources(content, styles), wishes)
+    request = _request(asked, settings, _sources(content, styles), wanted)
     read = [*([content] if content else []), *styles, *settings.files_read]
-    files.check(read, iterations=most_iterations(settings))
+    request.check(read, iterations=most_iterations(settings))
     from impasto.outputs.session import paint
     from impasto.run.loop import Run
 
-    resume = _resumed(asked, files)
+    resume = _resumed(asked, request)
     style = list(styles) or None
     run = Run(content, style, settings, max_pixels=asked.max_pixels, resume=resume)
-    with _shown(asked)(run) as show:
-        outcome = paint(run, files, show)
-    _tell(asked, run, files, outcome)
+    patient = request.path("checkpoint") is not None
+    with _shown(asked)(run) as show, graceful(patient=patient) as stop:
+        outcome = paint(run, request, show, stop)
+    _tell(asked, run, request, outcome)
     return 130 if outcome.interrupted else 0
 
 
@@ -60,56 +62,46 @@ def _sources(content: str | None, styles: Sequence[str]) -> dict[str, str]:
     return {role: name for role, name in (("content", content), ("style", style)) if name}
 
 
-def _files(
-    asked: Asked, settings: Settings, sources: Mapping[str, str], wishes: Wishes | None
-) -> "Files":
+def _request(
+    asked: Asked, settings: Settings, sources: Mapping[str, str], wanted: Wanted | None
+) -> Request:
     """What the recipe writes, as far as the libraries for it are here, and what was asked for."""
-    from impasto.outputs.files import CHECKPOINT, Files
-
-    files = Files.of(affordable_wishes(asked, settings, wishes), sources, asked.output)
-    named = {"report": asked.report, "timelapse": asked.timelapse}
-    for kind, name in named.items():
-        if name is not None:
-            chosen: dict[str, Any] = {kind: None if name == "none" else Path(name)}
-            files = replace(files, **chosen)
-    every = files.save_every if asked.save_every is None else asked.save_every
-    checkpoint = asked.checkpoint
-    if checkpoint is None and (asked.resume or asked.checkpoint_every is not None):
-        checkpoint = files.output.with_suffix(CHECKPOINT)
-    return replace(
-        files,
-        bits=asked.bits,
-        quality=asked.quality,
-        save_every=every,
-        trace=asked.trace,
-        checkpoint=checkpoint,
-        checkpoint_every=asked.checkpoint_every,
-        preview=asked.preview,
-    )
+    named = {
+        "output": asked.output,
+        "report": asked.report and Path(asked.report),
+        "timelapse": asked.timelapse and Path(asked.timelapse),
+        "trace": asked.trace,
+        "bits": asked.bits,
+        "quality": asked.quality,
+        "save_every": asked.save_every,
+        "checkpoint": asked.checkpoint or (CHECKPOINT_NAME if asked.resume else None),
+        "checkpoint_every": asked.checkpoint_every,
+        "preview": asked.preview,
+    }
+    given = {name: value for name, value in named.items() if value is not None}
+    return Request.of({**available_files(asked, settings, wanted), **given}, sources)
 
 
-def _resumed(asked: Asked, files: "Files") -> "Checkpoint | None":
-    """The checkpoint to go on from; None, which is said, where none was saved yet."""
+def _resumed(asked: Asked, request: Request) -> "Checkpoint | None":
+    """The checkpoint to go on from; None, with a line that says so, if none is saved yet."""
     from impasto.run.checkpoint import Checkpoint
 
-    if not asked.resume or files.checkpoint is None:
+    path = request.path("checkpoint")
+    if not asked.resume or path is None:
         return None
-    if Checkpoint.exists(files.checkpoint):
-        return Checkpoint.load(files.checkpoint)
-    name = printable(files.checkpoint)
-    print(f"no checkpoint {name} yet; painting from the beginning", file=sys.stderr)
+    if Checkpoint.exists(path):
+        return Checkpoint.load(path)
+    print(f"no checkpoint {printable(path)} yet; painting from the beginning", file=sys.stderr)
     return None
 
 
-def affordable_wishes(
-    asked: Asked, settings: Settings, wishes: Wishes | None = None
-) -> dict[str, str | int]:
+def available_files(
+    asked: Asked, settings: Settings, wanted: Wanted | None = None
+) -> dict[str, Value]:
     """What the recipe writes as far as the libraries for it are here; says what is left out."""
-    from impasto.outputs.files import affordable
-
-    kept, reasons = affordable(recipe(settings.recipe).files if wishes is None else wishes)
-    for reason in () if asked.quiet else reasons:
-        print(printable(reason), file=sys.stderr)
+    kept, lines = available(recipe(settings.recipe).files if wanted is None else wanted)
+    for line in () if asked.quiet else lines:
+        print(printable(line), file=sys.stderr)
     return kept
 
 
@@ -119,17 +111,16 @@ def _shown(asked: Asked) -> progress.Shown:
     return progress.silent if asked.quiet else progress.bar
 
 
-def _tell(asked: Asked, run: "Run", files: "Files", outcome: "Outcome") -> None:
+def _tell(asked: Asked, run: "Run", request: Request, outcome: "Outcome") -> None:
     """Say where the picture is, and whether the run ended before its time."""
-    name = printable(files.output) if outcome.result else None
+    name = printable(request.target.path) if outcome.result else None
     interrupted = outcome.interrupted
     if asked.as_json:
         print(json.dumps({"output": name, "interrupted": interrupted, "iterations": run.done}))
     elif name is None:
         print("interrupted before the first iteration; nothing was written", file=sys.stderr)
     elif not asked.quiet:
-        beside = [str(path) for path in (files.report, files.timelapse) if path]
-        names = ", ".join([name, *map(printable, beside)])
+        names = ", ".join(printable(o.path) for o in request.outputs if o.announced)
         print(f"{'interrupted; ' if interrupted else _why_early(run)}wrote {names}")
 
 

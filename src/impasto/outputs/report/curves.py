@@ -7,8 +7,8 @@ from itertools import pairwise
 from math import isfinite, nan
 
 from impasto.outputs.report.figure import INK, Axes, Figure
+from impasto.outputs.report.history import RunHistory
 from impasto.outputs.report.layout import Box
-from impasto.outputs.report.story import RunHistory
 from impasto.run.events import Step
 
 __all__ = ["draw_curves"]
@@ -19,7 +19,7 @@ NEAR = 0.08  # of the width: scales nearer than this share a label
 LABELS = (44, 34, 30)  # points at the left, below and above, for tick labels and legend
 
 
-def draw_curves(figure: Figure, story: RunHistory, box: Box) -> None:
+def draw_curves(figure: Figure, history: RunHistory, box: Box) -> None:
     """The total loss and its terms over the iterations, on a logarithmic scale, inside the box.
 
     Thin vertical lines mark changes of scale, where curves break, for it is another objective. A
@@ -27,11 +27,11 @@ def draw_curves(figure: Figure, story: RunHistory, box: Box) -> None:
     """
     left, below, above = (round(points * figure.dpi / 72) for points in LABELS)
     inner = Box(box.left + left, box.top + above, box.width - left, box.height - above - below)
-    axes, several = figure.axes(inner), len(story.scales) > 1
-    _draw_frame(axes, max([1, *(step.done for step in story.steps)]))
-    _draw_losses(axes, story.steps)
+    axes, several = figure.axes(inner), len(history.scales) > 1
+    _draw_frame(axes, max([1, *(step.done for step in history.steps)]))
+    _draw_losses(axes, history.steps)
     if several:
-        _draw_scales(axes, story.steps)
+        _draw_scales(axes, history.steps)
     lift = (13 if several else 3) * figure.dpi / 72 / inner.height  # over the scales' names
     named = axes.get_legend_handles_labels()
     axes.legend(*named, loc="lower left", bbox_to_anchor=(0, 1 + lift), ncols=6, borderpad=0)

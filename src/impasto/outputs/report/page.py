@@ -1,4 +1,4 @@
-"""A story as one HTML file that needs nothing but itself."""
+"""A history as one HTML file that needs nothing but itself."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from impasto.images import FORMATS, Picture
 from impasto.images.picture import integers
 from impasto.outputs.report.curves import draw_curves
 from impasto.outputs.report.figure import figure
+from impasto.outputs.report.history import RunHistory, preview
 from impasto.outputs.report.layout import Box
-from impasto.outputs.report.story import RunHistory, preview
 from impasto.outputs.report.words import captions, summary
 
 __all__ = ["page"]
@@ -24,34 +24,34 @@ CURVES = Box(0, 0, 1000, 400)
 DPI = 96  # of CSS
 
 
-def page(story: RunHistory, result: Picture, title: str, facts: Mapping[str, str]) -> bytes:
+def page(history: RunHistory, result: Picture, title: str, facts: Mapping[str, str]) -> bytes:
     """UTF-8 HTML: the pictures inside it, the curves as SVG, no script, no reference elsewhere."""
     jinja = optional("jinja2", "report", "writing a page about a run")
     environment = jinja.Environment(
         autoescape=True, undefined=jinja.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     text = files("impasto.outputs.report").joinpath("page.html").read_text("utf-8")
-    inputs = {"Content": story.content, "Style": story.style}
+    inputs = {"Content": history.content, "Style": history.style}
     return str(
         environment.from_string(text).render(
             title=printable(title) or "impasto",
-            summary=summary(story.steps, story.scales),
+            summary=summary(history.steps, history.scales),
             inputs={name: _shown(preview(p, INPUT)) for name, p in inputs.items() if p},
-            start=story.start and _shown(story.start.picture),
+            start=history.start and _shown(history.start.picture),
             result=_shown(result),
-            moments=[
-                (_shown(moment.picture), *captions(moment.step, story.scales))
-                for moment in story.moments
+            snapshots=[
+                (_shown(snapshot.picture), *captions(snapshot.step, history.scales))
+                for snapshot in history.snapshots
             ],
-            curves=_curves(story) if story.steps else "",
+            curves=_curves(history) if history.steps else "",
             facts={printable(name): printable(fact) for name, fact in facts.items()},
         )
     ).encode()
 
 
-def _curves(story: RunHistory) -> str:
+def _curves(history: RunHistory) -> str:
     with figure(CURVES.width, CURVES.height, DPI) as drawing:
-        draw_curves(drawing, story, CURVES)
+        draw_curves(drawing, history, CURVES)
         return drawing.svg()
 
 

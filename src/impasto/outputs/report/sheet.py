@@ -1,4 +1,4 @@
-"""A story as one sheet: pictures above, curves below."""
+"""A history as one sheet: pictures above, curves below."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from impasto.errors import printable
 from impasto.images import Picture
 from impasto.outputs.report.curves import draw_curves
 from impasto.outputs.report.figure import PALE, figure
+from impasto.outputs.report.history import RunHistory
 from impasto.outputs.report.layout import CELL, GAP, MARGIN, WIDTH, Box, grid, overview
-from impasto.outputs.report.story import RunHistory
 from impasto.outputs.report.words import captions, summary
 
 __all__ = ["sheet"]
@@ -20,29 +20,29 @@ CURVES = 640
 ROOM = WIDTH - 2 * MARGIN
 
 
-def sheet(story: RunHistory, result: Picture, title: str, facts: Mapping[str, str]) -> bytes:
+def sheet(history: RunHistory, result: Picture, title: str, facts: Mapping[str, str]) -> bytes:
     """A PNG, 1600 px wide; `facts` have no room on it.
 
-    What the run started from, and the result beside it; the moments in rows of five; the curves.
+    What the run started from, and the result beside it; the snapshots in rows of five; the curves.
     Where content or style is missing, the initial canvas stands in.
     """
-    placed = overview(_inputs(story), ("Result", result), MARGIN + HEAD)
-    moments = [(captions(m.step, story.scales), m.picture) for m in story.moments]
-    placed += grid(moments, max(one.bottom for one in placed) + GAP)
+    placed = overview(_inputs(history), ("Result", result), MARGIN + HEAD)
+    snapshots = [(captions(m.step, history.scales), m.picture) for m in history.snapshots]
+    placed += grid(snapshots, max(one.bottom for one in placed) + GAP)
     top = max(one.bottom for one in placed) + GAP
-    curves = Box(MARGIN, top, ROOM, CURVES if story.steps else 0)
+    curves = Box(MARGIN, top, ROOM, CURVES if history.steps else 0)
     with figure(WIDTH, top + curves.height + MARGIN // 2, DPI) as drawing:
         drawing.line(printable(title) or "impasto", MARGIN, MARGIN, ROOM, size=15, weight="bold")
-        told = summary(story.steps, story.scales)
+        told = summary(history.steps, history.scales)
         drawing.line(told, MARGIN, MARGIN + HEAD // 2, ROOM, alpha=PALE)
         for one in placed:
             drawing.picture(one, room=max(CELL, one.box.width))
-        if story.steps:
-            draw_curves(drawing, story, curves)
+        if history.steps:
+            draw_curves(drawing, history, curves)
         return drawing.png()
 
 
-def _inputs(story: RunHistory) -> list[tuple[str, Picture]]:
-    start = story.start.picture if story.start else None
-    named = (("Content", story.content), ("Style", story.style), ("Initial canvas", start))
+def _inputs(history: RunHistory) -> list[tuple[str, Picture]]:
+    start = history.start.picture if history.start else None
+    named = (("Content", history.content), ("Style", history.style), ("Initial canvas", start))
     return [(name, picture) for name, picture in named if picture is not None][:2]

@@ -1,4 +1,4 @@
-"""Stories to files."""
+"""A history written to a file."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from impasto.errors import optional
 from impasto.images import AtomicFile, Picture, check_place
+from impasto.outputs.report.history import RunHistory
 from impasto.outputs.report.page import page
 from impasto.outputs.report.sheet import sheet
-from impasto.outputs.report.story import RunHistory
 
-__all__ = ["REPORTS", "Report", "check_report", "write_report"]
+__all__ = ["REPORTS", "Report", "check_report", "require", "write_report"]
 
 
 @dataclass(frozen=True)
@@ -30,19 +30,25 @@ REPORTS = {
 
 
 def check_report(path: str | os.PathLike[str]) -> None:
-    """Raise what would go wrong later: OutputError for the place, ExtraMissing for a library."""
+    """Raise now what would fail later: OutputError for the place, ExtraMissing for a library."""
     _report(path)
+
+
+def require(ending: str) -> None:
+    """Import the libraries that a report of this ending needs; ExtraMissing for a missing one."""
+    report = REPORTS.get(ending.lower())
+    for library in report.needs if report else ():
+        optional(library, "report", f"writing a {ending} report")
 
 
 def _report(path: str | os.PathLike[str]) -> Report:
     ending = check_place(path, REPORTS)
-    for library in REPORTS[ending].needs:
-        optional(library, "report", f"writing a {ending} report")
+    require(ending)
     return REPORTS[ending]
 
 
 def write_report(
-    story: RunHistory,
+    history: RunHistory,
     path: str | os.PathLike[str],
     result: Picture,
     *,
@@ -56,6 +62,6 @@ def write_report(
 
     Raises OutputError where it cannot be written, ExtraMissing for a library it needs.
     """
-    encoded = _report(path).make(story, result, title, facts or {})
+    encoded = _report(path).make(history, result, title, facts or {})
     with AtomicFile(path) as file:
         file.write_bytes(encoded)

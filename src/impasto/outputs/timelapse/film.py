@@ -16,7 +16,7 @@ from impasto.outputs.timelapse.encoders import FILMS, Kind, Size, VideoEncoder
 from impasto.outputs.timelapse.pace import Pace
 from impasto.run.events import Step
 
-__all__ = ["Timelapse", "check_film"]
+__all__ = ["Timelapse", "check_film", "require"]
 
 SECONDS = 10  # of a film that has all its frames
 SLOWEST = 4  # frames a second
@@ -24,19 +24,25 @@ HOLD = 2  # seconds that the last picture stays
 
 
 def check_film(path: str | os.PathLike[str]) -> None:
-    """Raise what would go wrong later: OutputError for the place, ExtraMissing for a library."""
+    """Raise now what would fail later: OutputError for the place, ExtraMissing for a library."""
     _kind(path)
+
+
+def require(ending: str) -> None:
+    """Import the library that a film of this ending needs; ExtraMissing if it is not installed."""
+    film = FILMS.get(ending.lower())
+    if film and film.needs:
+        optional(film.needs, "video", f"writing a {ending} film")
 
 
 def _kind(path: str | os.PathLike[str]) -> Kind:
     ending = check_place(path, FILMS)
-    if library := FILMS[ending].needs:
-        optional(library, "video", f"writing a {ending} film")
+    require(ending)
     return FILMS[ending]
 
 
 class Timelapse:
-    """A film being made: `note` each Step, then `close`.
+    """A film being made: `record` each Step, then `close`.
 
     Frames are evenly spaced over the planned run, the initial canvas first; wherever the run ends,
     its last canvas is shown. A long run takes about ten seconds. The file appears when the film is
@@ -50,7 +56,7 @@ class Timelapse:
         size: (width, height) of the run's last pictures in pixels, by default that of the first.
             Formats have a largest size, to which it is reduced.
 
-    Raises what `check_film` does. After an error in `note` or `close` the film is abandoned and
+    Raises what `check_film` does. After an error in `record` or `close` the film is abandoned and
     ignores what follows, so that the run can go on.
     """
 
@@ -62,7 +68,7 @@ class Timelapse:
         self._waiting: Step | None = None  # the latest, as long as it was not shown
         self._over = False
 
-    def note(self, step: Step) -> None:
+    def record(self, step: Step) -> None:
         """Show the step if it is due, or keep it in case it is the last.
 
         Raises OutputError, once, where the film cannot be written.

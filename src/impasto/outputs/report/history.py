@@ -1,4 +1,4 @@
-"""What a report tells, collected while the run goes on: every loss and a few pictures."""
+"""What a report tells, recorded while the run goes on: every loss and a few pictures."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from impasto.run.events import Step
 
 __all__ = ["PREVIEW", "RunHistory", "Snapshot", "preview"]
 
-PREVIEW = 512  # longest side in pixels of the pictures that are kept
+PREVIEW = 512  # longest side of the pictures that are kept, in pixels
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,40 +22,40 @@ class Snapshot:
 
 
 class RunHistory:
-    """The losses of all steps of a run, its initial canvas, and its picture at a few `moments`.
+    """The losses of all steps of a run, its initial canvas, and a few snapshots.
 
     Args:
         content, style: what the run starts from; None where it has no such picture.
-        moments: how many pictures to keep, evenly spaced over the planned run.
+        snapshots: number of pictures to keep, evenly spaced over the planned run.
     """
 
     def __init__(
-        self, content: Picture | None, style: Picture | None, *, moments: int = 10
+        self, content: Picture | None, style: Picture | None, *, snapshots: int = 10
     ) -> None:
         self.content, self.style = content, style
         self.steps: list[Step] = []
         self.start: Snapshot | None = None
-        self.moments: list[Snapshot] = []
-        self._pace = Pace(moments)
+        self.snapshots: list[Snapshot] = []
+        self._pace = Pace(snapshots)
 
-    def note(self, step: Step) -> None:
-        """Remember a step; to be called for each, while it has its canvas."""
+    def record(self, step: Step) -> None:
+        """Add a step of the run, while it has its canvas; to be called for each."""
         bare = step.bare()
         self.steps.append(bare)
         if not self._pace.due(step):
             return
-        moment = Snapshot(bare, preview(step.picture()))
+        snapshot = Snapshot(bare, preview(step.picture()))
         if self.start is None:
-            self.start = moment
+            self.start = snapshot
         else:
-            self.moments.append(moment)
+            self.snapshots.append(snapshot)
 
     @property
     def scales(self) -> list[int]:
-        """The canvas's longest sides in pixels, in the order in which the run came to them."""
+        """The canvas's longest sides in pixels, in the order of the run."""
         return list(dict.fromkeys(step.scale for step in self.steps))
 
 
 def preview(picture: Picture, longest: int = PREVIEW) -> Picture:
-    """The picture at no more than `longest` px a side."""
+    """The picture, reduced to at most `longest` px a side."""
     return fit(picture, min(longest, max(picture.size)))
