@@ -299,7 +299,7 @@ def test_styles_are_measured_once(folder, monkeypatch):
         lambda *a, **k: calls.append("m") or measure(*a, **k),
     )
     monkeypatch.setattr(assembly, "Encoder", lambda *a, **k: calls.append("e") or encoder(*a, **k))
-    assembly._encoder.cache_clear()
+    assembly.ENCODER_CACHE.clear()
     entries = list(Batch(pairs_in(".", "all"), SETTINGS, Layout(Path("out"))))
     assert [entry.status for entry in entries] == ["done"] * 4
     assert sorted(calls) == ["e", "m", "m"]

@@ -15,11 +15,12 @@ import trustme
 import weight_files as files
 from conftest import TINY, random_image, tiny_weights
 from impasto.apps.cli import main
-from impasto.encoder import Encoder, Weights, bundled, weights_of
+from impasto.encoder import BUNDLED, Encoder, Weights, bundled, weights_of
 from impasto.encoder.weights import catalogue as names
 from impasto.encoder.weights import originals
 from impasto.encoder.weights.compare import distances, expecting
 from impasto.encoder.weights.download import fetch
+from impasto.encoder.weights.normalised import MEAN_ACTIVATIONS
 from impasto.encoder.weights.originals import ORIGINALS, Original
 from impasto.errors import ExtraMissing, WeightsError
 from impasto.images.spaces import CAFFE, CAFFE_RGB, IMAGENET
@@ -148,15 +149,15 @@ def tls(authority):
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("IMPASTO_CACHE", str(tmp_path))
-    names._known.cache_clear()
+    names.WEIGHTS_CACHE.clear()
     yield tmp_path / "weights"
-    names._known.cache_clear()
+    names.WEIGHTS_CACHE.clear()
 
 
 @pytest.fixture
 def wanted(server):
     checksum = f"sha256:{hashlib.sha256(BODY).hexdigest()}"
-    return Original(NAME, server.url, len(BODY), checksum, "a file")
+    return Original(NAME, server.url, len(BODY), checksum)
 
 
 def partial_of(original):
@@ -331,7 +332,7 @@ def test_a_fetched_original_is_read_and_checked(fetched):
     weights = weights_of(NAME)
     assert weights.name == NAME
     assert torch.equal(weights.layers["conv5_4"][0], bundled("vgg19").layers["conv5_4"][0])
-    names._known.cache_clear()
+    names.WEIGHTS_CACHE.clear()
     fetched.write_bytes(fetched.read_bytes()[:-1])
     with pytest.raises(WeightsError, match="MD5 is"):
         weights_of(NAME)
@@ -378,7 +379,7 @@ def test_list(capsys, fetched):
     code, out, _ = run(capsys, "list", "--json")
     entries = {entry["name"]: entry for entry in json.loads(out)}
     assert code == 0
-    assert tuple(entries) == names.ENCODERS
+    assert tuple(entries) == names.ENCODERS.names()
     assert entries[NAME]["state"] == "fetched"
     assert entries["vgg16:keras"]["state"] == "not fetched"
     assert entries["vgg19"]["state"] == "bundled"
@@ -387,6 +388,32 @@ def test_list(capsys, fetched):
     for entry in entries.values():
         assert entry["name"] in out
         assert entry["file"] in out
+
+
+def test_a_registered_network_is_listed(capsys, monkeypatch):
+    def load():
+        """A network of one's own."""
+
+    monkeypatch.setitem(names.ENCODERS._found, "own", load)
+    code, out, _ = run(capsys, "list", "--json")
+    assert code == 0
+    assert json.loads(out)[-1] == {
+        "name": "own",
+        "about": "A network of one's own",
+        "state": "registered",
+        "bytes": None,
+        "file": None,
+        "url": None,
+    }
+    code, out, _ = run(capsys, "list")
+    assert code == 0
+    assert "own: registered" in out
+
+
+def test_the_names_are_those_of_the_files():
+    normalised = [f"{name}:normalised" for name in MEAN_ACTIVATIONS]
+    own = names.ENCODERS.names()[: 2 * len(BUNDLED) + len(ORIGINALS)]
+    assert own == (*BUNDLED, *normalised, *ORIGINALS)
 
 
 def test_fetch(capsys, authority, wanted, server, monkeypatch, tmp_path):

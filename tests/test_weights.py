@@ -1,6 +1,9 @@
 """The bundled weight files: exact decoding, shapes, sharing, refusal of damaged ones; names."""
 
 import hashlib
+import os
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,10 +23,17 @@ from impasto.encoder import (
     weights_of,
 )
 from impasto.encoder.activations import mean_activations
+from impasto.encoder.cache import Cache
+from impasto.encoder.weights import catalogue
 from impasto.encoder.weights.bundle import read_codebook
 from impasto.encoder.weights.normalised import MEAN_ACTIVATIONS, rescaled
 from impasto.errors import SettingsError, WeightsError
+from impasto.hardware.device import Hardware
 from impasto.images import read, samples
+from impasto.images.spaces import CAFFE_RGB
+from impasto.run import Run
+from impasto.run.build import encoder_for
+from impasto.settings import Settings
 
 SMALL = Architecture("small", (1, 1), (2, 3))
 
@@ -215,7 +225,7 @@ def test_known_names():
 def test_neither_a_name_nor_a_file(name):
     with pytest.raises(SettingsError, match="expected one of vgg19, vgg16") as caught:
         weights_of(name)
-    assert ", ".join(ENCODERS) in str(caught.value)
+    assert ", ".join(ENCODERS.names()) in str(caught.value)
     assert str(caught.value).endswith("or a weight file")
 
 
@@ -233,3 +243,145 @@ def test_a_broken_link(tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "gone")
     with pytest.raises(WeightsError, match="No such file"):
         weights_of(str(tmp_path / "link"))
+
+
+HARDWARE = Hardware.choose(Settings.of("standard", precision="fp32", device="cpu"))
+
+
+# Registered networks, and what encoders are known by
+
+
+@pytest.fixture
+def registered(monkeypatch):
+    """Register a function for one test."""
+
+    def register(name, load):
+        monkeypatch.setitem(ENCODERS._found, name, load)
+
+    return register
+
+
+def float32_weights(seed=0):
+    return tiny_weights("vgg16", seed, dtype=torch.float32)
+
+
+def test_a_registered_network_is_one_of_the_names(registered, photo, painting):
+    """One line registers it; settings, memory plan and run then take its name."""
+    registered("small", float32_weights)
+    assert "small" in ENCODERS.names()
+    assert weights_of("small").name == "small"
+    settings = Settings.of("standard", encoder="small", size=48, iterations=2, precision="fp32")
+    run = Run(photo, painting, settings)
+    assert [step.iteration for step in run] == [0, 1, 2]
+    assert encoder_for(settings, HARDWARE).architecture == float32_weights().architecture
+
+
+def test_a_name_registered_anew_is_the_new_network(registered):
+    registered("small", float32_weights)
+    first = weights_of("small")
+    registered("small", lambda: float32_weights(1))
+    assert weights_of("small") != first
+
+
+def test_a_name_is_never_a_folder_or_a_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "vgg19").mkdir()
+    assert weights_of("vgg19").sha256 == BUNDLED["vgg19"]
+    with pytest.raises(WeightsError, match="vgg19: a folder; expected a weight file"):
+        weights_of(tmp_path / "vgg19")
+
+
+def test_equal_weights_are_equal_to_the_bit():
+    weights, layers = float32_weights(), dict(float32_weights().layers)
+    assert weights == float32_weights()
+    assert weights.digest == float32_weights().digest
+    assert hash(weights) == hash(float32_weights())
+    weight, bias = layers["conv5_3"]
+    bias = bias.clone()
+    bias[-1] = bias[-1].nextafter(torch.tensor(9.0))
+    assert replace(weights, layers={**layers, "conv5_3": (weight, bias)}) != weights
+    assert replace(weights, input=CAFFE_RGB) != weights
+    assert replace(weights, name="other", sha256="0" * 64) == weights
+    assert weights != "vgg16"
+
+
+def first_features(encoder):
+    image = random_image(16, 16, dtype=torch.float32)
+    return encoder.features(image, ["relu1_1"])[1]["relu1_1"]
+
+
+def changed(seed):
+    """Full-size VGG-16 weights, of which only the last layer's bias depends on `seed`."""
+    layers = dict(bundled("vgg16").layers)
+    weight, bias = layers["conv1_1"]
+    return replace(bundled("vgg16"), layers={**layers, "conv1_1": (weight, bias + seed)})
+
+
+@pytest.mark.parametrize("move", ["overwritten", "another folder"])
+def test_the_encoder_is_that_of_the_file_as_it_is_now(tmp_path, monkeypatch, move):
+    """Also where the new file has the old one's name, size and time."""
+    settings = Settings.of("standard", encoder="w.pth", precision="fp32")
+    found = []
+    for seed in (0, 1):
+        folder = tmp_path / (str(seed) if move == "another folder" else "one")
+        folder.mkdir(exist_ok=True)
+        weight_files.pth(folder / "w.pth", changed(seed))
+        os.utime(folder / "w.pth", (1, 1))
+        monkeypatch.chdir(folder)
+        encoder = encoder_for(settings, HARDWARE)
+        assert encoder is encoder_for(settings, HARDWARE)  # shared
+        assert encoder.weights == changed(seed)
+        assert encoder.weights.sha256 == hashlib.sha256(Path("w.pth").read_bytes()).hexdigest()
+        found.append(first_features(encoder))
+    assert not torch.equal(*found)
+
+
+def test_a_file_that_changes_while_it_is_read(tmp_path, monkeypatch):
+    path = tmp_path / "w.pth"
+    weight_files.pth(path, bundled("vgg16"))
+    catalogue.WEIGHTS_CACHE.clear()
+    read = catalogue.read_weights
+
+    def reading(path):
+        path.write_bytes(path.read_bytes() + b"more")
+        return read(path)
+
+    monkeypatch.setattr(catalogue, "read_weights", reading)
+    with pytest.raises(WeightsError, match="changed while it was read; try again"):
+        weights_of(path)
+
+
+def test_an_encoder_may_be_handed_over():
+    """As an Encoder, as Weights, or as the path of a weight file."""
+    settings = Settings.of("standard", pooling="avg", precision="fp32")
+    own = Encoder(float32_weights(), dtype=torch.float64)
+    assert encoder_for(settings, HARDWARE, own) is own
+    made = encoder_for(settings, HARDWARE, float32_weights())
+    assert (made.pooling, made.dtype, made.exact) == ("avg", torch.float32, True)
+    assert made is encoder_for(
+        settings, HARDWARE, float32_weights()
+    )  # equal weights share an encoder
+    assert made is not encoder_for(settings.replaced(pooling="max"), HARDWARE, float32_weights())
+    with pytest.raises(SettingsError, match="or a weight file"):
+        encoder_for(settings, HARDWARE, "gone.pth")
+    with pytest.raises(WeightsError, match="No such file"):
+        encoder_for(settings, HARDWARE, Path("gone.pth"))
+
+
+def test_caches_keep_what_was_used_last():
+    cache, made = Cache(2), []
+
+    def get(key):
+        return cache.get(key, lambda: made.append(key) or key)
+
+    assert [get(key) for key in "abacab"] == list("abacab")
+    assert "".join(made) == "abcb"
+    cache.limit = 1
+    assert get("c") == get("c") == "c"
+    assert "".join(made) == "abcbc"
+    with pytest.raises(ZeroDivisionError):
+        cache.get("d", lambda: 1 / 0)
+    assert cache.get("d", lambda: "d") == "d"
+    cache.clear()
+    assert get("d") == "d"
+    assert made[-1] == "d"

@@ -15,7 +15,6 @@ import torch
 import torch.nn.functional as F  # noqa: N812 (the field's name for it)
 from torch import Tensor
 
-from impasto.encoder.architecture import Architecture
 from impasto.encoder.bits import mask_
 from impasto.encoder.convolution import Convolution, Margin, convolution, layout
 from impasto.encoder.pooling import POOLINGS
@@ -89,12 +88,14 @@ class Encoder:
     """A frozen VGG network.
 
     Args:
-        weights: convolutions, float32, shared and not copied in float32.
+        weights: convolutions and the colours they expect; shared, copied only to another dtype.
         pooling: `max`, `avg` or `l2`.
         padding: of the first layer, `zero` (the mean colour) or `replicate`; the rest pad zeros.
         dtype: bfloat16, float32 or float64; features and cotangents have it too.
         exact: float32 on a CPU is that of every other torch program to the last digit; otherwise
             it may be a fifth faster.
+
+    Each argument is an attribute too, and so is `architecture`, that of the weights.
     """
 
     def __init__(
@@ -111,13 +112,13 @@ class Encoder:
             raise SettingsError(f"pooling is {pooling!r}; expected one of {', '.join(POOLINGS)}")
         if padding not in PADDINGS:
             raise SettingsError(f"padding is {padding!r}; expected one of {', '.join(PADDINGS)}")
-        self.architecture: Architecture = weights.architecture
-        self.dtype, self.device = dtype, torch.device(device)
-        self._exact, self._layout = exact, layout(dtype, exact=exact)
+        self.weights, self.architecture = weights, weights.architecture
+        self.pooling, self.padding = pooling, padding
+        self.dtype, self.device, self.exact = dtype, torch.device(device), exact
+        self._layout = layout(dtype, exact=exact)
         self._input = weights.input
         self._pooling = POOLINGS[pooling]
         self._replicate = padding == "replicate"
-        self._weights = weights
         self._convolutions: dict[str, Convolution] = {}  # those used so far
 
     @torch.no_grad()
@@ -194,10 +195,10 @@ class Encoder:
 
     def _convolution(self, name: str) -> Convolution:
         if name not in self._convolutions:
-            weight, bias = self._weights.layers[name]
+            weight, bias = self.weights.layers[name]
             weight = weight.to(self.device, self.dtype, memory_format=self._layout)
             bias = bias.to(self.device, self.dtype)
-            self._convolutions[name] = convolution(weight, bias, exact=self._exact)
+            self._convolutions[name] = convolution(weight, bias, exact=self.exact)
         return self._convolutions[name]
 
     def _enter(self, image: Tensor, space: ColourSpace, margin: Margin) -> Tensor:

@@ -13,7 +13,7 @@ from math import ceil
 
 import torch
 
-from impasto.encoder import weights_of
+from impasto.encoder import Architecture, Encoder, weights_of
 from impasto.encoder.convolution import layout
 from impasto.hardware.cost import Cut, Network
 from impasto.objective.features import Features
@@ -51,6 +51,7 @@ class Demand:
         style_size: the painting's (w, h), as it is measured; None without one.
         dtype, device: where the network computes.
         extra_bytes: whatever the process holds beside pictures of these sizes.
+        encoder: the network; None for the one that the settings describe.
     """
 
     settings: Settings
@@ -59,6 +60,7 @@ class Demand:
     dtype: torch.dtype
     device: torch.device
     extra_bytes: int
+    encoder: Encoder | None = None
 
     def shrunk(self, factor: float) -> Demand:
         """The same run of smaller pictures."""
@@ -155,14 +157,22 @@ class Demand:
                 (s.style_weight, s.style_layers),
             )
         )
-        memory = layout(self.dtype, exact=s.precision == "fp32")
-        net, last = weights_of(s.encoder).architecture, memory == torch.channels_last
-        return Network(net, content, style, s.pooling, self.dtype, last)
+        net, pooling, exact = self._encoder
+        last = layout(self.dtype, exact=exact) == torch.channels_last
+        return Network(net, content, style, pooling, self.dtype, last)
+
+    @property
+    def _encoder(self) -> tuple[Architecture, str, bool]:
+        """Architecture, pooling and exactness of the network."""
+        if self.encoder:
+            return self.encoder.architecture, self.encoder.pooling, self.encoder.exact
+        s = self.settings
+        return weights_of(s.encoder).architecture, s.pooling, s.precision == "fp32"
 
     @cached_property
     def _fixed(self) -> int:
         """What there is all along: the process, the weights as read and as used, pictures."""
-        network, exact = self.network, self.settings.precision == "fp32"
+        network, exact = self.network, self._encoder[2]
         table = network.architecture.convolutions
         sizes = {name: 9 * inward * outward for name, (inward, outward) in table.items()}
         used = sum(sizes[name] for name in network.path if name in sizes) * self.dtype.itemsize

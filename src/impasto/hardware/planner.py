@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from impasto.encoder import Encoder
 from impasto.errors import OutOfMemory
 from impasto.hardware.device import Hardware
 from impasto.hardware.memory_model import Demand
@@ -50,12 +51,14 @@ def plan(
     style_size: Size | None,
     hardware: Hardware,
     extra_bytes: int = 0,
+    encoder: Encoder | None = None,
 ) -> Plan:
     """The best way to paint a canvas of (w, h) within the hardware's memory.
 
     `style_size` is that of the style as it is measured, (w, h), in windows of the same tile; None
     without one. `extra_bytes` is the size of whatever the process holds beside these: pictures as
-    they were read, and what listens to the run.
+    they were read, and what listens to the run. `encoder`, if given, is the network, in
+    place of the one that the settings describe.
 
     What is tried, where the settings leave it open: one window, then tiles, with as many tapes and
     with or without content's features, whichever makes evaluations cheapest. Tiles make a run
@@ -67,7 +70,9 @@ def plan(
     Raises OutOfMemory where nothing fits, SettingsError for a tile that is too small.
     """
     room = hardware.memory
-    demand = Demand(settings, size, style_size, hardware.dtype, hardware.device, extra_bytes)
+    network = encoder or hardware  # either has a dtype and a device
+    dtype, device = network.dtype, network.device
+    demand = Demand(settings, size, style_size, dtype, device, extra_bytes, encoder)
     found = _cheapest(demand, room, settings.history)
     if found is not None and found.cost <= _DEAREST:
         return found

@@ -1,13 +1,16 @@
 """From settings to the parts they describe: network, objective, optimiser."""
 
+import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache, partial
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from impasto.encoder import Encoder, weights_of
+from impasto.encoder import Encoder, Weights, weights_of
+from impasto.encoder.cache import Cache
 from impasto.hardware.device import Hardware, Trial
 from impasto.hardware.planner import Plan, plan
 from impasto.images import Picture
@@ -23,6 +26,7 @@ from impasto.settings import DEFAULT_RECIPE, Settings
 from impasto.settings.schedule import Stage
 
 __all__ = [
+    "ENCODER_CACHE",
     "StyleCache",
     "encoder_for",
     "objective_for",
@@ -33,22 +37,36 @@ __all__ = [
 
 Size = tuple[int, int]
 
-
-def encoder_for(settings: Settings, hardware: Hardware) -> Encoder:
-    """The frozen network that the settings describe; built once and shared while it is in use."""
-    device, dtype = hardware.device, hardware.dtype
-    exact = settings.precision == "fp32"
-    return _encoder(settings.encoder, settings.pooling, settings.padding, dtype, device, exact)
+ENCODER_CACHE: Cache[Encoder] = Cache(2)
+"""The encoders used last, by the digest of their weights and by their options."""
 
 
-@lru_cache(maxsize=2)
-def _encoder(
-    name: str, pooling: str, padding: str, dtype: torch.dtype, device: torch.device, exact: bool
+def encoder_for(
+    settings: Settings,
+    hardware: Hardware,
+    encoder: Encoder | Weights | str | os.PathLike[str] | None = None,
 ) -> Encoder:
-    weights = weights_of(name)
-    return Encoder(
-        weights, pooling=pooling, padding=padding, dtype=dtype, device=device, exact=exact
-    )
+    """The frozen network of a run, shared with other runs that need the same one.
+
+    Args:
+        settings: with the name of the network, its pooling, padding and precision.
+        hardware: with the device and the dtype.
+        encoder: overrides `settings.encoder`: Weights, the path of a weight file, or an Encoder,
+            which is returned as it is, whatever settings and hardware say.
+
+    Raises SettingsError and WeightsError as `weights_of` does.
+    """
+    if isinstance(encoder, Encoder):
+        return encoder
+    weights = weights_of(settings.encoder if encoder is None else encoder)
+    options: dict[str, Any] = {
+        "pooling": settings.pooling,
+        "padding": settings.padding,
+        "dtype": hardware.dtype,
+        "device": hardware.device,
+        "exact": settings.precision == "fp32",
+    }
+    return ENCODER_CACHE.get((weights, *options.values()), partial(Encoder, weights, **options))
 
 
 class StyleCache:
@@ -179,15 +197,17 @@ def plans_for(
     stages: Sequence[Stage],
     style_size: Callable[[Size], Size | None],
     extra_bytes: Callable[[Size], int],
+    encoder: Encoder | None = None,
 ) -> tuple[Plan, ...]:
     """How each stage is painted within the hardware's memory.
 
     For a canvas's (w, h), `style_size` gives the style's (w, h), and `extra_bytes` the bytes of
-    pictures and whatever else is kept beside those of that size. Raises OutOfMemory where a stage
-    does not fit.
+    pictures and whatever else is kept beside those of that size. `encoder`, if given, is the
+    network, in place of the one that the settings describe. Raises OutOfMemory where a stage does
+    not fit.
     """
     return tuple(
-        plan(settings, size, style_size(size), hardware, extra_bytes=extra_bytes(size))
+        plan(settings, size, style_size(size), hardware, extra_bytes(size), encoder)
         for size in (stage.size for stage in stages)
     )
 

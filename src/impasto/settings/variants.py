@@ -7,7 +7,7 @@ from typing import Any
 
 from impasto.settings.registry import Registry
 
-__all__ = ["COLOUR_MODES", "EFFECTS", "INITS", "OPTIMISERS", "STYLE_LOSSES"]
+__all__ = ["COLOUR_MODES", "EFFECTS", "ENCODERS", "INITS", "OPTIMISERS", "STYLE_LOSSES"]
 
 INITS: Registry[Any] = Registry(
     "init",
@@ -59,4 +59,19 @@ EFFECTS: Registry[Any] = Registry(
         "grain": "impasto.images.effects:grain",
     },
     "impasto.effects",
+)
+
+ENCODERS: Registry[Any] = Registry(
+    "encoder",
+    {
+        "vgg19": "impasto.encoder.weights.catalogue:vgg19",
+        "vgg16": "impasto.encoder.weights.catalogue:vgg16",
+        "vgg19:normalised": "impasto.encoder.weights.catalogue:vgg19_normalised",
+        "vgg16:normalised": "impasto.encoder.weights.catalogue:vgg16_normalised",
+        "vgg19:keras": "impasto.encoder.weights.catalogue:vgg19_keras",
+        "vgg16:keras": "impasto.encoder.weights.catalogue:vgg16_keras",
+        "vgg19:torchvision": "impasto.encoder.weights.catalogue:vgg19_torchvision",
+        "vgg16:torchvision": "impasto.encoder.weights.catalogue:vgg16_torchvision",
+    },
+    "impasto.encoders",
 )

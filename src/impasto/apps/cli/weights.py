@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from inspect import getdoc
 from typing import Annotated, Any
 
 import typer
@@ -34,16 +35,16 @@ _EXPECTED = {
 @app.command(name="list")
 def list_weights(as_json: Json = False) -> None:
     """List every network that has a name; a path to a weight file does as well as a name."""
-    from impasto.encoder.weights.catalogue import KNOWN
+    from impasto.encoder import ENCODERS
 
-    entries = [{"name": name, "about": known.about, **_file(name)} for name, known in KNOWN.items()]
+    entries = [{"name": name, "about": _about(name), **_file(name)} for name in ENCODERS.names()]
     if as_json:
         print(json.dumps(entries))
         return
     console = Console(soft_wrap=True, highlight=False)
     for entry in entries:
-        size = f"{entry['bytes'] / 1e6:.0f} MB"
-        console.print(Text(entry["name"], style="bold"), f"{entry['state']}, {size}", sep=": ")
+        size = f", {entry['bytes'] / 1e6:.0f} MB" if entry["bytes"] else ""
+        console.print(Text(entry["name"], style="bold"), f"{entry['state']}{size}", sep=": ")
         for line in (entry["about"], entry["file"], entry["url"]):
             if line:
                 console.print(Text(f"    {printable(line)}"))
@@ -84,16 +85,26 @@ def verify(
         _show(one)
 
 
+def _about(name: str) -> str:
+    """First line of the docstring of the function that loads a network."""
+    from impasto.encoder import ENCODERS
+
+    return (getdoc(ENCODERS.get(name)) or "").partition("\n")[0].rstrip(".")
+
+
 def _file(name: str) -> dict[str, Any]:
-    """Where a network's file is, its size, whether it is there, and whence it can be had."""
-    from impasto.encoder.weights import bundled_file
+    """State, size, place and source of a network's file; None where that is not known."""
+    from impasto.encoder.weights import BUNDLED, bundled_file
     from impasto.encoder.weights.originals import ORIGINALS
 
     if name in ORIGINALS:
         wanted = ORIGINALS[name]
         state = "fetched" if wanted.path.is_file() else "not fetched"
         return {"state": state, "bytes": wanted.size, "file": str(wanted.path), "url": wanted.url}
-    path = bundled_file(name.partition(":")[0])
+    network = name.removesuffix(":normalised")
+    if network not in BUNDLED:
+        return {"state": "registered", "bytes": None, "file": None, "url": None}
+    path = bundled_file(network)
     return {"state": "bundled", "bytes": path.stat().st_size, "file": str(path), "url": None}
 
 

@@ -7,8 +7,10 @@ minus the mean colour of ImageNet.
 """
 
 import functools
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from torch import Tensor
 
 from impasto.encoder.architecture import Architecture, architecture
 from impasto.errors import SettingsError, WeightsError
-from impasto.images.checksums import file_checksum
+from impasto.images.checksums import file_checksum, values_checksum
 from impasto.images.spaces import CAFFE, ColourSpace
 
 __all__ = ["BUNDLED", "Weights", "bundled", "bundled_file", "read_codebook"]
@@ -35,9 +37,14 @@ BUNDLED = {
 class Weights:
     """A network's convolutions and the pictures it was trained on.
 
-    `layers` maps `conv4_2` to its weight (out, in, 3, 3) and bias (out,), float32 and finite;
-    `input` is the colour space the first layer expects; `name` and `sha256`, of the file they were
-    read from, are for records.
+    Networks are equal when their digests are. Tensors are shared, not copied: do not change them.
+
+    Attributes:
+        architecture: the network's operations.
+        layers: name of each convolution -> weight (out, in, k, k) and bias (out,), finite.
+        input: colour space that the first layer expects.
+        sha256: of the file that the weights come from, for records; None without one.
+        name: of the network, for records.
     """
 
     architecture: Architecture
@@ -62,6 +69,23 @@ class Weights:
                     f"{self.architecture.name}: {name} holds infinities or values that are no "
                     f"numbers; take another copy of the weights"
                 )
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of everything that features depend on, in hexadecimal digits."""
+        parts = (part for name in self.architecture.convolutions for part in self.layers[name])
+        described = f"{self.architecture!r} {self.input!r} {values_checksum(*parts)}"
+        return hashlib.sha256(described.encode()).hexdigest()
+
+    def __eq__(self, other: object) -> bool:
+        """Whether `other` is the same network, to the bit."""
+        if not isinstance(other, Weights):
+            return NotImplemented
+        return self is other or self.digest == other.digest
+
+    def __hash__(self) -> int:
+        """Of the architecture alone, so that equal networks are found without a digest of each."""
+        return hash((self.architecture, self.input))
 
 
 def _finite(values: Tensor) -> bool:

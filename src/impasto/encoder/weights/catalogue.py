@@ -1,81 +1,122 @@
-"""Networks by name: bundled, normalised, published originals; anything else is a weight file."""
+"""Networks by name: bundled, normalised, published originals, and those that others register.
 
-import functools
+A named network is a function without arguments that returns its `Weights`; the first line of its
+docstring says what it is. `ENCODERS.register(name, function)` adds one, and so does an entry point
+of the group `impasto.encoders`.
+"""
+
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 
-from impasto.encoder.weights.bundle import BUNDLED, Weights, bundled
+from impasto.encoder.cache import Cache
+from impasto.encoder.weights.bundle import Weights, bundled
 from impasto.encoder.weights.formats.reading import read_weights
 from impasto.encoder.weights.normalised import MEAN_ACTIVATIONS, rescaled
-from impasto.encoder.weights.originals import ORIGINALS, read_original
-from impasto.errors import SettingsError, printable
+from impasto.encoder.weights.originals import read_original
+from impasto.errors import SettingsError, WeightsError, printable
+from impasto.images.checksums import file_checksum
+from impasto.settings.registry import Registry
+from impasto.settings.variants import ENCODERS as _ENCODERS
 
-__all__ = ["ENCODERS", "KNOWN", "Known", "weights_of"]
+__all__ = ["ENCODERS", "WEIGHTS_CACHE", "weights_of"]
+
+ENCODERS: Registry[Callable[[], Weights]] = _ENCODERS
+"""Every network that has a name, and the function that loads it."""
+
+WEIGHTS_CACHE: Cache[Weights] = Cache(4)
+"""The networks used last: named ones by their function, files by the SHA-256 of their content."""
 
 
-@dataclass(frozen=True)
-class Known:
-    """A network that has a name: what it is, and how to get its weights."""
+def weights_of(source: str | os.PathLike[str] | Weights) -> Weights:
+    """The network that `source` stands for: Weights, a name of ENCODERS, or a weight file.
 
-    about: str
-    load: Callable[[], Weights]
+    A `str` that is a registered name is never taken for a path; a `Path` always is one. A file is
+    read again when its content changes.
+
+    Raises SettingsError for a `str` that is neither a name nor a file, and WeightsError for an
+    original that is not fetched and for a file that does not hold a network.
+    """
+    if isinstance(source, Weights):
+        return source
+    if isinstance(source, str) and source in ENCODERS:
+        return _named(source)
+    if isinstance(source, str) and not os.path.lexists(source):
+        raise SettingsError(
+            f"encoder is {printable(source)[:200]!r}; expected one of "
+            f"{', '.join(ENCODERS.names())}, or a weight file"
+        )
+    return _from_file(Path(source))
+
+
+def _named(name: str) -> Weights:
+    load = ENCODERS.get(name)
+
+    def named() -> Weights:
+        weights = load()
+        return weights if weights.name else replace(weights, name=name)
+
+    return WEIGHTS_CACHE.get((load, name), named)
+
+
+def _from_file(path: Path) -> Weights:
+    if not path.is_file():
+        return read_weights(path)  # raises, and says what is there
+    try:
+        content = file_checksum(path)
+    except OSError as error:
+        raise WeightsError(f"{printable(path)}: cannot be read ({error.strerror})") from error
+
+    def unchanged() -> Weights:
+        weights = read_weights(path)
+        if weights.sha256 != content:
+            raise WeightsError(f"{printable(path)}: changed while it was read; try again")
+        return weights
+
+    return WEIGHTS_CACHE.get((content, path.name), unchanged)
+
+
+def vgg19() -> Weights:
+    """The Oxford network with an 8-bit codebook per layer."""
+    return bundled("vgg19")
+
+
+def vgg16() -> Weights:
+    """The Oxford network with an 8-bit codebook per layer."""
+    return bundled("vgg16")
+
+
+def vgg19_normalised() -> Weights:
+    """vgg19 with each layer scaled to a mean activation of 1."""
+    return _normalised("vgg19")
+
+
+def vgg16_normalised() -> Weights:
+    """vgg16 with each layer scaled to a mean activation of 1."""
+    return _normalised("vgg16")
+
+
+def vgg19_keras() -> Weights:
+    """The Oxford network in full precision, converted by Keras."""
+    return read_original("vgg19:keras")
+
+
+def vgg16_keras() -> Weights:
+    """The Oxford network in full precision, converted by Keras."""
+    return read_original("vgg16:keras")
+
+
+def vgg19_torchvision() -> Weights:
+    """Another training of the same architecture, by torchvision."""
+    return read_original("vgg19:torchvision")
+
+
+def vgg16_torchvision() -> Weights:
+    """Another training of the same architecture, by torchvision."""
+    return read_original("vgg16:torchvision")
 
 
 def _normalised(network: str) -> Weights:
     weights = rescaled(bundled(network), MEAN_ACTIVATIONS[network])
     return replace(weights, name=f"{network}:normalised")
-
-
-KNOWN = {
-    **{
-        name: Known("the Oxford network with an 8-bit codebook per layer", partial(bundled, name))
-        for name in BUNDLED
-    },
-    **{
-        f"{name}:normalised": Known(
-            f"{name} with each layer scaled to a mean activation of 1", partial(_normalised, name)
-        )
-        for name in MEAN_ACTIVATIONS
-    },
-    **{
-        name: Known(original.about, partial(read_original, name))
-        for name, original in ORIGINALS.items()
-    },
-}
-"""Every network that has a name."""
-
-ENCODERS = tuple(KNOWN)
-
-
-def weights_of(name: str) -> Weights:
-    """The network that `name` stands for: one of ENCODERS, or else a path to a weight file.
-
-    Shared by a process while few others have been asked for; a file that changes is read again.
-
-    Raises SettingsError for what is neither, and WeightsError for an original that is not fetched
-    and for a file that is not a network's.
-    """
-    if name in KNOWN:
-        return _known(name)
-    if not os.path.lexists(name):
-        raise SettingsError(
-            f"encoder is {printable(name)!r}; expected one of {', '.join(ENCODERS)}, "
-            f"or a weight file"
-        )
-    path = Path(name).absolute()
-    status = path.stat() if path.exists() else path.lstat()
-    return _from_file(path, status.st_mtime_ns, status.st_size)
-
-
-@functools.lru_cache(maxsize=4)
-def _known(name: str) -> Weights:
-    return KNOWN[name].load()
-
-
-@functools.lru_cache(maxsize=2)
-def _from_file(path: Path, changed: int, size: int) -> Weights:
-    """What the file holds at the time and size given, which are but keys."""
-    return read_weights(path)

@@ -16,8 +16,6 @@ __all__ = ["ORIGINALS", "Original", "cache_folder", "original", "read_original"]
 _KERAS = "https://storage.googleapis.com/tensorflow/keras-applications"
 _NOTOP = "weights_tf_dim_ordering_tf_kernels_notop.h5"
 _TORCH = "https://download.pytorch.org/models"
-_OXFORD = "the Oxford network in full precision, converted by Keras"
-_TRAINED = "another training of the same architecture, by torchvision"
 
 
 @dataclass(frozen=True)
@@ -31,7 +29,6 @@ class Original:
     url: str
     size: int
     checksum: str
-    about: str
 
     @property
     def path(self) -> Path:
@@ -69,28 +66,24 @@ ORIGINALS = {
             f"{_KERAS}/vgg19/vgg19_{_NOTOP}",
             80_134_624,
             "md5:253f8cb515780f3b799900260a226db6",
-            _OXFORD,
         ),
         Original(
             "vgg16:keras",
             f"{_KERAS}/vgg16/vgg16_{_NOTOP}",
             58_889_256,
             "sha256:bfe5187d0a272bed55ba430631598124cff8e880b98d38c9e56c8d66032abdc1",
-            _OXFORD,
         ),
         Original(
             "vgg19:torchvision",
             f"{_TORCH}/vgg19-dcbb9e9d.pth",
             574_673_361,
             "sha256:dcbb9e9dad569fff7a846263a77324fc34978fea2bfb039c012d710e1776ae44",
-            _TRAINED,
         ),
         Original(
             "vgg16:torchvision",
             f"{_TORCH}/vgg16-397923af.pth",
             553_433_881,
             "sha256:397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
-            _TRAINED,
         ),
     )
 }
