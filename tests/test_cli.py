@@ -1,20 +1,26 @@
 """The command line as its users meet it: what it prints, writes, refuses, and survives."""
 
+import importlib
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
 import sys
 import time
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+import impasto as package
 from conftest import smooth_picture
+from impasto import errors
 from impasto.apps.cli import main
 from impasto.images import Picture, read
+from impasto.run import provenance
 from impasto.settings import Settings
 
 QUICK = ["--size", "48", "--iterations", "2", "--precision", "fp32", "--style-loss", "gram"]
@@ -145,13 +151,14 @@ def test_report_and_timelapse_are_written_and_named(folder, impasto):
 
 
 SHORT = {"d2l": ["--size", "96x64"], "light-on-math": ["--size", "64x64"]}
+FASTAI = {"photo_painting.png", "photo_painting_at_iteration_1.png", "photo_painting.mp4"}
 WRITES = {
     "keras-eager": {"photo_painting.png", "photo_painting_report.png"},
     "light-on-math": {"photo_painting.png", "photo_painting.0001.png"},
     "matconvnet-noise": {"final_output.jpg", "temp_output_1.jpg"},
-    "fastai-content": {"photo_painting.png", "photo_painting_at_iteration_1.png"},
-    "fastai-style": {"photo_painting.png", "photo_painting_at_iteration_1.png"},
-    "fastai-transfer": {"photo_painting.png", "photo_painting_at_iteration_1.png"},
+    "fastai-content": FASTAI,
+    "fastai-style": FASTAI,
+    "fastai-transfer": FASTAI,
     "d2l": {"neural-style.png", "neural-style_report.png"},
     "gatys": {"photo_painting.png"},
     "neural-style": {"photo_painting.png"},
@@ -165,7 +172,6 @@ def test_a_recipe_writes_what_its_tutorial_writes(name, folder, impasto):
         arguments += ["--save-every", "1"]  # theirs is longer than this run
     if "fastai" in name:
         arguments += ["--evaluations", "3"]
-        WRITES[name].add("photo_painting.mp4")
     code, _, err = impasto("stylize", "photo.png", "painting.png", *arguments)
     assert code == 0, err
     written = {path.name for path in folder.iterdir()} - {"photo.png", "painting.png"}
@@ -264,8 +270,23 @@ def test_demo_paints(folder, impasto):
     assert read("d.png").size == (32, 32)
 
 
-def test_version(impasto):
-    assert impasto("--version")[1].strip() == json.loads(impasto("info", "--json")[1])["impasto"]
+def test_version_is_the_projects(impasto):
+    project = (Path(__file__).parent.parent / "pyproject.toml").read_text("utf-8")
+    (version,) = re.findall(r'^version = "(.+)"$', project, re.MULTILINE)
+    assert impasto("--version") == (0, f"{version}\n", "")
+
+
+def test_a_package_without_metadata_has_an_unknown_version(monkeypatch):
+    """Such as one that is only on the path; a finished picture is not lost for that."""
+
+    def missing(name):
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(errors, "version", missing)
+    assert importlib.reload(provenance).versions()["torch"] == "unknown"
+    assert package.__version__ == "unknown"
+    monkeypatch.undo()
+    assert importlib.reload(provenance).versions()["torch"] != "unknown"
 
 
 MISTAKES = {
@@ -450,6 +471,49 @@ def test_hostile_records_are_shown_harmlessly(record, folder, impasto):
     code, out, _ = impasto("show", "h.png")
     assert code == 0
     assert "\x1b" not in out
+
+
+def test_numbers_that_json_lacks_are_shown_as_null(folder, impasto):
+    record = '{"impasto": {"loss": NaN, "a": [Infinity, -Infinity, 1e999, 0.5]}}'
+    Picture(read("photo.png").pixels, record=record).save("h.png")
+    _, out, _ = impasto("show", "h.png", "--json")
+    assert "NaN" not in out
+    assert json.loads(out) == {"loss": None, "a": [None, None, None, 0.5]}
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_deep_records_end_in_no_traceback(options, folder, impasto):
+    for depth in (400, 950, 2000, 90_000):
+        record = '{"impasto": {"a": ' + "[" * depth + "]" * depth + "}}"
+        Picture(read("photo.png").pixels, record=record).save("h.png")
+        code, out, err = impasto("show", "h.png", *options)
+        assert code in (0, 2)
+        assert out if code == 0 else err.count("\n") == 1
+
+
+def test_what_is_shown_is_bounded(folder, impasto):
+    parts = {f"p{number}": {"a": "x" * 2500} for number in range(90)}
+    parts["p0"] = {f"k{number}": number for number in range(5000)}
+    Picture(read("photo.png").pixels, record=json.dumps({"impasto": parts})).save("h.png")
+    code, out, _ = impasto("show", "h.png")
+    assert code == 0
+    assert len(out) < 120_000
+    assert "and 4800 more; --json prints all" in out
+    assert "and 40 more; --json prints all" in out
+    assert json.loads(impasto("show", "h.png", "--json")[1]) == parts
+
+
+@pytest.mark.parametrize(
+    "option",
+    ["--recipe", "--size", "--style-layers", "--pooling", "--report", "--init", "--encoder",
+     "--betas", "--trace", "-o", "--nonsense", "--style-loss"],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    "value", ["y" * 9000, "y/" * 4000, "y " * 4000, "\x1b" * 3000, "1," * 4500]
+)
+def test_error_lines_do_not_repeat_whole_values(option, value, folder, impasto):
+    line = refused(impasto("stylize", "photo.png", "painting.png", option, value, "-q"))
+    assert len(line) < 1300
 
 
 def test_json_to_a_closed_pipe_still_saves(folder):

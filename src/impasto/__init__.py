@@ -8,7 +8,6 @@ Names are loaded when first used, so that `import impasto` costs nothing.
 """
 
 from importlib import import_module
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -66,7 +65,9 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401
     if name == "__version__":
-        return version("impasto")
+        from impasto.errors import version_of
+
+        return version_of("impasto")
     if name not in _HOMES:
         raise AttributeError(f"module 'impasto' has no attribute {name!r}")
     return getattr(import_module(f"impasto.{_HOMES[name]}"), name)

@@ -14,10 +14,13 @@
     └── Cancelled                a run that was told to stop, in the middle of an evaluation
 
 Each message says in one line what was got, what is needed, and what to change. The command line
-prints it and exits with code 2. Below the tree: text made fit to print, and optional libraries.
+prints it and exits with code 2. Below the tree: text made fit to print, and libraries that may be
+missing.
 """
 
+import re
 from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 __all__ = [
@@ -33,13 +36,23 @@ __all__ = [
     "OutputError",
     "SettingsError",
     "WeightsError",
+    "brief",
     "optional",
     "printable",
+    "version_of",
 ]
+
+_MAX_WORD = 200  # characters
+_MAX_LINE = 1200  # characters, more than any message of ours without what it repeats
+_LONG_WORD = re.compile(rf"\S{{{_MAX_WORD + 1},}}")
 
 
 class ImpastoError(Exception):
     """Base of all errors that impasto raises on purpose."""
+
+    def __str__(self) -> str:
+        """The message; values that it repeats are cut to a readable length."""
+        return brief(super().__str__())
 
 
 class SettingsError(ImpastoError, ValueError):
@@ -89,6 +102,26 @@ class Cancelled(ImpastoError):
 def printable(value: object) -> str:
     """One harmless line: control characters and unpaired surrogates are written as escapes."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(value))
+
+
+def brief(text: str) -> str:
+    """The text without the middle of words over 200 characters, nor its own over 1,200."""
+    words = _LONG_WORD.sub(lambda word: _cut(word[0], _MAX_WORD), text)
+    return _cut(words, _MAX_LINE)
+
+
+def _cut(text: str, longest: int) -> str:
+    """The beginning and the end of a text, no more than `longest` characters."""
+    end = longest // 4
+    return text if len(text) <= longest else f"{text[: longest - end - 1]}…{text[-end:]}"
+
+
+def version_of(package: str) -> str:
+    """The installed version of a distribution; "unknown" where its metadata are missing."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "unknown"
 
 
 def optional(module: str, extra: str, purpose: str) -> Any:  # noqa: ANN401 (a module)

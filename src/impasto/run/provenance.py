@@ -6,22 +6,33 @@ Plain JSON under one key, `impasto`; file names without folders, so that no priv
 import json
 import platform
 from collections.abc import Mapping
-from importlib.metadata import version
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from impasto.errors import ImageError
+import cv2
+
+from impasto.errors import ImageError, version_of
 from impasto.images import read_record
 
 __all__ = ["make_record", "parse_record", "show_record", "versions"]
 
-_LIBRARIES = ("torch", "numpy", "pillow", "opencv-python-headless")
+# Looked up when the program starts: an installation may change while a picture is painted. OpenCV
+# comes in several distributions, of which one is installed.
+_VERSIONS = {
+    "impasto": version_of("impasto"),
+    "python": platform.python_version(),
+    **{name: version_of(name) for name in ("torch", "numpy", "pillow")},
+    "opencv": str(cv2.__version__),
+}
 
 
 def versions() -> dict[str, str]:
-    """Versions of impasto, Python and the libraries that bear on the result."""
-    found = {name: version(name) for name in _LIBRARIES}
-    return {"impasto": version("impasto"), "python": platform.python_version(), **found}
+    """Versions of impasto, Python and the libraries that bear on the result.
+
+    "unknown" where a package has no metadata, as one that is only on the path.
+    """
+    return dict(_VERSIONS)
 
 
 def make_record(content: Mapping[str, Any]) -> str:
@@ -30,13 +41,22 @@ def make_record(content: Mapping[str, Any]) -> str:
 
 
 def parse_record(text: str | None) -> dict[str, Any] | None:
-    """What `make_record` was given; None if the text is not such a record."""
+    """What `make_record` was given; None if the text is not such a record.
+
+    Numbers that JSON does not have, such as NaN, become None.
+    """
     try:
-        record = json.loads(text or "null")
+        record = json.loads(text or "null", parse_constant=lambda _: None, parse_float=_finite)
     except (ValueError, RecursionError):
         return None
     inner = record.get("impasto") if isinstance(record, dict) else None
     return inner if isinstance(inner, dict) else None
+
+
+def _finite(text: str) -> float | None:
+    """The number; None where it is too large for one."""
+    value = float(text)
+    return value if isfinite(value) else None
 
 
 def show_record(path: str | Path) -> dict[str, Any]:

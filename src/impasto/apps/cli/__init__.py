@@ -14,7 +14,8 @@ from typing import TextIO
 from typer.exceptions import TyperException
 
 from impasto.apps.cli.commands import app
-from impasto.errors import ImpastoError, printable
+from impasto.apps.cli.printing import one_line
+from impasto.errors import ImpastoError
 
 __all__ = ["app", "main"]
 
@@ -54,9 +55,9 @@ def _warn(
     line: str | None = None,
 ) -> None:
     """A warning as one line, without the place in the code that gave it."""
-    print("warning:", printable(" ".join(str(message).split())), file=file or sys.stderr)
+    print("warning:", one_line(message), file=file or sys.stderr)
 
 
 def _refuse(message: str) -> int:
-    print("error:", printable(" ".join(message.split())), file=sys.stderr)
+    print("error:", one_line(message), file=sys.stderr)
     return 2

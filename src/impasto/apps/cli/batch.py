@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from impasto.apps.cli.options import Asked, with_options
+from impasto.apps.cli.printing import one_line
 from impasto.apps.cli.progress import json_line
 from impasto.apps.cli.session import available_files
 from impasto.errors import OutputError, SettingsError, printable
@@ -174,7 +175,7 @@ def _paint(batch: "Batch", asked: Asked) -> int:
         interrupted = True
     finally:
         for failure in failures:
-            print("failed:", printable(failure), file=sys.stderr)
+            print("failed:", one_line(failure), file=sys.stderr)
     if not (asked.quiet or asked.as_json):
         print(
             f"{'interrupted; ' if interrupted else ''}{tally['done']} painted, {tally['skipped']} "

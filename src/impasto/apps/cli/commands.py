@@ -1,20 +1,18 @@
 """The commands. What they need of torch is imported when they run, so that help is instant."""
 
-import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from impasto.apps.cli.batch import batch
 from impasto.apps.cli.options import Asked, with_options
 from impasto.apps.cli.plans import print_plans
+from impasto.apps.cli.printing import print_json, print_parts, print_table
 from impasto.apps.cli.session import paint
 from impasto.apps.cli.weights import app as weights
-from impasto.errors import SettingsError, printable
+from impasto.errors import SettingsError, version_of
 from impasto.settings import DEFAULT_RECIPE, Settings
 from impasto.settings.recipes import recipe, recipes
 
@@ -105,7 +103,7 @@ def list_recipes(
         return
     chosen = recipe(name)
     console.print(f"[bold]{chosen.name}[/]: {chosen.summary}\n\n{chosen.about}\n", highlight=False)
-    _print_table(Settings.of(name).model_dump(exclude={"recipe"}))
+    print_table(Settings.of(name).model_dump(exclude={"recipe"}))
 
 
 @app.command()
@@ -117,12 +115,7 @@ def show(
     from impasto.run.provenance import show_record
 
     record = show_record(picture)
-    if as_json:
-        print(json.dumps(record))
-        return
-    for part, values in record.items():
-        Console().print(Text(printable(part), style="bold"))
-        _print_table(values if isinstance(values, dict) else {part: values})
+    print_json(record) if as_json else print_parts(record)
 
 
 @app.command()
@@ -164,7 +157,7 @@ def info(
         **{f"weights of {name}": f"sha256 {digest}" for name, digest in BUNDLED.items()},
         "recipes": ", ".join(recipes()),
     }
-    return print(json.dumps(facts)) if as_json else _print_table(facts)
+    return print_json(facts) if as_json else print_table(facts)
 
 
 app.command()(batch)
@@ -173,9 +166,7 @@ app.add_typer(weights, name="weights")
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
-
-        print(version("impasto"))
+        print(version_of("impasto"))
         raise typer.Exit
 
 
@@ -186,25 +177,3 @@ def _root(
     ] = False,
 ) -> None:
     """Paint a photograph in the style of a painting."""
-
-
-def _stem(source: str) -> str:
-    return Path(source.removeprefix("sample:")).stem
-
-
-def _print_table(values: dict[str, Any]) -> None:
-    table = Table.grid(padding=(0, 2))
-    for name, value in values.items():
-        table.add_row(Text(f"  {printable(name)}"), Text(_cell(value)))
-    Console(soft_wrap=True).print(table)
-
-
-def _cell(value: object, depth: int = 3) -> str:
-    """A value in words; what is nested deeper than any record of ours is left out."""
-    if depth == 0:
-        return "…"
-    if isinstance(value, dict):
-        return ", ".join(f"{printable(k)}={_cell(v, depth - 1)}" for k, v in value.items())
-    if isinstance(value, (list, tuple)):
-        return ", ".join(_cell(item, depth - 1) for item in value)
-    return f"{value:g}" if isinstance(value, float) else printable(value)
