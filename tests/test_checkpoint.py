@@ -9,8 +9,8 @@ import resource
 import subprocess
 import sys
 import threading
-import warnings
 import zipfile
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 
@@ -242,21 +242,16 @@ def assert_same(one, other):
         assert torch.equal(found, tensor)
 
 
-def previous(path):
-    return path.with_name(path.name + ".previous")
-
-
 def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_what_is_saved_is_loaded_and_what_was_there_is_kept(tmp_path):
+def test_what_is_saved_is_loaded_and_replaces_what_was_there(tmp_path):
     path = tmp_path / "run.safetensors"
     for number in range(3):
         example(number).save(path)
         assert_same(Checkpoint.load(path), example(number))
-    assert_same(Checkpoint.load(previous(path)), example(1))
-    assert names(tmp_path) == [path.name, previous(path).name]
+    assert names(tmp_path) == [path.name]
 
 
 def test_views_and_names_of_one_tensor_are_saved(tmp_path):
@@ -281,18 +276,10 @@ def test_a_link_stays_one(tmp_path):
     example(1).save(link)
     assert link.is_symlink()
     assert Checkpoint.load(link).facts["number"] == 1
-    assert Checkpoint.load(previous(target)).facts["number"] == 0
-
-
-def test_where_there_are_no_links_the_one_before_is_kept_too(tmp_path, monkeypatch):
-    def refused(*_):
-        raise OSError(errno.EPERM, "Operation not permitted")
-
-    monkeypatch.setattr(os, "link", refused)
-    for number in range(3):
-        example(number).save(tmp_path / "c")
-    assert Checkpoint.load(tmp_path / "c").facts["number"] == 2
-    assert Checkpoint.load(tmp_path / "c.previous").facts["number"] == 1
+    Checkpoint.remove(link)
+    assert link.is_symlink()
+    assert not target.exists()
+    assert not Checkpoint.exists(link)
 
 
 def test_facts_too_long_to_be_read_are_not_written(tmp_path):
@@ -309,39 +296,28 @@ def whole(tmp_path_factory):
     return path.read_bytes()
 
 
-def load_quietly(path):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return Checkpoint.load(path)
-
-
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(where=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7), both=st.booleans())
-def test_a_bit_that_is_flipped_is_noticed(tmp_path, whole, where, bit, both):
-    spoilt = bytearray(whole)
-    spoilt[int(where * len(whole))] ^= 1 << bit
-    only_damaged_files(tmp_path, bytes(spoilt), whole, both)
+@given(where=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
+def test_a_bit_that_is_flipped_is_noticed(tmp_path, whole, where, bit):
+    damaged = bytearray(whole)
+    damaged[int(where * len(whole))] ^= 1 << bit
+    assert_refused(tmp_path, bytes(damaged))
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(where=st.floats(0, 1, exclude_max=True), both=st.booleans(), filled=st.booleans())
-def test_a_file_cut_short_is_noticed(tmp_path, whole, where, both, filled):
+@given(where=st.floats(0, 1, exclude_max=True), filled=st.booleans())
+def test_a_file_cut_short_is_noticed(tmp_path, whole, where, filled):
     length = int(where * len(whole))
-    padding = bytes(len(whole) - length) if filled else b""
-    if whole[:length] + padding != whole:
-        only_damaged_files(tmp_path, whole[:length] + padding, whole, both)
+    damaged = whole[:length] + (bytes(len(whole) - length) if filled else b"")
+    if damaged != whole:
+        assert_refused(tmp_path, damaged)
 
 
-def only_damaged_files(folder, spoilt, whole, both):
-    """Spoilt files are refused, those with a whole one beside them left for that."""
+def assert_refused(folder, damaged):
     path = folder / "c"
-    path.write_bytes(spoilt)
-    previous(path).write_bytes(spoilt if both else whole)
-    if both:
-        with pytest.raises(CheckpointError, match="begin the run anew"):
-            Checkpoint.load(path)
-        return
-    assert_same(load_quietly(path), example(7, DTYPES[:3]))
+    path.write_bytes(damaged)
+    with pytest.raises(CheckpointError, match="begin the run anew"):
+        Checkpoint.load(path)
 
 
 def headed(header, rest=b""):
@@ -349,7 +325,7 @@ def headed(header, rest=b""):
     return len(text).to_bytes(8, "little") + text + rest
 
 
-METADATA = {"impasto": "checkpoint 1", "facts": "{}", "sha256": "0"}
+METADATA = {"impasto": "checkpoint 2", "facts": "{}", "sha256": "0"}
 HUGE = {"dtype": "F32", "shape": [2**60], "data_offsets": [0, 2**62]}
 HOSTILE = {
     "empty": b"",
@@ -363,13 +339,14 @@ HOSTILE = {
     "no metadata": headed({}),
     "other metadata": headed({"__metadata__": {"format": "pt"}}),
     "metadata no text": headed({"__metadata__": {"impasto": 1}}),
-    "no facts": headed({"__metadata__": {"impasto": "checkpoint 1"}}),
+    "no facts": headed({"__metadata__": {"impasto": "checkpoint 2"}}),
     "facts no json": headed({"__metadata__": METADATA | {"facts": "{"}}),
     "facts deep": headed({"__metadata__": METADATA | {"facts": "[" * 100_000}}),
     "facts a list": headed({"__metadata__": METADATA | {"facts": "[]"}}),
     "facts a large number": headed({"__metadata__": METADATA | {"facts": "1" * 10_000}}),
     "facts not sealed": headed({"__metadata__": METADATA}),
-    "newer": headed({"__metadata__": METADATA | {"impasto": "checkpoint 2\x1b[2J"}}),
+    "older": headed({"__metadata__": METADATA | {"impasto": "checkpoint 1"}}),
+    "newer": headed({"__metadata__": METADATA | {"impasto": "checkpoint 3\x1b[2J"}}),
     "huge tensor": headed({"__metadata__": METADATA, "x": HUGE}, b"1234"),
     "negative": headed({"__metadata__": METADATA, "x": HUGE | {"shape": [-1]}}, b"1234"),
     "strange type": headed(
@@ -386,9 +363,7 @@ def test_hostile_files_are_refused_in_one_line(tmp_path, kind):
         Checkpoint.load(path)
     assert str(caught.value).isprintable()
     assert str(caught.value).startswith(f"{path}: ")
-    assert str(caught.value).endswith(
-        "and c.previous: No such file or directory; begin the run anew"
-    )
+    assert str(caught.value).endswith("; begin the run anew")
     assert len(str(caught.value)) < 1000
 
 
@@ -404,16 +379,10 @@ def test_other_things_are_refused(tmp_path):
             Checkpoint.load(f"{tmp_path}/{name}")
 
 
-def test_the_one_before_is_loaded_with_a_warning(tmp_path):
-    path = tmp_path / "c"
-    example(0).save(path)
-    example(1).save(path)
-    path.write_bytes(path.read_bytes()[:-1])
-    with pytest.warns(UserWarning, match=r"c: damaged .* going on from c.previous, the checkpoint"):
-        assert Checkpoint.load(path).facts["number"] == 0
-    path.unlink()
-    with pytest.warns(UserWarning, match=r"c: No such file or directory; going on from"):
-        assert Checkpoint.load(path).facts["number"] == 0
+def test_an_older_format_is_named(tmp_path):
+    (tmp_path / "c").write_bytes(HOSTILE["older"])
+    with pytest.raises(CheckpointError, match="c: checkpoint 1, expected checkpoint 2; begin"):
+        Checkpoint.load(tmp_path / "c")
 
 
 def full_disk(*_):
@@ -421,14 +390,12 @@ def full_disk(*_):
 
 
 def test_a_full_disk_leaves_what_was_there(tmp_path, monkeypatch):
-    example(0).save(tmp_path / "c")
     example(1).save(tmp_path / "c")
     monkeypatch.setattr(os, "fsync", full_disk)
     with pytest.raises(OutputError, match="c: No space left on device; nothing was written"):
         example(2).save(tmp_path / "c")
-    assert names(tmp_path) == ["c", "c.previous"]
+    assert names(tmp_path) == ["c"]
     assert Checkpoint.load(tmp_path / "c").facts["number"] == 1
-    assert Checkpoint.load(tmp_path / "c.previous").facts["number"] == 0
 
 
 def test_a_file_that_may_not_grow_leaves_what_was_there(tmp_path):
@@ -451,14 +418,9 @@ def test_places_that_cannot_be_written(tmp_path):
         with pytest.raises(OutputError):
             example().save(tmp_path / name)
     assert names(tmp_path) == ["folder"]
-    (tmp_path / "c.previous").mkdir()
-    example(0).save(tmp_path / "c")
-    with pytest.raises(OutputError, match="the checkpoint before is not kept"):
-        example(1).save(tmp_path / "c")
-    assert Checkpoint.load(tmp_path / "c").facts["number"] == 1
 
 
-KILLED = """
+SAVING = """
 import itertools, sys, torch
 from impasto.run.checkpoint import Checkpoint
 for n in itertools.count():
@@ -467,18 +429,43 @@ for n in itertools.count():
 """
 
 
+@contextmanager
+def saving(path):
+    """A process that saves checkpoints to `path` for ever; it ends with the block."""
+    command = [sys.executable, "-c", SAVING, str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+        try:
+            yield child
+        finally:
+            child.kill()
+
+
+def assert_whole(found):
+    assert (found.tensors["x"] == found.facts["number"]).all()
+
+
 def test_killed_at_any_moment_there_is_a_whole_one(tmp_path):
     for pause in (0.0, 0.004, 0.011):
         path = tmp_path / str(pause)
-        command = [sys.executable, "-c", KILLED, str(path)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+        with saving(path) as child:
             while (said := int(child.stdout.readline())) < 3:
                 pass
             threading.Event().wait(pause)
             child.kill()
-        found = load_quietly(path)
+            child.wait(60)
+        found = Checkpoint.load(path)
         assert found.facts["number"] >= said
-        assert (found.tensors["x"] == found.facts["number"]).all()
+        assert_whole(found)
+
+
+def test_two_processes_on_one_checkpoint_do_no_harm(tmp_path):
+    path = tmp_path / "c"
+    with saving(path) as one, saving(path) as other:
+        for _ in range(20):
+            one.stdout.readline()
+            other.stdout.readline()
+            assert_whole(Checkpoint.load(path))
+        assert (one.poll(), other.poll()) == (None, None)
 
 
 class Clock:

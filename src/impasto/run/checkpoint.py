@@ -1,8 +1,8 @@
-"""What a run needs to go on after it was killed: saved whole or not at all, checked when read.
+"""What a run needs to be resumed after it was killed: saved atomically, checked when read.
 
 A checkpoint is one safetensors file. Its metadata hold the facts, as JSON, and a SHA-256 of facts
-and tensors. The one before it stays beside it as `NAME.previous`, so that whatever happens to a
-file, and whenever a run is killed, there is one to go on from.
+and tensors. A new one replaces the last in one step, once it is on the disk: whenever the process
+is killed, or the disk is full, there is a whole one.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import stat
-import warnings
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,14 +22,14 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from impasto.errors import CheckpointError, OutputError, printable
+from impasto.errors import CheckpointError, printable
 from impasto.images import AtomicFile
 
 __all__ = ["Checkpoint"]
 
-_FORMAT = "checkpoint 1"
-_LARGEST_HEADER = 2**26  # bytes: room for the facts of tens of thousands of steps
-_LONGEST_REASON = 200  # characters
+_FORMAT = "checkpoint 2"
+_MAX_HEADER = 2**26  # bytes; the facts of tens of thousands of steps
+_MAX_REASON = 200  # characters
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,81 +41,57 @@ class Checkpoint:
 
     @property
     def bytes(self) -> int:
-        """What the tensors take."""
+        """Size of the tensors."""
         return sum(tensor.nbytes for tensor in self.tensors.values())
 
     def copied(self) -> Checkpoint:
-        """The same with tensors of its own, which the run leaves alone."""
+        """The same with copies of the tensors, which the run does not change."""
         return Checkpoint(self.facts, {n: t.detach().clone() for n, t in self.tensors.items()})
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write to `path`; what was there becomes `NAME.previous`.
+        """Write to `path`, in place of the checkpoint before.
 
-        Raises OutputError where that fails, and leaves what was there.
+        Raises OutputError where that fails; the checkpoint before is still there then.
         """
         tensors, facts = _savable(self.tensors), json.dumps(self.facts)
-        if len(facts) > _LARGEST_HEADER // 4:  # the header quotes them once more
+        if len(facts) > _MAX_HEADER // 4:  # the header quotes them once more
             raise ValueError(f"facts of {len(facts)} characters are too long for a checkpoint")
         metadata = {"impasto": _FORMAT, "facts": facts, "sha256": _checksum(facts, tensors)}
-        target = _target(path)
-        with AtomicFile(target) as draft:
-            _write(draft, tensors, metadata)
-            aside = _aside(target)
-        if aside:
-            _move(aside, _previous(target))
+        with AtomicFile(path) as draft:
+            try:
+                save_file(tensors, draft, metadata)
+            except SafetensorError as error:  # a full disk, in the library's words
+                raise OSError(str(error)) from error
 
     @staticmethod
     def exists(path: str | os.PathLike[str]) -> bool:
-        """Whether there is a file to load, be it the one before."""
-        target = _target(path)
-        return target.is_file() or _previous(target).is_file()
+        """Whether there is a file to load."""
+        return os.path.isfile(path)  # noqa: PTH113 (Path.is_file raises for a name too long)
 
     @staticmethod
     def remove(path: str | os.PathLike[str]) -> None:
-        """Delete the file and the one before, which nobody needs once a run has ended."""
-        target = _target(path)
-        for file in (target, _previous(target)):
-            with suppress(OSError):
-                file.unlink(missing_ok=True)
+        """Delete the file, which is of no use once the run is complete; a link to it stays."""
+        with suppress(OSError):
+            Path(os.path.realpath(path)).unlink(missing_ok=True)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Checkpoint:
-        """Read `path`, or with a warning `NAME.previous` where it is missing or damaged.
+        """Read `path`; CheckpointError if there is no whole checkpoint.
 
-        Raises CheckpointError if neither is whole. Files of strangers do no harm: nothing in them
-        is run, and they take no more memory than they are long.
+        It is safe to read a stranger's file: nothing in it is executed, and it takes no more memory
+        than it is long.
         """
         name = printable(os.fsdecode(path))
         try:
-            target = _target(path)
-            return _read(target)
+            return _read(Path(os.fsdecode(path)))
         except CheckpointError as error:
-            damage = error
-        except ValueError as error:
+            raise CheckpointError(f"{name}: {error}; begin the run anew") from error
+        except ValueError as error:  # a NUL in the name
             raise CheckpointError(f"{name}: {error}; expected the path of a checkpoint") from error
-        previous = _previous(target)
-        try:
-            found = _read(previous)
-        except CheckpointError as error:
-            raise CheckpointError(
-                f"{name}: {damage}, and {printable(previous.name)}: {error}; begin the run anew"
-            ) from error
-        instead = f"going on from {printable(previous.name)}, the checkpoint before"
-        warnings.warn(f"{name}: {damage}; {instead}", stacklevel=2)
-        return found
-
-
-def _target(path: str | os.PathLike[str]) -> Path:
-    """The file itself where `path` is a link, so that both lie side by side."""
-    return Path(os.path.realpath(os.fsdecode(path)))
-
-
-def _previous(target: Path) -> Path:
-    return target.with_name(f"{target.name}.previous")
 
 
 def _savable(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """On the CPU, each with memory of its own; copied only where it is not so."""
+    """The tensors on the CPU, each with memory of its own; others are copied."""
     found: dict[str, Tensor] = {}
     owned = set()
     for name, tensor in tensors.items():
@@ -127,47 +102,11 @@ def _savable(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return found
 
 
-def _write(draft: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:
-    """The file, on the disk and not only in its cache."""
-    try:
-        save_file(tensors, draft, metadata)
-    except SafetensorError as error:  # a full disk, in the library's words
-        raise OSError(str(error)) from error
-    with draft.open("r+b") as file:
-        os.fsync(file.fileno())
-
-
-def _aside(target: Path) -> Path | None:
-    """A second name for the file at `target`, which keeps it when another takes its place.
-
-    Where the file system knows no links it is renamed to `NAME.previous` at once, and for a moment
-    that is all there is.
-    """
-    if not target.is_file():
-        return None
-    aside = target.with_name(f"{target.name}.previous.tmp")
-    aside.unlink(missing_ok=True)  # of a run killed at this very place
-    try:
-        os.link(target, aside)
-    except OSError:
-        target.replace(_previous(target))
-        return None
-    return aside
-
-
-def _move(aside: Path, previous: Path) -> None:
-    try:
-        aside.replace(previous)
-    except OSError as error:
-        name = printable(previous)
-        raise OutputError(f"{name}: {error.strerror}; the checkpoint before is not kept") from error
-
-
 def _checksum(facts: str, tensors: Mapping[str, Tensor]) -> str:
     """SHA-256 of the facts, then of each tensor's name, type, shape and bytes, by name.
 
-    Lines end at the first newline, and type and shape give the number of bytes: no two contents
-    read the same.
+    Lines end at the first newline, and type and shape give the number of bytes: two contents never
+    have the same encoding.
     """
     sha256 = hashlib.sha256(facts.encode("utf-8", "surrogatepass") + b"\n")
     for name in sorted(tensors):
@@ -178,13 +117,13 @@ def _checksum(facts: str, tensors: Mapping[str, Tensor]) -> str:
 
 
 def _read(path: Path) -> Checkpoint:
-    """The checkpoint at `path`; CheckpointError, with nothing but the reason, if it is not one."""
+    """The checkpoint at `path`; CheckpointError, with the reason alone, if it is not one."""
     try:
         _check_header(path)
         with safe_open(path, framework="pt") as file:
             metadata = dict(file.metadata() or {})
             facts = _facts(metadata)
-            # copies, for what is mapped changes with the file
+            # copies, since mapped memory changes with the file
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
     except OSError as error:
         raise CheckpointError(printable(error.strerror or error)) from error
@@ -198,21 +137,21 @@ def _read(path: Path) -> Checkpoint:
 
 
 def _check_header(path: Path) -> None:
-    """ValueError unless this is a file that begins with a header of sensible length."""
+    """ValueError unless this is a file that begins with a header of plausible length."""
     found = path.stat()
-    if not stat.S_ISREG(found.st_mode):  # to open a pipe would wait for its other end
+    if not stat.S_ISREG(found.st_mode):  # opening a pipe would wait for its other end
         raise ValueError("not a file")
     with path.open("rb") as file:
         header = int.from_bytes(file.read(8), "little")
-    if not 0 < header <= min(_LARGEST_HEADER, found.st_size - 8):
+    if not 0 < header <= min(_MAX_HEADER, found.st_size - 8):
         raise ValueError("cut short, or not a checkpoint")
 
 
 def _facts(metadata: Mapping[str, str]) -> dict[str, Any]:
-    """The facts; ValueError where there are none, or of another format."""
+    """The facts; CheckpointError for another format, ValueError for facts that are none."""
     if metadata.get("impasto") != _FORMAT:
-        got = metadata.get("impasto", "a file of another kind")
-        raise ValueError(f"{got}, expected {_FORMAT}")
+        got = printable(metadata.get("impasto", "a file of another kind"))[:_MAX_REASON]
+        raise CheckpointError(f"{got}, expected {_FORMAT}")
     facts = json.loads(metadata.get("facts", ""))
     if not isinstance(facts, dict):
         raise ValueError("its facts are not a JSON object")
@@ -220,4 +159,4 @@ def _facts(metadata: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _brief(error: Exception) -> str:
-    return printable(error)[:_LONGEST_REASON]
+    return printable(error)[:_MAX_REASON]
