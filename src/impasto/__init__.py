@@ -8,6 +8,7 @@ Names are loaded when first used, so that `import impasto` costs nothing.
 """
 
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from impasto.run.events import Step
     from impasto.run.loop import Result, Run
     from impasto.settings import Settings
+
+__path__.append(str(Path(__file__).parent / "apps" / "former"))  # old modules, such as notebook
 
 _HOMES = {
     "Encoder": "encoder",
