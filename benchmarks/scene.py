@@ -11,8 +11,8 @@ from impasto.encoder import Encoder, weights_of
 from impasto.images import cover, fit, read, samples
 from impasto.images.spaces import colour_space
 from impasto.run.build import StyleCache, objective_for
-from impasto.run.canvas import Pair
-from impasto.run.regions import Model, Region
+from impasto.run.regions import Region, StylePart
+from impasto.run.stage_inputs import StageInputs
 
 __all__ = ["PAIRS", "Scene", "add_pictures", "area", "objective"]
 
@@ -72,7 +72,7 @@ def objective(
         exact=s.precision == "fp32",
     )
     content, style = (picture.pixels.to(device) for picture in (scene.content, scene.style))
-    pair = Pair(scene.content.size, content, (style,), (Region((Model(0, 1.0),)),))
+    pair = StageInputs(scene.content.size, content, (style,), (Region((StylePart(0, 1.0),)),))
     return objective_for(
         encoder, pair, settings, colour_space(settings.space), StyleCache(), ["style"]
     )

@@ -24,8 +24,8 @@ from impasto.hardware import Hardware
 from impasto.hardware.planner import Plan, plan
 from impasto.images.spaces import colour_space
 from impasto.run.build import StyleCache, encoder_for, objective_for
-from impasto.run.canvas import Pair
-from impasto.run.regions import Model, Region
+from impasto.run.regions import Region, StylePart
+from impasto.run.stage_inputs import StageInputs
 from measuring import apart, heading, say, table
 from memory import MB, resident
 from scene import area
@@ -89,8 +89,8 @@ def differentiate(settings: impasto.Settings, size: Size, pipe: Connection) -> N
     settings = settings.replaced(optimiser="adam", init="content", style_scale=1.0)
     found = planned(settings, size, size, 0)
     encoder = encoder_for(settings, Hardware.choose(settings))
-    space, everywhere = colour_space(settings.space), Region((Model(0, 1.0),))
-    pair = Pair(size, noise(size, 1), (noise(size, 2),), (everywhere,))
+    space, everywhere = colour_space(settings.space), Region((StylePart(0, 1.0),))
+    pair = StageInputs(size, noise(size, 1), (noise(size, 2),), (everywhere,))
     objective = objective_for(encoder, pair, settings, space, StyleCache(), ["style"], found.tiling)
     del pair
     canvas = space.from_srgb(noise(size, 3))

@@ -9,8 +9,10 @@ from conftest import random_image, smooth_picture
 from impasto.errors import SettingsError
 from impasto.images.colour_transfer import recoloured
 from impasto.images.spaces import SPACES, SRGB
-from impasto.run.canvas import TONES, Pair, enlarged, initial_canvas
-from impasto.run.regions import Model, Region
+from impasto.run.canvas import enlarged, initial_canvas
+from impasto.run.postprocess import TONES
+from impasto.run.regions import Region, StylePart
+from impasto.run.stage_inputs import StageInputs
 from impasto.settings import Settings
 
 PLAIN = Settings.of(detail=0)
@@ -18,10 +20,10 @@ PLAIN = Settings.of(detail=0)
 
 @pytest.mark.parametrize("space", SPACES.values(), ids=SPACES)
 def test_noise_lies_around_mid_grey_with_the_spread_asked_for(space):
-    pair = Pair((200, 150), None)
+    pair = StageInputs((200, 150), None)
     for noise, spread in (("normal", 0.3), ("uniform", 0.3 / 3**0.5)):
         chosen = Settings.of(init="noise", noise=noise, noise_scale=0.3, space=space.name)
-        canvas = initial_canvas(pair, chosen, space, 10**9)
+        canvas = initial_canvas(pair, chosen, space)
         assert canvas.shape == (3, 150, 200)
         assert canvas.std() == pytest.approx(spread, rel=0.02)
         grey = 0.5 if space == SRGB else 0.0
@@ -30,29 +32,29 @@ def test_noise_lies_around_mid_grey_with_the_spread_asked_for(space):
 
 @pytest.mark.parametrize("init", ["content", "recoloured"])
 def test_an_init_that_needs_a_photograph_says_so(init):
-    pair = Pair((8, 8), None, (random_image(8, 8),))
+    pair = StageInputs((8, 8), None, (random_image(8, 8),))
     with pytest.raises(SettingsError, match=f"init is '{init}', but there is no content picture"):
-        initial_canvas(pair, Settings.of(init=init), SRGB, 10**9)
+        initial_canvas(pair, Settings.of(init=init), SRGB)
 
 
 def test_style_is_stretched_to_the_canvas():
-    pair = Pair((20, 30), None, (smooth_picture(40, 40).pixels,))
-    canvas = initial_canvas(pair, Settings.of(init="style"), SRGB, 10**9)
+    pair = StageInputs((20, 30), None, (smooth_picture(40, 40).pixels,))
+    canvas = initial_canvas(pair, Settings.of(init="style"), SRGB)
     assert canvas.shape == (3, 30, 20)
 
 
 @pytest.mark.parametrize("space", SPACES.values(), ids=SPACES)
 def test_enlarged_shows_the_same_picture(space):
     small = smooth_picture(40, 30).pixels.double()
-    large = enlarged(space.from_srgb(small), Pair((80, 60), None), PLAIN, space)
-    back = enlarged(large, Pair((40, 30), None), PLAIN, space)
+    large = enlarged(space.from_srgb(small), StageInputs((80, 60), None), PLAIN, space)
+    back = enlarged(large, StageInputs((40, 30), None), PLAIN, space)
     assert large.shape == (3, 60, 80)
     assert (space.to_srgb(back) - small).abs().mean() < 0.02
 
 
 def test_enlarged_drops_what_no_screen_shows():
     canvas = torch.full((3, 4, 4), 7.0)
-    large = enlarged(canvas, Pair((8, 8), None), PLAIN, SRGB)
+    large = enlarged(canvas, StageInputs((8, 8), None), PLAIN, SRGB)
     torch.testing.assert_close(large, torch.ones(3, 8, 8))
 
 
@@ -60,9 +62,9 @@ def test_enlarged_drops_what_no_screen_shows():
 def test_enlarged_takes_up_detail(init):
     """The smaller photograph, enlarged with all of its detail, is the larger one."""
     photograph, style = random_image(60, 80) * 0.5 + 0.25, random_image(40, 50, 1) * 0.9
-    pair = Pair((80, 60), photograph, (style,), (Region((Model(0, 1.0),)),))
+    pair = StageInputs((80, 60), photograph, (style,), (Region((StylePart(0, 1.0),)),))
     coloured = recoloured(photograph, style) if init == "recoloured" else photograph
-    small = enlarged(coloured, Pair((40, 30), None), PLAIN, SRGB)
+    small = enlarged(coloured, StageInputs((40, 30), None), PLAIN, SRGB)
     errors = [
         (enlarged(small, pair, PLAIN.replaced(detail=part, init=init), SRGB) - coloured)
         .square().mean().sqrt().item()

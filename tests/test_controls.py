@@ -21,9 +21,10 @@ from impasto.objective.measure import blend_statistics, measure_statistics
 from impasto.objective.style_losses import GRAMS, find_style_loss, style_losses, unit_of
 from impasto.objective.tiles import Tiling
 from impasto.run.build import StyleCache, objective_for
-from impasto.run.canvas import Pair, enlarged
+from impasto.run.canvas import enlarged
 from impasto.run.loop import Run
-from impasto.run.regions import Model, Region
+from impasto.run.regions import Region, StylePart
+from impasto.run.stage_inputs import StageInputs
 from impasto.settings import Settings
 from reference import gram, to_caffe, vgg
 from test_colouring import colour_error, quantiles
@@ -68,7 +69,7 @@ def tiny_objective(content, style, tiling=None, weights=None, **overrides):
             **overrides,
         }
     )
-    pair = Pair(content.shape[:0:-1], content, (style,), (Region((Model(0, 1.0),)),))
+    pair = StageInputs(content.shape[:0:-1], content, (style,), (Region((StylePart(0, 1.0),)),))
     return objective_for(
         Encoder(weights or tiny_weights(), dtype=torch.float64),
         pair,
@@ -290,7 +291,7 @@ def test_the_next_scale_starts_from_the_average(photo, painting):
     steps = list(run)
     before, after = steps[4], steps[5]
     assert (before.scale, after.scale, after.iteration) == (34, 48, 0)
-    expected = enlarged(before.canvas, run.inputs.pair(run.inputs.stages[1]), settings, after.space)
+    expected = enlarged(before.canvas, run.inputs.at(run.inputs.stages[1]), settings, after.space)
     torch.testing.assert_close(after.canvas, expected)
 
 
@@ -429,7 +430,7 @@ def test_kept_colours_do_not_change_the_run(photo, painting):
 def test_the_painting_is_matched_before_it_is_measured(method):
     settings = Settings.of(size=96, colour="match", colour_method=method)
     run = Run("sample:astronaut", "sample:swirl", settings)
-    pair = run.inputs.pair(run.inputs.stages[-1])
+    pair = run.inputs.at(run.inputs.stages[-1])
     (style,) = pair.styles
     own = fit(read(samples.sample("swirl")), max(style.shape)).pixels
     assert (style - own).abs().mean() > 0.05
@@ -455,7 +456,7 @@ def test_matched_by_nothing_is_the_painting(method, photo, painting):
 def test_colours_are_matched_as_far_as_is_said(strength, photo, painting):
     def style(**overrides):
         inputs = Run(photo, painting, Settings.of(**QUICK, **overrides)).inputs
-        return inputs.pair(inputs.stages[-1]).styles[0]
+        return inputs.at(inputs.stages[-1]).styles[0]
 
     whole = style(colour="match")
     found = style(colour="match", colour_strength=strength)

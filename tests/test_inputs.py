@@ -7,17 +7,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import smooth_picture
+from impasto.encoder import ARCHITECTURES
 from impasto.errors import ImageTooLarge, ImageTooSmall, SettingsError
 from impasto.images import Picture, cover, resize
 from impasto.run.inputs import Inputs
+from impasto.run.sources import Sources
 from impasto.settings import Settings
 
-MANY = 10**9
+MANY, VGG19 = 10**9, ARCHITECTURES["vgg19"]
 SHALLOW = {"content_layers": "relu1_1", "style_layers": "relu1_1"}
 
 
 def inputs(content, style, **overrides):
-    return Inputs.of(content, style, Settings.of(**{**SHALLOW, **overrides}), MANY)
+    return Inputs.of(Sources.of(content, style), Settings.of(**{**SHALLOW, **overrides}), MANY, VGG19)
 
 
 def shape(tensor):
@@ -39,7 +41,7 @@ def shape(tensor):
 )
 def test_sizes(overrides, canvas, style):
     found = inputs(smooth_picture(96, 80), smooth_picture(60, 30), **overrides)
-    pair = found.pair(found.stages[0])
+    pair = found.at(found.stages[0])
     assert (found.size, shape(pair.content), shape(pair.styles[0])) == (canvas, canvas, style)
 
 
@@ -48,7 +50,7 @@ def test_every_scale_has_its_own_pair():
         smooth_picture(96, 80), smooth_picture(60, 30),
         size="90x60", style_fit="same", style_scale=1, fit="stretch", scales="0.25,0.5,1",
     )  # fmt: skip
-    pairs = [found.pair(stage) for stage in found.stages]
+    pairs = [found.at(stage) for stage in found.stages]
     assert [pair.size for pair in pairs] == [(22, 15), (45, 30), (90, 60)]
     assert [shape(pair.styles[0]) for pair in pairs] == [(22, 15), (45, 30), (90, 60)]
     assert found.origins["content"]["size"] == (90, 60)
@@ -109,6 +111,6 @@ def test_what_cannot_be():
     with pytest.raises(SettingsError, match="neither a content nor a style"):
         inputs(None, None)
     with pytest.raises(ImageTooLarge, match="200x100 px are 20000 pixels, and the limit is 9999"):
-        Inputs.of(photo, photo, Settings.of(size="200x100"), 9_999)
+        Inputs.of(Sources.of(photo, photo), Settings.of(size="200x100"), 9_999, VGG19)
     with pytest.raises(ImageTooSmall, match="8x7 px at the smallest scale, but relu5_2 needs"):
-        Inputs.of(photo, photo, Settings.of(size=64, scales="0.125,1"), MANY)
+        Inputs.of(Sources.of(photo, photo), Settings.of(size=64, scales="0.125,1"), MANY, VGG19)

@@ -15,7 +15,7 @@ import impasto
 from conftest import TINY, random_image, smooth_picture, tiny_weights
 from impasto.apps.batch import Batch, Layout, pairs_in
 from impasto.apps.cli import main
-from impasto.encoder import Encoder
+from impasto.encoder import ARCHITECTURES, Encoder
 from impasto.errors import CheckpointError, ImageError, SettingsError
 from impasto.images import Picture
 from impasto.images.spaces import colour_space
@@ -25,15 +25,17 @@ from impasto.objective.measure import blend_statistics
 from impasto.objective.style_losses import find_style_loss, matching, style_losses
 from impasto.objective.tiles import Tiling, least_tile
 from impasto.run.build import StyleCache, objective_for
-from impasto.run.canvas import Pair
 from impasto.run.checkpoint import Checkpoint
 from impasto.run.inputs import Inputs
 from impasto.run.loop import Run
 from impasto.run.provenance import show_record
-from impasto.run.regions import Model, Region, regions
+from impasto.run.regions import Region, StylePart, regions
+from impasto.run.sources import Sources
+from impasto.run.stage_inputs import StageInputs
 from impasto.settings import Settings
 from reference import gram, to_caffe, vgg
 
+VGG19 = ARCHITECTURES["vgg19"]
 NET, CAFFE, MANY = TINY["vgg19"], colour_space("caffe"), 10**9
 TAPS = {"relu1_1": 1.0, "conv2_1": 0.5, "relu3_1": 2.0}
 LOSSES = style_losses()
@@ -49,7 +51,7 @@ def soft_mask(height, width, seed=0):
 
 def objective(canvas, styles, areas, tiling=Tiling(), content=None, **overrides):  # noqa: B008
     """The style term alone, with a tiny network, of a canvas like this one (3, h, w)."""
-    pair = Pair((canvas.shape[2], canvas.shape[1]), content, tuple(styles), tuple(areas))
+    pair = StageInputs((canvas.shape[2], canvas.shape[1]), content, tuple(styles), tuple(areas))
     encoder = Encoder(tiny_weights(), dtype=torch.float64)
     chosen, names = Settings.of(**{**ALONE, **overrides}), range(len(styles))
     return objective_for(encoder, pair, chosen, CAFFE, StyleCache(), [*names], tiling)
@@ -57,7 +59,7 @@ def objective(canvas, styles, areas, tiling=Tiling(), content=None, **overrides)
 
 def everywhere(*shares, where=None):
     """A region of all of so many styles, or some of it."""
-    return Region(tuple(Model(n, share) for n, share in enumerate(shares)), where)
+    return Region(tuple(StylePart(n, share) for n, share in enumerate(shares)), where)
 
 
 def assert_equal(one, other, tolerance=1e-10):
@@ -90,7 +92,7 @@ def transcription(rgb, styles, areas):
         for area in areas:
             g = weighted_gram(f[tap], at_tap(area.where, tap))
             goal = sum(
-                m.share * weighted_gram(a[m.number][tap], at_tap(m.where, tap)) for m in area.models
+                m.share * weighted_gram(a[m.number][tap], at_tap(m.where, tap)) for m in area.parts
             )
             apart = ((g - goal) / f[tap].shape[1]) ** 2
             total = total + 100 * weight * area.where.mean() * apart.mean()
@@ -102,8 +104,8 @@ def test_equals_its_transcription():
     rgb, *styles = (random_image(*shape, n) for n, shape in enumerate(shapes))
     ours, first, second = (soft_mask(*shape, n + 5) for n, shape in enumerate(shapes))
     areas = (
-        Region((Model(0, 0.3, first, "a"), Model(1, 0.7, second, "b")), ours),
-        Region((Model(1, 1.0, 1 - second, "c"),), 1 - ours),
+        Region((StylePart(0, 0.3, first, "a"), StylePart(1, 0.7, second, "b")), ours),
+        Region((StylePart(1, 1.0, 1 - second, "c"),), 1 - ours),
     )
     leaf = rgb.clone().requires_grad_()
     expected = transcription(leaf, styles, areas)
@@ -119,8 +121,8 @@ def test_equals_its_transcription():
 @given(size=st.tuples(*[st.integers(60, 110)] * 2), room=st.integers(0, 30))
 def test_is_exact_in_windows(name, size, room):
     rgb, style, ours = random_image(*size, 1), random_image(57, 61, 2), soft_mask(*size, 3)
-    part = Model(0, 1.0, soft_mask(57, 61, 4), "a")
-    areas = Region((part,), ours), Region((Model(0, 1.0),), 1 - ours)
+    part = StylePart(0, 1.0, soft_mask(57, 61, 4), "a")
+    areas = Region((part,), ours), Region((StylePart(0, 1.0),), 1 - ours)
     taps = {"conv1_1": 1.0, "conv2_1": 0.5, "conv3_1": 2.0}  # rows without ties
     whole = objective(rgb, [style], areas, style_loss=name, style_layers=taps)
     tile, canvas = least_tile(NET, taps) + room, CAFFE.from_srgb(rgb)
@@ -130,7 +132,9 @@ def test_is_exact_in_windows(name, size, room):
 @pytest.mark.parametrize("name", LOSSES)
 def test_a_white_mask_is_none(name):
     rgb, style = random_image(48, 40, 1), random_image(41, 52, 2)
-    white = Region((Model(0, 1.0, torch.ones(41, 52).double(), "a"),), torch.ones(48, 40).double())
+    white = Region(
+        (StylePart(0, 1.0, torch.ones(41, 52).double(), "a"),), torch.ones(48, 40).double()
+    )
     canvas = CAFFE.from_srgb(rgb)
     found = objective(rgb, [style], [white], style_loss=name)(canvas)
     assert_equal(found, objective(rgb, [style], [everywhere(1.0)], style_loss=name)(canvas))
@@ -159,11 +163,11 @@ def test_a_region_that_no_position_sees_is_left_out_there():
     ours[:, -1] = theirs[:, -1] = 1
     for name in LOSSES:
         for where, part in ((ours, None), (None, theirs), (ours, theirs)):
-            area = Region((Model(0, 1.0, part, "a"),), where)
+            area = Region((StylePart(0, 1.0, part, "a"),), where)
             found = objective(rgb, [style], [area], style_loss=name)(canvas)
             assert found.loss > 0
             assert torch.isfinite(found.gradient).all()
-    half_there = Region((Model(0, 0.5, theirs, "a"), Model(1, 0.5)))
+    half_there = Region((StylePart(0, 0.5, theirs, "a"), StylePart(1, 0.5)))
     assert objective(rgb, [style, rgb], [half_there])(canvas).loss.isfinite()
 
 
@@ -256,7 +260,7 @@ def test_strength_mixes_the_photographs_own_style():
     rgb, style = random_image(40, 48, 1), random_image(41, 37, 2)
     where, canvas = soft_mask(40, 48, 3), CAFFE.from_srgb(random_image(40, 48, 4))
     found = objective(rgb, [style], [everywhere(1.0, where=where)], content=rgb, strength=0.3)
-    whole = Model(0, 0.3), Model(1, 0.7, where, "own")
+    whole = StylePart(0, 0.3), StylePart(1, 0.7, where, "own")
     other = objective(rgb, [style, rgb], [Region(whole, where)])
     assert_equal(found(canvas), other(canvas))
     none = objective(rgb, [style], [everywhere(1.0, where=where)], content=rgb, strength=0)
@@ -297,8 +301,11 @@ def saved(path, image, size, how=Image.Resampling.NEAREST):
     return str(path)
 
 
-def of(paintings=1, **overrides):
-    return regions(Settings.of(**overrides), paintings, MANY)
+def of(paintings=1, *, content_mask=(), style_mask=(), **overrides):
+    """The regions of masks for so many styles."""
+    styles = [smooth_picture(8, 8)] * paintings
+    sources = Sources.of(None, styles, content_masks=content_mask, style_masks=style_mask)
+    return regions(Settings.of(**overrides), sources, MANY)
 
 
 def test_grey_masks_go_together_in_their_order(tmp_path):
@@ -306,17 +313,17 @@ def test_grey_masks_go_together_in_their_order(tmp_path):
     a, b = grey(tmp_path / "a.png", left), grey(tmp_path / "b.png", 0.5 * right)
     c, d = grey(tmp_path / "c.png", right), grey(tmp_path / "d.png", left)
     found = of(2, content_mask=(a, b), style_mask=(c, d))
-    assert [[(m.number, m.share) for m in r.models] for r in found] == [[(0, 1)], [(1, 1)]]
+    assert [[(m.number, m.share) for m in r.parts] for r in found] == [[(0, 1)], [(1, 1)]]
     for where, expected in (
         (found[0].where, left), (found[1].where, 0.5 * right),
-        (found[0].models[0].where, right), (found[1].models[0].where, left),
+        (found[0].parts[0].where, right), (found[1].parts[0].where, left),
     ):  # fmt: skip
         np.testing.assert_allclose(where.numpy(), expected, atol=1 / 255)
     one = of(1, content_mask=(a, b), style_mask=(c, d))
-    assert [r.models[0].number for r in one] == [0, 0]
-    assert [r.models[0].where for r in of(2, content_mask=(a, b))] == [None, None]
+    assert [r.parts[0].number for r in one] == [0, 0]
+    assert [r.parts[0].where for r in of(2, content_mask=(a, b))] == [None, None]
     (whole,) = of(2, style_mask=(c, d), style_weights=(3, 1))
-    assert (whole.where, [m.share for m in whole.models]) == (None, [0.75, 0.25])
+    assert (whole.where, [m.share for m in whole.parts]) == (None, [0.75, 0.25])
 
 
 def test_transparent_parts_of_a_mask_are_black(tmp_path):
@@ -345,7 +352,7 @@ def test_regions_are_matched_by_colour(tmp_path, name, size):
     exact = np.asarray(ours.convert("RGB").resize(size, how)).astype(int)
     aim = np.asarray(theirs.convert("RGB").resize(size[::-1], how)).astype(int)
     for region in found:
-        (model,) = region.models
+        (model,) = region.parts
         near = [c for c in (BLACK, RED, GREEN) if overlap(exact, c, region.where) > 0.75]
         assert len(near) == 1
         assert overlap(aim, near[0], model.where) > 0.75
@@ -362,9 +369,9 @@ def test_maps_of_several_styles_share_a_colour(tmp_path):
     first = saved(tmp_path / "a.png", painted((40, 40), BLACK, RED), (50, 40))
     second = saved(tmp_path / "b.png", painted((40, 40), RED, GREEN), (50, 40))
     found = of(2, content_mask=ours, style_mask=(first, second), style_weights=(1, 3))
-    shares = sorted([(m.number, m.share) for m in region.models] for region in found)
+    shares = sorted([(m.number, m.share) for m in region.parts] for region in found)
     assert shares == [[(0, 0.25), (1, 0.75)], [(0, 1.0)], [(1, 1.0)]]
-    names = [model.name for region in found for model in region.models]
+    names = [model.name for region in found for model in region.parts]
     assert len(set(names)) == len(names)
 
 
@@ -434,6 +441,10 @@ def bars():
     return smooth_picture(40, 44, phase=2.5)
 
 
+def read_in(content, styles, settings, **others):
+    return Inputs.of(Sources.of(content, styles, **others), settings, MANY, VGG19)
+
+
 def stylized(photo, styles, **overrides):
     return impasto.stylize(photo, styles, **{**QUICK, **overrides})
 
@@ -465,12 +476,12 @@ def test_a_folder_is_one_style_of_all_its_pictures(tmp_path, photo, painting, ba
         stylized(photo, str(tmp_path / "none"))
     mask = grey(tmp_path / "m.png", sides(40, 40)[0])
     with pytest.raises(SettingsError, match="a style mask is for one picture"):
-        stylized(photo, tmp_path / "styles", style_mask=mask)
+        stylized(photo, tmp_path / "styles", style_masks=mask)
 
 
 def test_each_style_has_its_own_scale(photo, painting, bars):
     chosen = Settings.of(**QUICK, style_scale="1.5,1")
-    found = Inputs.of(photo, [painting, bars], chosen, MANY)
+    found = read_in(photo, [painting, bars], chosen)
     assert [max(size) for size in found.style_sizes((48, 40))] == [72, 48]
     with pytest.raises(SettingsError, match="style_scale has 2 for 1 styles"):
         stylized(photo, painting, style_scale=(1.5, 1))
@@ -479,7 +490,7 @@ def test_each_style_has_its_own_scale(photo, painting, bars):
 def test_white_masks_change_nothing(tmp_path, photo, painting):
     white = grey(tmp_path / "w.png", np.ones((20, 24)))
     plain = stylized(photo, painting, scales=(0.75, 1))
-    masked = stylized(photo, painting, scales=(0.75, 1), content_mask=white, style_mask=white)
+    masked = stylized(photo, painting, scales=(0.75, 1), content_masks=white, style_masks=white)
     assert [s.loss for s in masked.steps] == pytest.approx([s.loss for s in plain.steps], rel=1e-5)
 
 
@@ -489,14 +500,14 @@ def test_regions_from_coarse_to_fine(halves, photo, painting, bars):
     Of colours alone: the recoloured photograph is where a run begins.
     """
     dark, light = (Picture(p.pixels * 0.3 + shift) for p, shift in ((painting, 0), (bars, 0.7)))
-    chosen = {"content_mask": halves, "scales": "0.5,1", "content_weight": 0.1}
+    chosen = {"content_masks": halves, "scales": "0.5,1", "content_weight": 0.1}
     steps = []
     result = impasto.stylize(photo, [dark, light], on_step=steps.append, **{**QUICK, **chosen})
     assert {step.scale for step in steps} == {24, 48}
     assert steps[-1].loss < steps[4].loss
     left, right = (half.mean() for half in result.image.pixels.split(24, 2))
     assert left < 0.4 < 0.6 < right
-    swapped = stylized(photo, [light, dark], **{**chosen, "content_mask": halves[::-1]})
+    swapped = stylized(photo, [light, dark], **{**chosen, "content_masks": halves[::-1]})
     assert np.abs(pixels(swapped).astype(int) - pixels(result)).mean() < 2
 
 
@@ -516,7 +527,7 @@ KEEPING = {
 def test_what_is_kept_is_the_photograph(name, tmp_path, photo, painting):
     keep = np.zeros((40, 48))
     keep[5:30, :20] = 1
-    overrides = {"keep": grey(tmp_path / "k.png", keep), "iterations": 5, **KEEPING[name]}
+    overrides = {"protect": grey(tmp_path / "k.png", keep), "iterations": 5, **KEEPING[name]}
     found, own = pixels(stylized(photo, painting, **overrides)), np.asarray(photo.to_pil())
     assert np.array_equal(found[keep == 1], own[keep == 1])
     assert (found[keep == 0] != own[keep == 0]).mean() > 0.5
@@ -525,8 +536,8 @@ def test_what_is_kept_is_the_photograph(name, tmp_path, photo, painting):
 def test_what_is_kept_comes_to_the_results_size(tmp_path, photo, painting):
     """Within a mask of another size: its edge is soft then."""
     keep = grey(tmp_path / "k.png", sides(20, 16)[0])
-    chosen = Settings.of(**{**QUICK, "size": 40}, keep=keep, scales="0.8,1")
-    run = Run(photo, painting, chosen)
+    chosen = Settings.of(**{**QUICK, "size": 40}, scales="0.8,1")
+    run = Run(photo, painting, chosen, protect=keep)
     for _ in run:
         pass
     found, own = pixels(run.result()), np.asarray(run.inputs.content.to_pil())
@@ -539,22 +550,22 @@ def test_what_is_kept_does_not_count_as_style(tmp_path, photo, painting):
     keep[:, 40:] = 0.25
     keep[:20] = 1
     chosen = {
-        "keep": grey(tmp_path / "k.png", keep),
-        "content_mask": grey(tmp_path / "l.png", left),
+        "protect": grey(tmp_path / "k.png", keep),
+        "content_masks": grey(tmp_path / "l.png", left),
     }
-    inputs = Inputs.of(photo, painting, Settings.of(**QUICK, **chosen), MANY)
-    (region,) = inputs.pair(inputs.stages[0]).regions
+    inputs = read_in(photo, painting, Settings.of(**QUICK), **chosen)
+    (region,) = inputs.at(inputs.stages[0]).regions
     np.testing.assert_allclose(region.where.numpy(), (1 - keep) * left, atol=0.01)
-    chosen["keep"] = grey(tmp_path / "all.png", keep * 0 + 1)
+    chosen["protect"] = grey(tmp_path / "all.png", keep * 0 + 1)
     result = stylized(photo, painting, **chosen)
     assert {step.terms["style"] for step in result.steps} == {0}
     assert np.array_equal(pixels(result), np.asarray(photo.to_pil()))
 
 
 def test_to_keep_takes_a_photograph(tmp_path, painting):
-    chosen = Settings.of("texture", keep=grey(tmp_path / "k.png", np.ones((9, 9))))
-    with pytest.raises(SettingsError, match="no photograph to keep"):
-        Run(None, painting, chosen)
+    mask = grey(tmp_path / "k.png", np.ones((9, 9)))
+    with pytest.raises(SettingsError, match="no content picture to protect"):
+        Run(None, painting, Settings.of("texture"), protect=mask)
 
 
 def with_hidden(picture, seed):
@@ -594,19 +605,19 @@ def test_what_is_hidden_counts_nowhere(name, photo, painting):
 
 def test_what_is_hidden_is_in_no_region(photo, painting):
     both = with_hidden(photo, 1), with_hidden(painting, 2)
-    inputs = Inputs.of(*both, Settings.of(**QUICK, style_scale=44 / 48), MANY)
-    (region,) = inputs.pair(inputs.stages[0]).regions
+    inputs = read_in(*both, Settings.of(**QUICK, style_scale=44 / 48))
+    (region,) = inputs.at(inputs.stages[0]).regions
     assert torch.equal(region.where, both[0].alpha)
-    assert torch.equal(region.models[0].where, both[1].alpha)
+    assert torch.equal(region.parts[0].where, both[1].alpha)
 
 
 def test_masks_have_no_rings(tmp_path, photo, painting):
     """Black is black and white is white at any size, but for an edge."""
     masks = grey(tmp_path / "m.png", sides(20, 16)[0])
     for size in (48, 31):
-        chosen = Settings.of(**{**QUICK, "size": size}, content_mask=masks)
-        inputs = Inputs.of(photo, painting, chosen, MANY)
-        where = inputs.pair(inputs.stages[0]).regions[0].where
+        chosen = Settings.of(**{**QUICK, "size": size})
+        inputs = read_in(photo, painting, chosen, content_masks=masks)
+        where = inputs.at(inputs.stages[0]).regions[0].where
         torch.testing.assert_close(where[:, : size // 2 - 2], torch.ones(len(where), size // 2 - 2))
         assert not where[:, size // 2 + 3 :].any()
         assert (where.diff(dim=1) < 1e-6).all()
@@ -624,32 +635,37 @@ def test_a_painting_of_nothing_is_refused(photo, painting):
 
 def test_a_resumed_run_with_regions_is_uninterrupted(tmp_path, halves, photo, painting, bars):
     keep = grey(tmp_path / "keep.png", np.pad(np.ones((20, 20)), ((0, 20), (0, 28))))
-    chosen = {"content_mask": halves, "keep": keep, "iterations": "4,4", "scales": "0.7,1"}
-    chosen, styles = Settings.of(**{**QUICK, **chosen, "style_scale": (1, 1.5)}), [painting, bars]
-    whole = Run(photo, styles, chosen)
+    masks = {"content_masks": halves, "protect": keep}
+    chosen = Settings.of(
+        **QUICK | {"iterations": "4,4", "scales": "0.7,1", "style_scale": (1, 1.5)}
+    )
+    styles = [painting, bars]
+    whole = Run(photo, styles, chosen, **masks)
     for _ in whole:
         pass
     for at in (2, 5, 7):
-        first = Run(photo, styles, chosen)
+        first = Run(photo, styles, chosen, **masks)
         for _ in islice(first, at):
             pass
         first.checkpoint().save(tmp_path / "c.checkpoint")
-        second = Run(photo, styles, chosen, resume=Checkpoint.load(tmp_path / "c.checkpoint"))
+        second = Run(
+            photo, styles, chosen, **masks, resume=Checkpoint.load(tmp_path / "c.checkpoint")
+        )
         for _ in second:
             pass
         assert torch.equal(second.result().image.pixels, whole.result().image.pixels)
     saved_run = Checkpoint.load(tmp_path / "c.checkpoint")
     with pytest.raises(CheckpointError, match="style 2 is '"):
-        Run(photo, [painting, painting], chosen, resume=saved_run)
-    with pytest.raises(CheckpointError, match=r"settings\.content_mask is"):
-        Run(photo, styles, chosen.replaced(content_mask=halves[::-1]), resume=saved_run)
+        Run(photo, [painting, painting], chosen, **masks, resume=saved_run)
+    with pytest.raises(CheckpointError, match="content_mask 1 is "):
+        Run(photo, styles, chosen, content_masks=halves[::-1], protect=keep, resume=saved_run)
     grey(halves[1], 0.5 * sides(48, 40)[1])
     with pytest.raises(CheckpointError, match="content_mask 2 is '"):
-        Run(photo, styles, chosen, resume=saved_run)
+        Run(photo, styles, chosen, **masks, resume=saved_run)
     grey(halves[1], sides(48, 40)[1])
     grey(keep, np.ones((40, 48)))
-    with pytest.raises(CheckpointError, match="keep is '"):
-        Run(photo, styles, chosen, resume=saved_run)
+    with pytest.raises(CheckpointError, match="protect is '"):
+        Run(photo, styles, chosen, **masks, resume=saved_run)
 
 
 # --- the command line -----------------------------------------------------------------------------
@@ -699,8 +715,8 @@ def test_masks_at_the_command_line(folder, stylize):
     assert (code, out) == (0, "wrote out.png, out.html\n"), err
     assert "secret" not in Path("out.html").read_text("utf-8")
     record = show_record("out.png")
-    assert record["settings"]["content_mask"] == ["left.png", "right.png"]
-    assert record["settings"]["keep"] == record["keep"]["name"] == "left.png"
+    names = [record[f"content_mask {number}"]["name"] for number in (1, 2)]
+    assert (names, record["protect"]["name"]) == (["left.png", "right.png"], "left.png")
     assert "secret" not in json.dumps(record)
     assert str(folder) not in json.dumps(record)
 
@@ -764,6 +780,7 @@ def test_a_batch_needs_no_style_weights(folder):
     for number in (1, 2):
         smooth_picture(40, 33, phase=number).save(f"content_{number}.jpg")
         smooth_picture(34, 40, phase=number + 0.5).save(f"style_{number}.jpg")
-    chosen = Settings.of(**{**QUICK, "size": 32}, keep="secret/left.png")
-    entries = Batch(pairs_in("."), chosen, Layout(Path("out")))
+    chosen = Settings.of(**{**QUICK, "size": 32})
+    layout = Layout(Path("out"), sources={"protect": "secret/left.png"})
+    entries = Batch(pairs_in("."), chosen, layout)
     assert [entry.status for entry in entries] == ["done", "done"]

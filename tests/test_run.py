@@ -29,7 +29,7 @@ def traces(name, pictures, precision, **overrides):
     run = Run(*(f"sample:{picture}" for picture in pictures), Settings.of(name, **overrides))
     steps = list(run)
     make_loss, make_trace = PARITY[name]
-    for pair in map(run.inputs.pair, run.inputs.stages):
+    for pair in map(run.inputs.at, run.inputs.stages):
         own = [step for step in steps if step.scale == max(pair.size)]
         canvas = own[0].canvas
         loss = make_loss(pair.content.to(canvas.dtype), pair.styles[0].to(canvas.dtype))
@@ -85,7 +85,7 @@ def test_iterations_within_a_round_are_scipys(name, pictures):
     )
     run = Run(*(f"sample:{picture}" for picture in pictures), settings)
     steps = list(run)
-    pair = run.inputs.pair(*run.inputs.stages)
+    pair = run.inputs.at(*run.inputs.stages)
     loss = PARITY[name][0](pair.content, pair.styles[0])
     published = scipy_iterations(loss, steps[0].canvas, 5)
     assert [step.loss for step in steps] == pytest.approx(published, rel=1e-3)

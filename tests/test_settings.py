@@ -6,16 +6,16 @@ from pydantic import ValidationError
 from impasto.encoder import PADDINGS, POOLINGS
 from impasto.errors import SettingsError
 from impasto.hardware.device import DTYPES
-from impasto.images.effects import FINISHES
 from impasto.images.spaces import SPACES
 from impasto.objective.style_losses import GRAMS
 from impasto.objective.terms.content import CONTENT_SCALES
 from impasto.objective.terms.variation import VARIATIONS
 from impasto.optimisers import LINE_SEARCHES
-from impasto.run.canvas import INITS, TONES
-from impasto.settings import Settings, choices
+from impasto.run.postprocess import TONES
+from impasto.settings import Settings
 from impasto.settings.recipes import recipe, recipes
-from impasto.settings.schedule import Stage, most_iterations, schedule
+from impasto.settings.schedule import most_iterations, schedule
+from impasto.settings.variants import COLOUR_MODES, EFFECTS, INITS, OPTIMISERS, STYLE_LOSSES
 
 REGISTRIES = {
     "space": SPACES,
@@ -23,11 +23,23 @@ REGISTRIES = {
     "style_normalisation": GRAMS,
     "tv_normalisation": VARIATIONS,
     "tones": TONES,
-    "finish": FINISHES,
     "pooling": POOLINGS,
     "padding": PADDINGS,
     "line_search": LINE_SEARCHES,
 }
+
+
+VARIANTS = {
+    "colour": COLOUR_MODES,
+    "finish": EFFECTS,
+    "init": INITS,
+    "optimiser": OPTIMISERS,
+    "style_loss": STYLE_LOSSES,
+}
+
+
+def choices(field):
+    return Settings.model_json_schema()["properties"][field].get("enum", ())
 
 
 GROUPS = {"Picture", "Styles", "Colour", "Finish", "Objective", "Network", "Optimiser"}
@@ -38,9 +50,17 @@ def test_every_choice_exists_and_is_offered(field):
     assert set(choices(field)) == set(REGISTRIES[field])
 
 
-def test_precisions_and_inits_are_those_there_are():
+def test_precisions_are_those_there_are():
     assert set(choices("precision")) == {"auto", *DTYPES}
-    assert all(name in Settings.model_fields["init"].description for name in INITS)
+
+
+@pytest.mark.parametrize("field", VARIANTS)
+def test_every_variant_exists_and_is_a_choice(field):
+    for name in VARIANTS[field].names():
+        assert getattr(Settings.of(**{field: name}), field) == name
+        assert VARIANTS[field].get(name) is not None
+    with pytest.raises(SettingsError, match=f"{field} is 'none of them'; expected one of "):
+        Settings.of(**{field: "none of them"})
 
 
 @pytest.mark.parametrize("counts", ["5,5", "5,5,5,5"])
@@ -134,9 +154,19 @@ def test_sizes_are_read_from_text(value, size):
 def test_one_number_holds_at_every_scale():
     chosen = Settings.of(scales="0.25,0.5,1", iterations="30,20,10", decay_every=5)
     found = schedule(chosen, (80, 40))
-    assert found == (Stage((20, 10), 30, 5), Stage((40, 20), 20, 5), Stage((80, 40), 10, 5))
+    assert [(s.size, s.iterations, s.decay_every) for s in found] == [
+        ((20, 10), 30, 5),
+        ((40, 20), 20, 5),
+        ((80, 40), 10, 5),
+    ]
+    assert [(s.index, s.count, s.done, s.total) for s in found] == [
+        (0, 3, 0, 60),
+        (1, 3, 30, 60),
+        (2, 3, 50, 60),
+    ]
     plain = Settings.of(iterations=7, scales=[1.0])
-    assert schedule(plain, (80, 40)) == (Stage((80, 40), 7, 0),)
+    (only,) = schedule(plain, (80, 40))
+    assert (only.size, only.iterations, only.decay_every, only.total) == ((80, 40), 7, 0, 7)
 
 
 def test_automatic_scales_end_at_the_result_and_begin_above_the_smallest():
@@ -144,9 +174,11 @@ def test_automatic_scales_end_at_the_result_and_begin_above_the_smallest():
     sizes = [stage.size for stage in schedule(auto, (512, 384))]
     assert sizes == [(128, 96), (181, 136), (256, 192), (362, 272), (512, 384)]
     assert [stage.iterations for stage in schedule(auto, (512, 384))] == [40, 20, 10, 10, 10]
-    assert schedule(auto, (128, 99)) == (Stage((128, 99), 40, 0),)
+    (only,) = schedule(auto, (128, 99))
+    assert (only.size, only.iterations) == ((128, 99), 40)
     assert [stage.size for stage in schedule(auto, (90, 181))] == [(64, 128), (90, 181)]
-    assert schedule(auto.replaced(scale_factor=2), (10, 512))[0] == Stage((2, 128), 40, 0)
+    first = schedule(auto.replaced(scale_factor=2), (10, 512))[0]
+    assert (first.size, first.iterations) == ((2, 128), 40)
 
 
 def test_the_most_iterations_of_a_photograph_of_unknown_size():

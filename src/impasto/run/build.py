@@ -21,13 +21,15 @@ from impasto.objective.style_losses import find_style_loss
 from impasto.objective.terms import StyleTarget, Term
 from impasto.objective.tiles import Tiling
 from impasto.optimisers import Box, Minimiser, Spectrum, ValueAndGrad, adam, lbfgs, rounds, stepped
-from impasto.run.canvas import Pair, bounds
+from impasto.run.canvas import bounds
+from impasto.run.stage_inputs import StageInputs
 from impasto.settings import DEFAULT_RECIPE, Settings
 from impasto.settings.schedule import Stage
 
 __all__ = [
     "ENCODER_CACHE",
     "StyleCache",
+    "TermFactory",
     "encoder_for",
     "objective_for",
     "optimiser_for",
@@ -36,6 +38,7 @@ __all__ = [
 ]
 
 Size = tuple[int, int]
+TermFactory = Callable[[Any], Any]
 
 ENCODER_CACHE: Cache[Encoder] = Cache(2)
 """The encoders used last, by the digest of their weights and by their options."""
@@ -91,7 +94,7 @@ class StyleCache:
 
 def objective_for(
     encoder: Encoder,
-    pair: Pair,
+    inputs: StageInputs,
     settings: Settings,
     space: ColourSpace,
     cache: StyleCache,
@@ -104,20 +107,20 @@ def objective_for(
     taps, guides = tuple(style_term.taps()), list[StyleTarget]()
     loss = find_style_loss(s.style_loss, s.style_normalisation)
     measure = partial(measure_statistics, encoder, taps=taps, tile=tiling.tile, loss=loss)
-    for region in pair.regions if taps else ():
+    for region in inputs.regions if taps else ():
         styles = []
-        for model in region.models:
-            picture, name = pair.styles[model.number], names[model.number]
-            key = (encoder, taps, tiling.tile, loss, name, model.name)
-            there = partial(measure, picture, where=model.where)
-            styles.append((cache.get(key, there), model.share))
-        if s.strength < 1 and pair.content is not None:
-            own = measure(pair.content, where=region.where)
+        for part in region.parts:
+            picture, name = inputs.styles[part.index], names[part.index]
+            key = (encoder, taps, tiling.tile, loss, name, part.name)
+            there = partial(measure, picture, where=part.where)
+            styles.append((cache.get(key, there), part.share))
+        if s.strength < 1 and inputs.content is not None:
+            own = measure(inputs.content, where=region.where)
             styles = [(own, 1 - s.strength), *((m, share * s.strength) for m, share in styles)]
         guides += _guides(styles, region.where, blended=s.style_blend == "statistics")
     return Objective(
         encoder,
-        pair.content,
+        inputs.content,
         guides,
         space=space,
         content_term=Term(s.content_weight, s.content_normalisation, s.content_layers, relative),

@@ -1,55 +1,83 @@
-"""From pictures to the colours they are compared in, from a canvas to the picture shown of it."""
+"""From a canvas to the picture shown of it: tones, colours, effect, protected pixels."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
 
+import torch
 from torch import Tensor
+from torch.nn.functional import interpolate
 
-from impasto.images.colour_transfer import (
-    histogram_matched,
-    luminance,
-    matched_lightness,
-    recoloured,
-    with_colours_of,
-)
-from impasto.images.effects import FINISHES
-from impasto.run.canvas import TONES, Pair
+from impasto.run.colour_modes import colour_mode
 from impasto.settings import Settings
+from impasto.settings.variants import EFFECTS
 
-__all__ = ["Develop", "development", "in_colours"]
+__all__ = ["TONES", "Postprocess"]
 
-Develop = Callable[[Tensor], Tensor]
-"""sRGB of a canvas (3, h, w), unbounded -> what is shown of it, in [0, 1]."""
+Size = tuple[int, int]
 
 
-def development(settings: Settings, pair: Pair) -> Develop:
-    """What becomes of a canvas that was painted from a pair."""
-    s, photograph, keep = settings, pair.photograph, pair.keep
+def clipped(rgb: Tensor) -> Tensor:
+    """(3, h, w): values below 0 and above 1 become these."""
+    return rgb.clamp(0, 1)
 
-    def develop(canvas: Tensor) -> Tensor:
-        if s.colour_method == "luminance":  # a canvas may have colours, but nobody looks at them
-            canvas = canvas.mean(0, keepdim=True).expand_as(canvas)
-        picture = TONES[s.tones](canvas)
-        if s.colour == "keep" and photograph is not None:
-            picture = with_colours_of(picture, photograph, s.colour_strength)
-        picture = FINISHES[s.finish](picture, s.finish_strength)
-        if keep is not None and photograph is not None:
-            picture = picture.lerp(photograph, keep)
+
+def stretched(rgb: Tensor) -> Tensor:
+    """(3, h, w): minimum to 0, maximum to 1, over all channels; mid-grey if all are equal."""
+    low, high = rgb.aminmax()
+    return (rgb - low) / (high - low) if high > low else torch.full_like(rgb, 0.5)
+
+
+TONES: dict[str, Callable[[Tensor], Tensor]] = {"clip": clipped, "stretch": stretched}
+"""Canvas (3, h, w), sRGB, unbounded -> [0, 1]."""
+
+
+@dataclass(frozen=True, eq=False)
+class Postprocess:
+    """A function from canvases to pictures, as data: it can be sent to another process.
+
+    `content` is (3, h, w) in [0, 1] in its own colours, where they or parts of it are kept;
+    `protect` (h, w) in [0, 1] is 1 where content stays as it is. Without settings a canvas is
+    clipped to what is visible.
+    """
+
+    settings: Settings | None = None
+    content: Tensor | None = None
+    protect: Tensor | None = None
+    _small: dict[Size, Postprocess] = field(default_factory=dict, repr=False)
+
+    def __call__(self, rgb: Tensor) -> Tensor:
+        """Of a canvas's sRGB (3, h, w), unbounded, the picture (3, h, w) in [0, 1]."""
+        s, content = self.settings, self.content
+        if s is None:
+            return clipped(rgb)
+        mode = colour_mode(s)
+        picture = mode.finish(TONES[s.tones](mode.show(rgb, s)), content, s)
+        picture = EFFECTS.get(s.finish)(picture, s.finish_strength)
+        assert isinstance(picture, Tensor)
+        if self.protect is not None and content is not None:
+            picture = picture.lerp(content, self.protect)
         return picture
 
-    return develop
+    def at(self, size: Size) -> Postprocess:
+        """The same for canvases of the smaller size (w, h); its pictures are shrunk once."""
+        if size not in self._small:
+            self._small.clear()  # one preview's size at a time
+            content, protect = (_shrunk(x, size) for x in (self.content, self.protect))
+            self._small[size] = replace(self, content=content, protect=protect, _small={})
+        return self._small[size]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the shrunk copies, which can be made again."""
+        return {**self.__dict__, "_small": {}}
 
 
-def in_colours(
-    content: Tensor, styles: Sequence[Tensor], settings: Settings
-) -> tuple[Tensor, list[Tensor]]:
-    """The pictures in the colours in which they are compared; see `Settings.colour`."""
-    s = settings
-    if s.colour == "keep" and s.colour_method == "luminance":
-        return luminance(content), [matched_lightness(style, content) for style in styles]
-    if s.colour != "match":
-        return content, [*styles]
-    match = histogram_matched if s.colour_method == "histogram" else recoloured
-    matched = [(style, match(style, content).clamp(0, 1)) for style in styles]
-    return content, [style.lerp(other, s.colour_strength) for style, other in matched]
+def _shrunk(plane: Tensor | None, size: Size) -> Tensor | None:
+    """(…, h, w) at the smaller size (w, h), by the mean of the pixels beneath."""
+    if plane is None:
+        return None
+    planes = plane.view(1, -1, *plane.shape[-2:])
+    small = interpolate(planes, size=size[::-1], mode="area")
+    return small.view(*plane.shape[:-2], *small.shape[-2:])

@@ -7,6 +7,7 @@ belong together by the order of masks, or by the colour.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -14,11 +15,12 @@ import torch
 from torch import Tensor
 
 from impasto.errors import SettingsError, printable
-from impasto.images import Picture, read, samples
+from impasto.images import Picture, Source, read, samples
 from impasto.images.checksums import values_checksum
+from impasto.run.sources import Sources
 from impasto.settings import Settings
 
-__all__ = ["Model", "Region", "read_mask", "regions"]
+__all__ = ["Region", "StylePart", "read_mask", "regions"]
 
 _NEAR = 60 / 255  # colours nearer than this are one: maps that were scaled or saved as JPEG
 _FEWEST = 0.002  # of the pixels: a colour rarer than this is an edge's
@@ -30,14 +32,14 @@ _EMPTY = 1e-4  # of the picture: a mask that is white for less is black
 
 
 @dataclass(frozen=True, eq=False)
-class Model:
-    """A part of painting `number`, counted from 0: `where` (h, w) in [0, 1], None for all of it.
+class StylePart:
+    """A part of the style picture `index`: `where` (h, w) in [0, 1], None for all of it.
 
-    `share` is how much of its region's style it is; a region's add up to 1. `name` tells its part
-    of the painting from all others.
+    `share` is how much of its region's style it is; a region's add up to 1. `name` tells this part
+    of the picture from all others.
     """
 
-    number: int
+    index: int
     share: float
     where: Tensor | None = None
     name: str = ""
@@ -45,26 +47,26 @@ class Model:
 
 @dataclass(frozen=True, eq=False)
 class Region:
-    """A part of the photograph, `where` as in Model, and what it is to look like."""
+    """A part of the photograph, `where` as in StylePart, and what it is to look like."""
 
-    models: tuple[Model, ...]
+    parts: tuple[StylePart, ...]
     where: Tensor | None = None
 
     def mapped(self, change: Callable[[Tensor | None], Tensor | None]) -> Region:
         """The same with other masks."""
-        models = (replace(model, where=change(model.where)) for model in self.models)
-        return Region(tuple(models), change(self.where))
+        parts = (replace(part, where=change(part.where)) for part in self.parts)
+        return Region(tuple(parts), change(self.where))
 
 
-def regions(settings: Settings, paintings: int, max_pixels: int) -> tuple[Region, ...]:
-    """The regions that the settings' masks describe, for so many paintings.
+def regions(settings: Settings, sources: Sources, max_pixels: int) -> tuple[Region, ...]:
+    """The regions that the masks describe; one for all styles where there are no masks.
 
     Raises ImageError for a mask that cannot be read, SettingsError for masks that do not belong
     together or have nothing in them.
     """
-    shares = _shares(settings, paintings)
-    content = [_Mask.of(name, max_pixels) for name in settings.content_mask]
-    style = [_Mask.of(name, max_pixels) for name in settings.style_mask]
+    shares = _shares(settings, len(sources.styles))
+    content = [_Mask.of(mask, max_pixels) for mask in sources.content_masks]
+    style = [_Mask.of(mask, max_pixels) for mask in sources.style_masks]
     if any(mask.is_map for mask in content):
         return tuple(_by_colour(content, style, shares))
     if not content:
@@ -72,9 +74,9 @@ def regions(settings: Settings, paintings: int, max_pixels: int) -> tuple[Region
     return tuple(_in_order(content, style, shares))
 
 
-def read_mask(name: str, max_pixels: int) -> Tensor:
-    """How white a picture is, (h, w) in [0, 1]; what is transparent is black."""
-    return _white(read(samples.found(name), max_pixels))
+def read_mask(mask: Source, max_pixels: int) -> Tensor:
+    """How white a picture is, (h, w) in [0, 1]; transparent pixels are black."""
+    return _white(read(samples.found(mask), max_pixels))
 
 
 def _white(picture: Picture) -> Tensor:
@@ -100,13 +102,15 @@ class _Mask:
     picture: Picture
 
     @classmethod
-    def of(cls, name: str, max_pixels: int) -> _Mask:
-        return cls(name, read(samples.found(name), max_pixels))
+    def of(cls, mask: Source, max_pixels: int) -> _Mask:
+        named = isinstance(mask, (str, os.PathLike))
+        name = os.fsdecode(mask) if named else f"a mask ({type(mask).__name__})"  # type: ignore[arg-type]
+        return cls(name, read(samples.found(mask), max_pixels))
 
     @property
     def checksum(self) -> str:
         """SHA-256 of the mask itself: files of one name may differ."""
-        return values_checksum(_white(self.picture))
+        return values_checksum(self.picture.pixels, _white(self.picture))
 
     @property
     def is_map(self) -> bool:
@@ -130,9 +134,11 @@ def _everywhere(style: Sequence[_Mask], shares: Sequence[float]) -> Region:
             f"{len(style)} style masks for {len(shares)} styles; expected one for each, or none"
         )
     if not style:
-        return Region(tuple(Model(n, share) for n, share in enumerate(shares) if share))
+        return Region(tuple(StylePart(n, share) for n, share in enumerate(shares) if share))
     parts = zip(shares, style, strict=True)
-    return Region(tuple(Model(n, s, m.white, m.checksum) for n, (s, m) in enumerate(parts) if s))
+    return Region(
+        tuple(StylePart(n, s, m.white, m.checksum) for n, (s, m) in enumerate(parts) if s)
+    )
 
 
 def _in_order(
@@ -156,9 +162,10 @@ def _in_order(
         )
     for number, mask in enumerate(content):
         painting = number if len(shares) > 1 else 0
-        part = style[number] if style else None
-        model = Model(painting, 1.0, part.white, part.checksum) if part else Model(painting, 1.0)
-        yield Region((model,), mask.white)
+        part = StylePart(painting, 1.0)
+        if style:
+            part = replace(part, where=style[number].white, name=style[number].checksum)
+        yield Region((part,), mask.white)
 
 
 def _by_colour(
@@ -170,22 +177,22 @@ def _by_colour(
             f"a content mask in colours is one map, with one style mask for each of the "
             f"{len(shares)} styles; got {len(content)} and {len(style)}"
         )
-    parts, others = _colours(content[0].picture), [_colours(mask.picture) for mask in style]
-    if not parts:
+    areas, others = _colours(content[0].picture), [_colours(mask.picture) for mask in style]
+    if not areas:
         raise SettingsError(f"{printable(content[0].name)}: the map has no areas of one colour")
     known = [colour for n, found in enumerate(others) if shares[n] for colour in found]
-    _check_colours(parts, known, "content", "style")
-    _check_colours(known, parts, "style", "content")
-    for colour, where in parts.items():
-        models = [
-            Model(n, shares[n], found[other], f"{style[n].checksum} {_hex(other)}")
+    _check_colours(areas, known, "content", "style")
+    _check_colours(known, areas, "style", "content")
+    for colour, where in areas.items():
+        parts = [
+            StylePart(n, shares[n], found[other], f"{style[n].checksum} {_hex(other)}")
             for n, found in enumerate(others)
             for other in found
             if _distance(colour, other) < _NEAR and shares[n]
         ]
-        total = sum(model.share for model in models)
+        total = sum(part.share for part in parts)
         yield Region(
-            tuple(Model(m.number, m.share / total, m.where, m.name) for m in models), where
+            tuple(StylePart(m.index, m.share / total, m.where, m.name) for m in parts), where
         )
 
 

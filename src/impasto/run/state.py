@@ -1,16 +1,16 @@
-"""Where a run stands, to be saved and taken up again."""
+"""Where a run stands: what it knows between two steps, saved to a checkpoint and restored."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from math import isfinite
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from impasto.errors import CheckpointError
+from impasto.errors import CheckpointError, Diverged
 from impasto.hardware.planner import Plan
 from impasto.images.spaces import ColourSpace
 from impasto.objective import Evaluation
@@ -18,95 +18,132 @@ from impasto.objective.tiles import Tiling
 from impasto.optimisers import Iterate, Minimiser
 from impasto.run.checkpoint import Checkpoint
 from impasto.run.events import Step
-from impasto.run.postprocess import Develop
+from impasto.run.postprocess import Postprocess
 
 __all__ = ["RunState"]
 
-Identity = Mapping[str, Any]
-"""What makes a run that run, as plain JSON: settings, pictures, weights, arithmetic."""
 
-
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class RunState:
-    """A run at one step: the iterate of its stage, and what is remembered of all before.
+    """The stage a run is at, the plans of its stages, and its steps so far.
 
-    `steps` are those so far, without canvases but for the last and the `best` of its scale;
-    `memory` is the descent's; `plans` has one for each stage, for another division of a canvas into
-    windows would round otherwise.
+    `steps` have no canvases; `last`, and `best` of the current stage, have theirs. `minimiser` is
+    the current stage's. `saved` is the iterate and the optimiser's state of a checkpoint until a
+    minimiser takes them.
     """
 
-    stage: int
-    iterate: Iterate
-    memory: Mapping[str, Tensor]
-    plans: tuple[Plan, ...]
-    steps: tuple[Step, ...]
-    last: Step
-    best: Step
+    stage: int = 0
+    plans: tuple[Plan, ...] = ()
+    steps: list[Step] = field(default_factory=list)
+    last: Step | None = None
+    best: Step | None = None
+    minimiser: Minimiser | None = None
+    saved: tuple[Iterate, Mapping[str, Tensor]] | None = None
 
-    def checkpoint(self, identity: Identity) -> Checkpoint:
-        """It to be saved, before the run goes on or copied: its tensors are the run's."""
-        at = self.iterate.at
+    @property
+    def done(self) -> int | None:
+        """Iterations so far, over all stages; None without even an initial canvas."""
+        return self.last.done if self.last else None
+
+    def note(self, step: Step) -> None:
+        """Remember a step; Diverged if its loss is not finite."""
+        if not isfinite(step.loss):
+            cure = "lower learning_rate" if step.iteration else "lower the weights"
+            raise Diverged(f"the loss is {step.loss} after {step.done} iterations; {cure}")
+        self.last = step
+        if self.best is None or step.iteration == 0 or step.loss < self.best.loss:
+            self.best = step  # losses of different scales do not compare
+        self.steps.append(step.bare())
+
+    def selected(self, select: str) -> Step:
+        """The `last` or the `best` step of the current stage; ValueError before the first."""
+        step = self.best if select == "best" else self.last
+        if step is None:
+            raise ValueError("no step was taken yet")
+        return step
+
+    def checkpoint(self, identity: Mapping[str, Any]) -> Checkpoint:
+        """The state as facts and tensors, which are the run's own; ValueError before a step."""
+        iterate = self.minimiser.last if self.minimiser else None
+        if self.minimiser is None or iterate is None or self.last is None or self.best is None:
+            raise ValueError("no step was taken yet")
+        at = iterate.at
         assert isinstance(at, Evaluation)
-        tensors = {"x": self.iterate.x, "gradient": at.gradient, "loss": at.loss}
+        tensors = {"x": iterate.x, "gradient": at.gradient, "loss": at.loss}
         tensors |= {f"terms.{name}": term for name, term in at.terms.items()}
-        tensors |= {f"memory.{name}": tensor for name, tensor in self.memory.items()}
+        tensors |= {f"memory.{name}": t for name, t in self.minimiser.memory().items()}
         if self.best.canvas is not None and self.best is not self.last:
             tensors["best"] = self.best.canvas
         shown = self.last.canvas
-        if shown is not None and shown.data_ptr() != self.iterate.x.data_ptr():
+        if shown is not None and shown.data_ptr() != iterate.x.data_ptr():
             tensors["average"] = shown
         facts = {
-            "run": identity,
+            "run": dict(identity),
             "stage": self.stage,
-            "iteration": self.iterate.iteration,
+            "iteration": iterate.iteration,
             "plans": [asdict(plan) for plan in self.plans],
             "steps": [_plain_step(step) for step in self.steps],
             "best": _plain_step(self.best),
         }
         return Checkpoint(facts, tensors)
 
-    def take_up(self, descent: Minimiser, device: torch.device) -> None:
-        """Let a descent of the same make go on from here; CheckpointError if it is another's."""
-        at = self.iterate.at
-        assert isinstance(at, Evaluation)
-        terms = {name: term.to(device) for name, term in at.terms.items()}
-        there = Evaluation(at.loss.to(device), terms, at.gradient.to(device))
-        iterate = Iterate(self.iterate.iteration, self.iterate.x.to(device), there)
-        try:
-            descent.resume(iterate, self.memory)
-        except ValueError as error:
-            raise CheckpointError(f"the checkpoint is of another make: {error}") from error
-
-    def developed(self, develop: Develop) -> RunState:
-        """The same, its canvases shown so."""
-        last, best = (replace(step, develop=develop) for step in (self.last, self.best))
-        return replace(self, last=last, best=last if self.best is self.last else best)
-
     @classmethod
-    def of(cls, checkpoint: Checkpoint, identity: Identity, space: ColourSpace) -> RunState:
-        """Where the checkpoint's run stands; CheckpointError if that is not the run `identity`."""
+    def of(cls, checkpoint: Checkpoint, space: ColourSpace) -> RunState:
+        """The state that a checkpoint holds; CheckpointError if it lacks part of it."""
         facts, tensors = checkpoint.facts, checkpoint.tensors
-        _check(facts.get("run"), identity)
         try:
             gradient = tensors["gradient"]
-            terms = {n.partition(".")[2]: t for n, t in tensors.items() if n.startswith("terms.")}
-            memory = {n.partition(".")[2]: t for n, t in tensors.items() if n.startswith("memory.")}
-            at = Evaluation(tensors["loss"], terms, gradient)
+            at = Evaluation(tensors["loss"], _beneath("terms", tensors), gradient)
             iterate = Iterate(int(facts["iteration"]), tensors["x"], at)
-            steps = tuple(_step(plain, space, None) for plain in facts["steps"])
             average = tensors.get("average")
             shown = (tensors["x"] if average is None else average).view_as(gradient)
-            last = _step(facts["steps"][-1], space, shown)
-            best = _step(facts["best"], space, tensors.get("best", shown))
-            plans = tuple(map(_plan, facts["plans"]))
-            return cls(int(facts["stage"]), iterate, memory, plans, steps, last, best)
+            return cls(
+                stage=int(facts["stage"]),
+                plans=tuple(map(_plan, facts["plans"])),
+                steps=[_step(plain, space, None) for plain in facts["steps"]],
+                last=_step(facts["steps"][-1], space, shown),
+                best=_step(facts["best"], space, tensors.get("best", shown)),
+                saved=(iterate, _beneath("memory", tensors)),
+            )
         except (LookupError, TypeError, ValueError, RuntimeError) as error:
             raise CheckpointError(
                 f"the checkpoint lacks what this version needs: {error!r}"
             ) from error
 
+    def postprocessed(self, postprocess: Postprocess, total: int) -> None:
+        """Show the restored steps as this run shows them, and count them of its iterations."""
+        assert self.last is not None
+        assert self.best is not None
+        same = self.best.iteration == self.last.iteration
+        self.steps = [replace(step, total=total) for step in self.steps]
+        self.last = replace(self.last, postprocess=postprocess, total=total)
+        best = replace(self.best, postprocess=postprocess, total=total)
+        self.best = self.last if same else best
 
-_PLAIN = [field.name for field in fields(Step) if field.name not in ("space", "canvas", "develop")]
+    def restore(self, minimiser: Minimiser, device: torch.device) -> None:
+        """Continue from the saved iterate; CheckpointError for a minimiser of another make.
+
+        The saved tensors are handed over: they may be half of the run's memory.
+        """
+        assert self.saved is not None
+        (saved, memory), self.saved = self.saved, None
+        at = saved.at
+        assert isinstance(at, Evaluation)
+        terms = {name: term.to(device) for name, term in at.terms.items()}
+        there = Evaluation(at.loss.to(device), terms, at.gradient.to(device))
+        iterate = Iterate(saved.iteration, saved.x.to(device), there)
+        try:
+            minimiser.resume(iterate, memory)
+        except ValueError as error:
+            raise CheckpointError(f"the checkpoint is of another make: {error}") from error
+
+
+def _beneath(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors whose names begin with `prefix.`, by the rest of their names."""
+    return {n.partition(".")[2]: t for n, t in tensors.items() if n.startswith(f"{prefix}.")}
+
+
+_PLAIN = [f.name for f in fields(Step) if f.name not in ("space", "canvas", "postprocess")]
 
 
 def _plain_step(step: Step) -> list[Any]:
@@ -115,29 +152,10 @@ def _plain_step(step: Step) -> list[Any]:
 
 def _step(plain: list[Any], space: ColourSpace, canvas: Tensor | None) -> Step:
     known = dict(zip(_PLAIN, plain, strict=True))
-    return Step(**known, space=space, canvas=canvas)
+    width, height = known["size"]
+    return Step(**{**known, "size": (width, height)}, space=space, canvas=canvas)
 
 
 def _plan(plain: dict[str, Any]) -> Plan:
     width, height = plain["size"]
     return Plan(**{**plain, "size": (width, height), "tiling": Tiling(**plain["tiling"])})
-
-
-def _check(there: object, here: Identity) -> None:
-    """CheckpointError that names the first difference between two runs."""
-    mine, other = (dict(_leaves(json.loads(json.dumps(run)))) for run in (here, there))
-    for name in [*mine, *other]:
-        if mine.get(name) != other.get(name):
-            raise CheckpointError(
-                f"the checkpoint is another run's: {name} is {other.get(name)!r} there and "
-                f"{mine.get(name)!r} here; give the same, or begin anew without --resume"
-            )
-
-
-def _leaves(tree: object, name: str = "") -> Iterator[tuple[str, object]]:
-    """Dotted names and values of nested objects."""
-    if not isinstance(tree, dict):
-        yield name, tree
-        return
-    for key, value in tree.items():
-        yield from _leaves(value, f"{name}.{key}" if name else key)

@@ -2,14 +2,13 @@
 
 from impasto.settings.recipes import Recipe, recipe, recipes
 from impasto.settings.schedule import Stage, most_iterations, schedule
-from impasto.settings.settings import DEFAULT_RECIPE, Settings, choices, spread
+from impasto.settings.settings import DEFAULT_RECIPE, Settings, spread
 
 __all__ = [
     "DEFAULT_RECIPE",
     "Recipe",
     "Settings",
     "Stage",
-    "choices",
     "most_iterations",
     "recipe",
     "recipes",

@@ -1,8 +1,9 @@
-"""From coarse to fine: which sizes a picture is painted at, one after the other, and how long."""
+"""From coarse to fine: the sizes at which a picture is painted one after another."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import accumulate
 
 from impasto.settings.settings import Settings, spread
 
@@ -15,11 +16,35 @@ _LARGEST = 1_000_000  # pixels a side that settings accept
 
 @dataclass(frozen=True)
 class Stage:
-    """What a run does at one of its scales: the canvas's (width, height), and how long."""
+    """One scale of a run; a run yields it when the scale begins.
 
+    Attributes:
+        index, count: which of how many stages, from 0.
+        size: (width, height) of the canvas, pixels.
+        iterations: how many at this scale.
+        decay_every: iterations between two decays of Adam's learning rate; 0 for never.
+        done: iterations planned before this stage.
+        total: iterations planned over all stages.
+    """
+
+    index: int
+    count: int
     size: Size
     iterations: int
     decay_every: int
+    done: int
+    total: int
+
+    def line(self) -> dict[str, object]:
+        """Plain values by name."""
+        return {
+            "stage": self.index,
+            "stages": self.count,
+            "size": list(self.size),
+            "iterations": self.iterations,
+            "done": self.done,
+            "total": self.total,
+        }
 
 
 def schedule(settings: Settings, size: Size) -> tuple[Stage, ...]:
@@ -27,20 +52,22 @@ def schedule(settings: Settings, size: Size) -> tuple[Stage, ...]:
 
     Automatic scales go down from the result by `scale_factor`, as long as the longest side is at
     least `smallest`: all sizes have the result's shape, and the last enlargement is no smaller than
-    the others. What is said for each scale is said from the smallest on, and its last value holds
-    for all that follow.
+    the others. Values given for each scale apply from the smallest on; the last applies to all that
+    follow.
     """
     parts = _parts(settings, max(size))
     sizes = [(_side(size[0], part), _side(size[1], part)) for part in parts]
-    counts = (settings.iterations, settings.decay_every)
-    return tuple(map(Stage, sizes, *(spread(value, len(parts)) for value in counts)))
+    counts = spread(settings.iterations, len(parts))
+    decays = spread(settings.decay_every, len(parts))
+    before = accumulate(counts, initial=0)
+    rows = enumerate(zip(sizes, counts, decays, before, strict=False))
+    return tuple(Stage(index, len(parts), *row, sum(counts)) for index, row in rows)
 
 
 def most_iterations(settings: Settings) -> int:
-    """Iterations over all scales; the most there can be where the photograph decides the size."""
+    """Iterations over all scales; the maximum where the content picture decides the size."""
     longest = max(settings.size) if isinstance(settings.size, tuple) else settings.size
-    stages = schedule(settings, (longest or _LARGEST, 1))
-    return sum(stage.iterations for stage in stages)
+    return schedule(settings, (longest or _LARGEST, 1))[-1].total
 
 
 def _parts(settings: Settings, longest: int) -> list[float]:

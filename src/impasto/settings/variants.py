@@ -23,9 +23,9 @@ INITS: Registry[Any] = Registry(
 COLOUR_MODES: Registry[Any] = Registry(
     "colour",
     {
-        "style": "impasto.run.colour_modes:STYLE",
-        "keep": "impasto.run.colour_modes:KEEP",
-        "match": "impasto.run.colour_modes:MATCH",
+        "style": "impasto.run.colour_modes.base:STYLE",
+        "keep": "impasto.run.colour_modes.keep:KEEP",
+        "match": "impasto.run.colour_modes.match:MATCH",
     },
     "impasto.colour_modes",
 )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
+from typing import Any
 
 from impasto.apps.batch.pairs import Pair
 from impasto.errors import OutputError, SettingsError
@@ -46,6 +47,7 @@ class Layout:
             and the names `intermediate`, `report`, `timelapse` and `trace`, beside the result. None
             are the recipe's own.
         bits, quality: how pictures are written; see `Target`.
+        sources: files that all pairs share, as arguments of `impasto.Run`, such as masks.
     """
 
     folder: Path
@@ -53,6 +55,7 @@ class Layout:
     wishes: Wishes | None = None
     bits: int = 8
     quality: int = 95
+    sources: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def manifest(self) -> Path:
@@ -116,7 +119,7 @@ class Layout:
         """Every file is in the folder, and none is read, or written twice."""
         home, manifest = _real(self.folder), _real(self.manifest)
         taken = {manifest: "the manifest"}
-        shared = map(Path, settings.files_read)  # where these are files
+        shared = [Path(name) for value in self.sources.values() for name in _listed(value)]
         for job in jobs:
             inputs = (job.pair.content, job.pair.style)
             taken.update((_real(path), f"the input {path}") for path in inputs)
@@ -156,6 +159,10 @@ def _told_apart(wishes: Wishes) -> Wishes:
 
 def _sources(pair: Pair) -> dict[str, str]:
     return {"content": str(pair.content), "style": str(pair.style)}
+
+
+def _listed(value: Any) -> list[Any]:  # noqa: ANN401 (one file or several)
+    return value if isinstance(value, list) else [value]
 
 
 def _real(path: Path) -> Path:

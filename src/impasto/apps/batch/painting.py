@@ -132,7 +132,8 @@ class Batch:
     def _result(self, job: Job, show: Show) -> Result:
         """Paint and write all files; KeyboardInterrupt once what there is of a run is saved."""
         content, style = job.pair.content, job.pair.style
-        run = Run(content, style, self.settings, max_pixels=self._max_pixels, cache=self._cache)
+        arguments: dict[str, Any] = {"max_pixels": self._max_pixels, "cache": self._cache}
+        run = Run(content, style, self.settings, **arguments, **self.layout.sources)
         made(job.request.target.path.parent)
         outcome = paint(run, job.request, show)
         if outcome.result is None or outcome.interrupted:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -78,6 +78,7 @@ def batch(
     *,
     asked: Asked,
     settings: Settings,
+    sources: dict[str, Any],
 ) -> int:
     """Paint many pairs: those of FOLDER, or of two folders.
 
@@ -90,7 +91,7 @@ def batch(
 
     galleries, home = _galleries(folder, contents, styles), _home(output, folder)
     wishes = _wishes(asked, settings)
-    layout = Layout(home, name, wishes, bits=asked.bits, quality=asked.quality)
+    layout = Layout(home, name, wishes, bits=asked.bits, quality=asked.quality, sources=sources)
     chosen = _pairs(galleries, layout, pairs)
     planned = Batch(chosen, settings, layout, max_pixels=asked.max_pixels, overwrite=overwrite)
     _check_next_time(planned, galleries)

@@ -1,7 +1,7 @@
 """The commands. What they need of torch is imported when they run, so that help is instant."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -26,6 +26,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+Sources = dict[str, Any]
+
 Content = Annotated[str, typer.Argument(help="The photograph: a file, or sample:NAME.")]
 Style = Annotated[str, typer.Argument(help="The painting: a file, or sample:NAME.")]
 Styles = Annotated[
@@ -39,31 +41,35 @@ Layer = Annotated[
 
 @app.command()
 @with_options()
-def stylize(content: Content, style: Styles, *, asked: Asked, settings: Settings) -> int:
+def stylize(
+    content: Content, style: Styles, *, asked: Asked, settings: Settings, sources: Sources
+) -> int:
     """Paint CONTENT in the style of STYLE, or of several.
 
     Options set fields of the recipe, whose values stand in brackets where it is `standard`.
     Ctrl-C saves the best picture so far.
     """
-    return paint(asked, settings, content, style)
+    return paint(asked, settings, content, style, sources=sources)
 
 
 @app.command()
 @with_options("reconstruction")
-def reconstruct(content: Content, layer: Layer = None, *, asked: Asked, settings: Settings) -> int:
+def reconstruct(
+    content: Content, layer: Layer = None, *, asked: Asked, settings: Settings, sources: Sources
+) -> int:
     """Paint what one layer knows of CONTENT, from noise; several: `--content-layers`."""
     if layer:
         if settings.content_layers != Settings.of(settings.recipe).content_layers:
             raise SettingsError("--layer and --content-layers exclude each other; choose one")
         settings = settings.replaced(content_layers=layer)
-    return paint(asked, settings, content)
+    return paint(asked, settings, content, sources=sources)
 
 
 @app.command()
 @with_options("texture")
-def texture(style: Style, *, asked: Asked, settings: Settings) -> int:
+def texture(style: Style, *, asked: Asked, settings: Settings, sources: Sources) -> int:
     """Paint a texture of STYLE, from noise; `--size WxH` gives it any size."""
-    return paint(asked, settings, None, [style])
+    return paint(asked, settings, None, [style], sources=sources)
 
 
 @app.command()

@@ -13,10 +13,13 @@ from pydantic.fields import FieldInfo
 from impasto.errors import SettingsError
 from impasto.settings import DEFAULT_RECIPE, Settings
 from impasto.settings.recipes import recipe
+from impasto.settings.variants import ENCODERS, INITS
 
 __all__ = ["Asked", "with_options"]
 
 Command = Callable[..., Any]
+
+_OWN = ("asked", "settings", "sources")  # parameters of a command that are no options
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,34 @@ class Asked:
         int,
         typer.Option("--max-pixels", min=1, help="Refuse larger pictures before decoding them."),
     ] = 200_000_000
+    content_mask: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--content-mask",
+            metavar="FILE",
+            help="Where a style goes: white in the picture; once per style, or one map of colours.",
+            rich_help_panel="Styles",
+        ),
+    ] = None
+    style_mask: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--style-mask",
+            metavar="FILE",
+            help="Which part of a style picture is taken; once per content mask or map.",
+            rich_help_panel="Styles",
+        ),
+    ] = None
+    protect: Annotated[
+        str | None,
+        typer.Option(
+            "--protect",
+            "--keep",
+            metavar="FILE",
+            help="A mask, white where the content stays as it is.",
+            rich_help_panel="Styles",
+        ),
+    ] = None
     save_every: Annotated[
         int | None,
         typer.Option(
@@ -98,13 +129,25 @@ class Asked:
     ] = False
 
     def __post_init__(self) -> None:
-        """SettingsError for what excludes each other."""
+        """SettingsError for options that exclude each other."""
         if self.quiet and self.as_json:
             raise SettingsError("--quiet and --json exclude each other; choose one")
 
+    @property
+    def masks(self) -> dict[str, Any]:
+        """Masks as arguments of Run."""
+        masks = {
+            "protect": self.protect,
+            "content_masks": self.content_mask,
+            "style_masks": self.style_mask,
+        }
+        return {name: value for name, value in masks.items() if value}
+
 
 def with_options(default: str = DEFAULT_RECIPE) -> Callable[[Command], Command]:
-    """Give a command the options of `Asked` and of `Settings` in place of `asked` and `settings`.
+    """Give a command the options of `Asked` and of `Settings`, as `asked`, `settings`, `sources`.
+
+    `sources` are the files that options name, as arguments of `impasto.Run`.
 
     A setting that is left out keeps the recipe's value; without `--recipe`, that of `default`.
     A parameter of the command that is called like a field of `Asked` takes its place.
@@ -120,19 +163,31 @@ def with_options(default: str = DEFAULT_RECIPE) -> Callable[[Command], Command]:
         ]
         fields = Settings.model_fields.items()
         options = [*asks, *(_parameter(name, field, default) for name, field in fields)]
-        own = [p for p in signature.parameters.values() if p.name not in ("asked", "settings")]
+        own = [p for p in signature.parameters.values() if p.name not in _OWN]
 
         @functools.wraps(command)
         def wrapped(**arguments: Any) -> Any:  # noqa: ANN401 (whatever the command returns)
             asked = Asked(**{ask.name: arguments.pop(ask.name) for ask in asks})
             given = {name: arguments.pop(name) for name in Settings.model_fields}
-            return command(**arguments, asked=asked, settings=_settings(given, default))
+            sources = {**_files(given), **asked.masks}
+            settings = _settings(given, default)
+            return command(**arguments, asked=asked, settings=settings, sources=sources)
 
         wrapped.__signature__ = signature.replace(parameters=[*own, *options])  # type: ignore[attr-defined]
         wrapped.__annotations__ = {p.name: p.annotation for p in [*own, *options]}
         return wrapped
 
     return decorate
+
+
+def _files(given: dict[str, Any]) -> dict[str, Any]:
+    """First canvas and network that are files, taken out of what was given for the settings."""
+    files = {}
+    if given["init"] is not None and given["init"] not in INITS:
+        files["init"] = given.pop("init")
+    if given["encoder"] is not None and given["encoder"] not in ENCODERS:
+        files["encoder"] = given.pop("encoder")
+    return files
 
 
 def _settings(given: dict[str, Any], default: str) -> Settings:
@@ -151,8 +206,6 @@ def _parameter(name: str, field: FieldInfo, default: str) -> inspect.Parameter:
         show_default=False,
     )
     kind = field.annotation if field.annotation in (int, float) else str
-    if field.annotation == tuple[str, ...]:
-        kind = list[str]
     annotation = Annotated[kind | None, option]  # type: ignore[valid-type]
     return inspect.Parameter(
         name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation
@@ -184,9 +237,6 @@ _METAVARS = {
     "iterations": "N[,N…]",
     "style_weights": "X,X,…",
     "style_scale": "X[,X…]",
-    "content_mask": "FILE",
-    "style_mask": "FILE",
-    "keep": "FILE",
     "style_loss": "NAME",
     "decay_every": "N[,N…]",
     "betas": "X,X",

@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from impasto.apps.cli import progress
 from impasto.apps.cli.options import Asked
@@ -33,6 +33,7 @@ def paint(
     content: str | None,
     styles: Sequence[str] = (),
     wanted: Wanted | None = None,
+    sources: Mapping[str, Any] | None = None,
 ) -> int:
     """Paint the pictures of these names; the exit code.
 
@@ -40,19 +41,26 @@ def paint(
     once the picture so far is saved.
     """
     request = _request(asked, settings, _sources(content, styles), wanted)
-    read = [*([content] if content else []), *styles, *settings.files_read]
+    sources = sources or {}
+    read = [*([content] if content else []), *styles, *_files_read(sources)]
     request.check(read, iterations=most_iterations(settings))
     from impasto.outputs.session import paint
     from impasto.run.loop import Run
 
     resume = _resumed(asked, request)
     style = list(styles) or None
-    run = Run(content, style, settings, max_pixels=asked.max_pixels, resume=resume)
+    run = Run(content, style, settings, max_pixels=asked.max_pixels, resume=resume, **sources)
     patient = request.path("checkpoint") is not None
     with _shown(asked)(run) as show, graceful(patient=patient) as stop:
         outcome = paint(run, request, show, stop)
     _tell(asked, run, request, outcome)
     return 130 if outcome.interrupted else 0
+
+
+def _files_read(sources: Mapping[str, Any]) -> list[str]:
+    """Names of the files among arguments of Run."""
+    several = [value if isinstance(value, list) else [value] for value in sources.values()]
+    return [name for names in several for name in names]
 
 
 def _sources(content: str | None, styles: Sequence[str]) -> dict[str, str]:

@@ -52,6 +52,6 @@ class ReportOutput(Output):
         origins = self._run.inputs.origins
         names = [origins[role]["name"] for role in ("content", "style") if role in origins]
         title = " in the style of ".join(names)
-        settings = result.settings.without_folders().model_dump()
+        settings = result.settings.model_dump()
         facts = {name: str(value) for name, value in settings.items()}
         write_report(self._history, self.path, result.image, title=title, facts=facts)

@@ -1,0 +1,175 @@
+"""What a run paints with: its pictures, its network, and at each stage an objective to minimise."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from torch import Tensor
+
+from impasto.encoder import Encoder, Weights, weights_of
+from impasto.errors import CheckpointError
+from impasto.hardware.device import Hardware
+from impasto.hardware.oom import memory_guard
+from impasto.images import Picture, resize
+from impasto.images.spaces import colour_space
+from impasto.run.build import (
+    StyleCache,
+    TermFactory,
+    encoder_for,
+    plans_for,
+    trial_of,
+)
+from impasto.run.checkpoint import Checkpoint
+from impasto.run.events import Notice, Stage, Step
+from impasto.run.identity import check_identity
+from impasto.run.inputs import Inputs
+from impasto.run.postprocess import Postprocess
+from impasto.run.provenance import make_record
+from impasto.run.sources import Sources
+from impasto.run.stage_inputs import StageInputs
+from impasto.run.stage_painter import StagePainter, job_of, tell
+from impasto.run.state import RunState
+from impasto.settings import Settings
+
+__all__ = ["Network", "Painter"]
+
+Network = Encoder | Weights | str | os.PathLike[str]
+
+
+class Painter:
+    """Everything that the stages of a run share.
+
+    Args:
+        settings, sources: what to do, with which pictures.
+        max_pixels: larger pictures are refused before they are decoded.
+        encoder: an Encoder, Weights, or a weight file, in place of the network that the settings
+            name.
+        terms: more terms of the objective.
+        cache: statistics of styles that several runs share.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        sources: Sources,
+        max_pixels: int,
+        encoder: Network | None,
+        terms: Sequence[TermFactory],
+        cache: StyleCache | None,
+        notices: list[Notice],
+    ) -> None:
+        self.settings, self.terms = settings, tuple(terms)
+        self.space, self.cache = colour_space(settings.space), cache or StyleCache()
+        notify = partial(tell, notices, "device")
+        self.hardware = Hardware.choose(settings, trial=trial_of(_paint), notify=notify)
+        self._given: Network = settings.encoder if encoder is None else encoder
+        given = self._given
+        self.weights = given.weights if isinstance(given, Encoder) else weights_of(given)
+        with self.hardware.computing():
+            self.inputs = Inputs.of(sources, settings, max_pixels, self.weights.architecture)
+        self._alpha: tuple[tuple[int, int], Tensor | None] | None = None
+
+    def at(
+        self, stage: Stage, state: RunState, notices: list[Notice], check: Callable[[], None]
+    ) -> StagePainter:
+        """What paints one stage from where the state stands; `check` raises to end it."""
+        with self.hardware.computing(), memory_guard(job_of(stage)):
+            return StagePainter(self, stage, state, notices, check)
+
+    def encoder(self) -> Encoder:
+        """The frozen network."""
+        return encoder_for(self.settings, self.hardware, self._given)
+
+    def plan(self, state: RunState) -> None:
+        """Decide how each stage is painted in the memory there is, unless that is decided."""
+        i = self.inputs
+        if not state.plans:
+            state.plans = plans_for(
+                self.settings, self.hardware, i.stages, i.style_size, i.extra_bytes, self.encoder()
+            )
+
+    def postprocess(self, inputs: StageInputs) -> Postprocess:
+        """What becomes of a canvas that was painted from these pictures."""
+        return Postprocess(self.settings, inputs.original, inputs.protect)
+
+    def picture(self, step: Step, done: int | None, size: tuple[int, int]) -> Picture:
+        """A step's canvas at a size (w, h), with the content's alpha and the run's record."""
+        picture = step.picture()
+        picture = picture if picture.size == size else resize(picture, size)
+        if self._alpha is None or self._alpha[0] != size:
+            self._alpha = size, self.inputs.alpha(size)
+        return replace(picture, alpha=self._alpha[1], record=self._record(step, done))
+
+    def identity(self) -> dict[str, Any]:
+        """What makes a run that run, and the facts by which it is planned."""
+        return {
+            "settings": self.settings.pixels(),
+            **self.inputs.checksums,
+            "weights": self.weights.digest,
+            "device": self.hardware.device.type,
+            "arithmetic": str(self.hardware.dtype).removeprefix("torch."),
+        }
+
+    def restored(self, checkpoint: Checkpoint, notices: list[Notice]) -> RunState:
+        """The state of a checkpoint of this run; CheckpointError if it is another's."""
+        facts = dict(checkpoint.facts.get("run") or {})
+        planned = facts.pop("planned", None)
+        check_identity(facts, self.identity())
+        state, stages = RunState.of(checkpoint, self.space), self.inputs.stages
+        sizes = [plan.size for plan in state.plans]
+        if sizes != [stage.size for stage in stages] or not 0 <= state.stage < len(stages):
+            raise CheckpointError("the checkpoint's stages are not this run's; begin anew")
+        stage = stages[state.stage]
+        state.postprocessed(self.postprocess(self.inputs.at(stage)), stage.total)
+        self._replan(state, planned, notices)
+        return state
+
+    def planned(self) -> dict[str, Any]:
+        """What may differ when a run is resumed: memory, tile, and how long each stage is."""
+        iterations = [stage.iterations for stage in self.inputs.stages]
+        return {
+            "memory": int(self.settings.memory),
+            "tile": self.settings.tile,
+            "iterations": iterations,
+        }
+
+    def _replan(self, state: RunState, planned: Any, notices: list[Notice]) -> None:  # noqa: ANN401
+        """Follow the settings where they differ from those the checkpoint's run was planned by."""
+        own = self.planned()
+        there = planned if isinstance(planned, dict) else own
+        if any(there.get(name) != own[name] for name in ("memory", "tile")):
+            state.plans = ()
+            notices.append(Notice("memory or tile differ: the last digits may differ", "resume"))
+        before = there.get("iterations", [])[: state.stage]
+        if before != own["iterations"][: state.stage]:
+            text = f"finished scales keep the iterations they had: {', '.join(map(str, before))}"
+            notices.append(Notice(text, "resume"))
+
+    def _record(self, step: Step, done: int | None) -> str:
+        h, weights = self.hardware, self.weights
+        name = weights.name or weights.architecture.name
+        return make_record(
+            {
+                "settings": self.settings.model_dump(mode="json"),
+                **self.inputs.origins,
+                "weights": {name: weights.sha256 or weights.digest},
+                "hardware": {"device": h.device.type, "dtype": str(h.dtype).removeprefix("torch.")},
+                "result": {**step.line(), "iterations_run": done},
+            }
+        )
+
+
+def _paint(content: Picture, style: Picture, settings: Settings) -> Iterator[Step]:
+    """A run by itself, to try a device."""
+    sources = Sources.of(content, style)
+    painter, state = Painter(settings, sources, 10**6, None, (), None, []), RunState()
+    for stage in painter.inputs.stages:
+        painting = painter.at(stage, state, [], lambda: None)
+        while (step := painting.advance(time.perf_counter())) is not None:
+            state.note(step)
+            yield step

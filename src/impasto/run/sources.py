@@ -1,0 +1,140 @@
+"""Everything a run starts from besides its settings: pictures, masks, a first canvas."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from impasto.errors import ImageError, SettingsError
+from impasto.images import Picture, Source, read, samples
+from impasto.images.checksums import file_checksum
+from impasto.images.decode import endings, shown
+
+__all__ = ["Sources", "StylePicture", "identity", "read_init", "role_of", "style_pictures"]
+
+
+@dataclass(frozen=True, eq=False)
+class Sources:
+    """What a run reads; a Source is a path, `sample:NAME`, PIL image, array, tensor or Picture.
+
+    Attributes:
+        content: the picture that is painted; None for a texture.
+        styles: the pictures in whose style; a folder is one style of all its pictures.
+        init: the first canvas, in place of the setting `init`. A float tensor (3, h, w) is taken as
+            it is, sRGB of any range; any other Source as a picture.
+        protect: a mask, white where the content stays as it is.
+        content_masks: where each style goes; or one map of all regions, each a colour.
+        style_masks: which part of each style picture is taken.
+    """
+
+    content: Source | None
+    styles: tuple[Source, ...] = ()
+    init: Source | None = None
+    protect: Source | None = None
+    content_masks: tuple[Source, ...] = ()
+    style_masks: tuple[Source, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        content: Source | None,
+        styles: Source | Sequence[Source] | None,
+        *,
+        init: Source | None = None,
+        protect: Source | None = None,
+        content_masks: Source | Sequence[Source] = (),
+        style_masks: Source | Sequence[Source] = (),
+    ) -> Sources:
+        """Sources, of which those that may be several may also be one."""
+        several = (_several(styles), _several(content_masks), _several(style_masks))
+        return cls(content, several[0], init, protect, *several[1:])
+
+    def check(self) -> None:
+        """SettingsError where one is given without the picture that it is for."""
+        if self.content is None and not self.styles:
+            raise SettingsError("there is neither a content nor a style picture; give one")
+        if self.protect is not None and self.content is None:
+            raise SettingsError("protect is a mask, but there is no content picture to protect")
+        if (self.content_masks or self.style_masks) and not self.styles:
+            raise SettingsError("a mask says where a style goes, but there is no style picture")
+
+    def named(self) -> Iterator[tuple[str, Source]]:
+        """Role and source of everything but the styles, as a record names them."""
+        named = {"content": self.content, "init": self.init, "protect": self.protect}
+        masks = {"content_mask": self.content_masks, "style_mask": self.style_masks}
+        for role, several in masks.items():
+            named |= {f"{role} {number}": mask for number, mask in enumerate(several, 1)}
+        yield from ((role, source) for role, source in named.items() if source is not None)
+
+
+@dataclass(frozen=True, eq=False)
+class StylePicture:
+    """A style picture as it was read; `style` is the index of the style it belongs to."""
+
+    picture: Picture
+    style: int
+    origin: dict[str, Any]
+
+
+def style_pictures(styles: Sequence[Source], max_pixels: int) -> Iterator[StylePicture]:
+    """The pictures of each style, those of a folder in the order of their names."""
+    for index, style in enumerate(styles):
+        for source in _pictures_in(style):
+            picture = read(samples.found(source), max_pixels)
+            if picture.alpha is not None and not picture.alpha.any():
+                raise ImageError("a style image is transparent all over; expected one with colours")
+            yield StylePicture(picture, index, identity(source))
+
+
+def read_init(source: Source | None, max_pixels: int) -> Tensor | None:
+    """The first canvas as sRGB (3, h, w), in [0, 1] unless it is a float tensor of another range.
+
+    Raises ImageError for what is no picture, and for numbers that are not finite.
+    """
+    if not isinstance(source, Tensor) or not source.is_floating_point():
+        return None if source is None else read(samples.found(source), max_pixels).pixels
+    if source.ndim != 3 or source.shape[0] != 3 or 0 in source.shape:
+        raise ImageError(f"init: tensor {tuple(source.shape)}; expected (3, h, w)")
+    canvas = source.detach().cpu()
+    if not torch.isfinite(canvas).all():
+        raise ImageError("init: has values that are not finite; expected numbers")
+    return canvas
+
+
+def role_of(index: int) -> str:
+    """What a run's record calls its style pictures, counted from 0."""
+    return "style" if index == 0 else f"style {index + 1}"
+
+
+def identity(source: Source) -> dict[str, Any]:
+    """Name and SHA-256 of a file; the type of anything else."""
+    source = samples.found(source)
+    if isinstance(source, (str, os.PathLike)):
+        path = Path(source)
+        try:
+            return {"name": path.name, "sha256": file_checksum(path)}
+        except OSError as error:
+            raise ImageError(f"{path}: {error.strerror}; it was there a moment ago") from error
+    return {"name": type(source).__name__}
+
+
+def _several(sources: Source | Sequence[Source] | None) -> tuple[Source, ...]:
+    if isinstance(sources, (list, tuple)):
+        return tuple(sources)
+    return () if sources is None else (sources,)  # type: ignore[return-value]
+
+
+def _pictures_in(style: Source) -> Sequence[Source]:
+    """The pictures that a folder holds; a picture alone."""
+    if not isinstance(style, (str, os.PathLike)) or not os.path.isdir(style):  # noqa: PTH112
+        return [style]
+    found = [path for path in sorted(Path(style).iterdir()) if path.suffix.lower() in endings()]
+    if not found:
+        raise ImageError(f"{shown(style)}: a folder without pictures; expected some, or a picture")
+    return found

@@ -1,0 +1,183 @@
+"""One stage of a run: an objective, a minimiser, and Step after Step of a canvas."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from impasto.encoder import Encoder
+from impasto.hardware.cuda_graph import captured
+from impasto.hardware.device import Hardware
+from impasto.hardware.oom import frugal, memory_guard
+from impasto.images.spaces import ColourSpace
+from impasto.objective import Evaluation
+from impasto.objective.constraints import kept
+from impasto.objective.tiles import Tiling
+from impasto.optimisers import Iterate, Minimiser, recovering, until
+from impasto.run.build import StyleCache, TermFactory, objective_for, optimiser_for
+from impasto.run.canvas import enlarged, initial_canvas
+from impasto.run.colour_modes import colour_mode
+from impasto.run.events import Notice, Stage, Step
+from impasto.run.inputs import Inputs
+from impasto.run.postprocess import Postprocess
+from impasto.run.stage_inputs import StageInputs
+from impasto.run.state import RunState
+from impasto.settings import Settings
+
+__all__ = ["Shared", "StagePainter", "job_of", "tell"]
+
+Function = Callable[[Tensor], Evaluation]
+
+
+class Shared(Protocol):
+    """What all stages of a run share; see `impasto.run.painter.Painter`."""
+
+    settings: Settings
+    hardware: Hardware
+    inputs: Inputs
+    space: ColourSpace
+    cache: StyleCache
+    terms: tuple[TermFactory, ...]
+
+    def encoder(self) -> Encoder:
+        """The frozen network."""
+
+    def plan(self, state: RunState) -> None:
+        """Decide how each stage is painted in the memory there is, unless that is decided."""
+
+    def postprocess(self, inputs: StageInputs) -> Postprocess:
+        """What becomes of a canvas that was painted from these pictures."""
+
+
+class StagePainter:
+    """One stage: from a first canvas, Step after Step."""
+
+    def __init__(
+        self,
+        painter: Shared,
+        stage: Stage,
+        state: RunState,
+        notices: list[Notice],
+        check: Callable[[], None],
+    ) -> None:
+        self._painter, self._stage, self._state = painter, stage, state
+        self._notices, self._check = notices, check
+        state.minimiser = None  # frees the last stage's memory
+        encoder = painter.encoder()
+        painter.plan(state)
+        state.stage = stage.index
+        saved = state.saved
+        accurate = torch.promote_types(encoder.dtype, torch.float32)
+        inputs = painter.inputs.at(stage)
+        names = painter.inputs.names(inputs)
+        inputs = inputs.to(encoder.device, accurate)
+        self._postprocess = painter.postprocess(inputs)
+        canvas = self._first_canvas(inputs).to(encoder.device, accurate)
+        settings = painter.settings.replaced(history=state.plans[stage.index].history)
+        function = self._function(encoder, inputs, settings, names, canvas)
+        begin = partial(self._begin, function, settings, canvas.shape)
+        minimiser = recovering(begin, canvas.flatten(), partial(tell, notices, "optimiser"))
+        self._before = (state.done or 0) - (saved[0].iteration if saved else 0)
+        earlier = state.steps[-2].loss if saved and saved[0].iteration else None
+        if saved:
+            state.restore(minimiser, encoder.device)
+        state.minimiser = minimiser
+        iterations, tolerance = stage.iterations, painter.settings.tolerance
+        self._iterates = until(minimiser, iterations, tolerance, earlier)
+
+    def advance(self, began: float) -> Step | None:
+        """The next Step; None at the end of the stage. `began` is when the run did, seconds."""
+        with self._painter.hardware.computing(), memory_guard(job_of(self._stage)):
+            iterate = next(self._iterates, None)
+            if iterate is None:
+                return None
+            return self._step(iterate, time.perf_counter() - began)
+
+    def _step(self, iterate: Iterate, seconds: float) -> Step:
+        at = iterate.at
+        assert isinstance(at, Evaluation)
+        return Step(
+            scale=max(self._stage.size),
+            iteration=iterate.iteration,
+            done=self._before + iterate.iteration,
+            total=self._stage.total,
+            loss=float(at.loss),
+            terms={name: float(term) for name, term in at.terms.items()},
+            seconds=seconds,
+            space=self._painter.space,
+            size=self._stage.size,
+            canvas=self._averaged(iterate.x.view(at.gradient.shape), iterate.iteration),
+            postprocess=self._postprocess,
+        )
+
+    def _function(
+        self,
+        encoder: Encoder,
+        inputs: StageInputs,
+        settings: Settings,
+        names: Sequence[object],
+        canvas: Tensor,
+    ) -> Function:
+        """The objective of flat canvases, with its constraints, within the memory there is."""
+        painter, plan = self._painter, self._state.plans[self._stage.index]
+        space, mode = painter.space, colour_mode(settings)
+        objective = objective_for(
+            encoder, inputs, settings, space, painter.cache, names, plan.tiling
+        )
+        function = mode.constrain(frugal(objective, self._retile), space, settings)
+        if inputs.protect is not None and inputs.original is not None:
+            compared = inputs.content if inputs.content is not None else inputs.original
+            function = kept(function, space.from_srgb(compared), inputs.protect)
+        shape = canvas.shape
+        return captured(lambda x: function(x.view(shape)), canvas.flatten())
+
+    def _begin(
+        self, function: Function, settings: Settings, shape: Sequence[int], x: Tensor, factor: float
+    ) -> Minimiser:
+        """The optimiser from x, with its step length multiplied by a factor."""
+        slower = settings.replaced(learning_rate=settings.learning_rate * factor)
+        space, hardware = self._painter.space, self._painter.hardware
+        return optimiser_for(function, x.view(*shape), self._stage, slower, space, hardware)
+
+    def _first_canvas(self, inputs: StageInputs) -> Tensor:
+        """The saved one, the first of all, or the last stage's result enlarged."""
+        painter, state = self._painter, self._state
+        if state.last is None:
+            init = painter.inputs.init
+            return initial_canvas(inputs, painter.settings, painter.space, init)
+        if state.saved:
+            assert state.last.canvas is not None
+            return state.last.canvas
+        finished = state.selected(painter.settings.take).canvas
+        assert finished is not None
+        return enlarged(finished.to(inputs.like), inputs, painter.settings, painter.space)
+
+    def _averaged(self, canvas: Tensor, iteration: int) -> Tensor:
+        """The average of a scale's canvases, (1 - d) Σ dⁿ⁻ⁱ xᵢ / (1 - dⁿ): d = 0 is the last."""
+        decay, last = self._painter.settings.average, self._state.last
+        if decay == 0 or iteration < 2 or last is None or last.canvas is None:
+            return canvas
+        return torch.lerp(last.canvas, canvas, (1 - decay) / (1 - decay**iteration))
+
+    def _retile(self, tiling: Tiling) -> None:
+        """Note the windows to which the stage changed."""
+        plans, index = list(self._state.plans), self._stage.index
+        plans[index] = replace(plans[index], tiling=tiling)
+        self._state.plans = tuple(plans)
+
+
+def job_of(stage: Stage) -> str:
+    """The stage's canvas in words, for an error message."""
+    width, height = stage.size
+    return f"{width}x{height} px"
+
+
+def tell(notices: list[Notice], kind: str, text: str) -> None:
+    """Add a notice of that kind."""
+    notices.append(Notice(text, kind))
