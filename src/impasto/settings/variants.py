@@ -33,7 +33,7 @@ COLOUR_MODES: Registry[Any] = Registry(
 STYLE_LOSSES: Registry[Any] = Registry(
     "style_loss",
     {
-        "gram": "impasto.objective.style_losses.gram:gram",
+        "gram": "impasto.objective.style_losses.gram:by_elements",
         "moments": "impasto.objective.style_losses.gaussian:moments",
         "wasserstein": "impasto.objective.style_losses.gaussian:wasserstein",
         "sliced-wasserstein": "impasto.objective.style_losses.matching:sliced_wasserstein",
