@@ -19,7 +19,8 @@ SHALLOW = {"content_layers": "relu1_1", "style_layers": "relu1_1"}
 
 
 def inputs(content, style, **overrides):
-    return Inputs.of(Sources.of(content, style), Settings.of(**{**SHALLOW, **overrides}), MANY, VGG19)
+    chosen = Settings.of(**{**SHALLOW, **overrides})
+    return Inputs.of(Sources.of(content, style), chosen, MANY, VGG19)
 
 
 def shape(tensor):

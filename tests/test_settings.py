@@ -138,7 +138,7 @@ def test_what_does_not_fit_is_named(field, value, says):
 
 @pytest.mark.parametrize("search", ["strong-wolfe", "more-thuente"])
 def test_a_wolfe_search_in_a_box_is_refused_unless_it_starts_anew(search):
-    with pytest.raises(SettingsError, match="use armijo"):
+    with pytest.raises(SettingsError, match="line_search armijo"):
         Settings.of(clip="gamut", line_search=search)
     assert Settings.of(clip="gamut", line_search=search, evaluations=20).evaluations == 20
 
