@@ -22,8 +22,8 @@ from impasto.objective.style_losses import GRAMS, find_style_loss, style_losses,
 from impasto.objective.tiles import Tiling
 from impasto.run.build import StyleCache, objective_for
 from impasto.run.canvas import enlarged
-from impasto.run.loop import Run
 from impasto.run.regions import Region, StylePart
+from impasto.run.run import Run
 from impasto.run.stage_inputs import StageInputs
 from impasto.settings import Settings
 from reference import gram, to_caffe, vgg

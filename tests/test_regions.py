@@ -27,9 +27,9 @@ from impasto.objective.tiles import Tiling, least_tile
 from impasto.run.build import StyleCache, objective_for
 from impasto.run.checkpoint import Checkpoint
 from impasto.run.inputs import Inputs
-from impasto.run.loop import Run
 from impasto.run.provenance import show_record
 from impasto.run.regions import Region, StylePart, regions
+from impasto.run.run import Run
 from impasto.run.sources import Sources
 from impasto.run.stage_inputs import StageInputs
 from impasto.settings import Settings

@@ -19,7 +19,7 @@ from impasto.objective import Objective
 from impasto.outputs import Request
 from impasto.outputs.session import paint
 from impasto.run.checkpoint import Checkpoint
-from impasto.run.loop import Run
+from impasto.run.run import Run
 from impasto.settings import Settings
 
 SMALL = {

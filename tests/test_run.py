@@ -15,8 +15,8 @@ from impasto.images import Picture, fit, read, resize, samples
 from impasto.objective import measure_statistics
 from impasto.run.build import StyleCache
 from impasto.run.canvas import recoloured
-from impasto.run.loop import Run
 from impasto.run.provenance import parse_record, show_record
+from impasto.run.run import Run
 from impasto.settings import Settings
 from reference import PARITY, scipy_iterations, to_caffe
 

@@ -8,7 +8,7 @@ from PIL import Image
 from impasto.errors import Diverged, OutputError
 from impasto.images import read
 from impasto.outputs import Request, paint
-from impasto.run.loop import Run
+from impasto.run.run import Run
 from impasto.settings import Settings
 
 
@@ -81,7 +81,7 @@ def test_before_the_first_step_there_is_nothing_to_write(run, files, tmp_path, m
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("impasto.run.loop.encoder_for", interrupted)
+    monkeypatch.setattr("impasto.run.painter.encoder_for", interrupted)
     outcome = paint(run, files)
     assert (outcome.interrupted, outcome.result) == (True, None)
     assert not list(tmp_path.iterdir())

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from impasto.objective.statistics import Moments
     from impasto.objective.style_losses import style_loss
     from impasto.objective.terms import Term
+    from impasto.run import Result, Run
     from impasto.run.api import iterate, reconstruct, stylize, texture
     from impasto.run.events import Step
-    from impasto.run.loop import Result, Run
     from impasto.settings import Settings
 
 __path__.append(str(Path(__file__).parent / "apps" / "former"))  # old modules, such as notebook

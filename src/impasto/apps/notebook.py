@@ -23,8 +23,8 @@ from impasto.outputs.report.figure import figure
 from impasto.outputs.report.history import RunHistory, preview
 from impasto.outputs.report.layout import Box, Placed
 from impasto.outputs.report.words import summary
+from impasto.run import Result, Run
 from impasto.run.events import Step
-from impasto.run.loop import Result, Run
 from impasto.settings import DEFAULT_RECIPE, Settings
 
 __all__ = ["live", "watch"]

@@ -19,7 +19,7 @@ from impasto.settings.registry import Registry
 
 if TYPE_CHECKING:
     from impasto.images import Picture
-    from impasto.run.loop import Result, Run
+    from impasto.run import Result, Run
 
 __all__ = ["OUTPUTS", "Option", "Output", "Size", "Target", "Value", "Values"]
 

@@ -15,7 +15,7 @@ from impasto.outputs.base import Option, Output, Values
 
 if TYPE_CHECKING:
     from impasto.run.checkpoint import Checkpoint
-    from impasto.run.loop import Run
+    from impasto.run.run import Run
 
 __all__ = ["CHECKPOINT_NAME", "CheckpointOutput", "CheckpointWriter"]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from impasto.outputs.base import Option, Output, Size
 
 if TYPE_CHECKING:
-    from impasto.run.loop import Run
+    from impasto.run.run import Run
 
 __all__ = ["IntermediatesOutput"]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from impasto.outputs.base import Option, Output, Size
 
 if TYPE_CHECKING:
-    from impasto.run.loop import Result
+    from impasto.run import Result
 
 __all__ = ["PictureOutput"]
 

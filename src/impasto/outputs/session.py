@@ -11,8 +11,8 @@ from impasto.errors import ImpastoError, OutputError
 from impasto.images import AtomicFile
 from impasto.outputs.base import Output
 from impasto.outputs.request import Request
+from impasto.run import Result, Run
 from impasto.run.events import Step
-from impasto.run.loop import Result, Run
 
 __all__ = ["Outcome", "paint"]
 

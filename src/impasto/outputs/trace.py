@@ -12,8 +12,8 @@ from impasto.errors import OutputError
 from impasto.outputs.base import Option, Output, Size
 
 if TYPE_CHECKING:
+    from impasto.run import Result, Run
     from impasto.run.events import Step
-    from impasto.run.loop import Result, Run
 
 __all__ = ["TraceOutput"]
 

@@ -2,7 +2,7 @@
 
 from impasto.run.api import iterate, reconstruct, stylize, texture
 from impasto.run.events import Done, Event, Notice, Result, Stage, Step
-from impasto.run.loop import Run
+from impasto.run.run import Run
 from impasto.run.sources import Sources
 
 __all__ = [

@@ -10,7 +10,7 @@ from impasto.encoder import ENCODERS
 from impasto.errors import SettingsError
 from impasto.images import MAX_PIXELS, Source
 from impasto.run.events import Result, Step
-from impasto.run.loop import Run
+from impasto.run.run import Run
 from impasto.settings import DEFAULT_RECIPE, Settings
 from impasto.settings.variants import INITS
 

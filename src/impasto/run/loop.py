@@ -1,169 +1,74 @@
-"""The algorithm: content and styles in, Step after Step of a canvas, a painted picture out.
+"""The algorithm: at each scale, from coarse to fine, a canvas that minimises an objective.
 
-inputs -> stages -> canvas -> objective -> minimiser -> Step, Step, … -> Result
+for each stage
+pictures and masks at its size
+canvas      the first one, or the last stage's result enlarged
+objective   content + style + total variation of a canvas, and its gradient
+minimiser   canvas, canvas, …, each a Step
+the last or the best canvas is the result
 """
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 from impasto.errors import Cancelled
-from impasto.images import MAX_PIXELS, Picture, Source
-from impasto.run.build import StyleCache, TermFactory
-from impasto.run.checkpoint import Checkpoint
-from impasto.run.events import Done, Event, Notice, Reason, Result, Stage, Step
-from impasto.run.painter import Network, Painter
-from impasto.run.sources import Sources
+from impasto.run.events import Done, Event, Notice, Reason, Stage, Step
+from impasto.run.painter import Painter
 from impasto.run.state import RunState
-from impasto.settings import Settings
 
-__all__ = ["Result", "Run"]
+__all__ = ["paint"]
+
+Check = Callable[[], None]
 
 
-class Run:
-    """One run: iterate over it for its Steps, ask for its result at any time.
+def paint(
+    painter: Painter, state: RunState, notices: list[Notice], check: Check
+) -> Iterator[Event]:
+    """Everything that happens from where the state stands: stages, steps, notices, the end.
 
-    Args:
-        content, styles: paths (`sample:NAME` for a bundled picture), PIL images, numpy arrays,
-            tensors or Pictures. Several styles are a list, and a folder is one style of all its
-            pictures. One may be None where its term has no weight.
-        settings: what to do; by default the recipe `standard`.
-        init: the first canvas, in place of the setting `init`; a float tensor (3, h, w), sRGB of
-            any range, is taken as it is.
-        protect: a mask, white where the content stays as it is.
-        content_masks, style_masks: where each style goes, and which part of each is taken.
-        encoder: an Encoder, Weights, or a weight file, in place of the setting `encoder`.
-        terms: more terms of the objective, each made anew for every stage.
-        max_pixels: larger pictures are refused before they are decoded.
-        cache: statistics of styles that several runs share.
-        resume: a checkpoint to continue from, bit for bit on the same machine.
-
-    Raises ImageError for pictures that cannot be read, SettingsError for settings that do not fit,
-    CheckpointError for a checkpoint of other settings or pictures.
+    `check` raises Cancelled to end the run; `notices` are passed on as they come.
     """
+    began = time.perf_counter() - (state.last.seconds if state.last else 0.0)
+    reason: Reason = "finished"
+    try:
+        for stage in painter.inputs.stages[state.stage :]:
+            yield stage
+            yield from _paint_stage(painter, stage, state, notices, check, began)
+        if (state.done or 0) < painter.total:
+            reason = "tolerance" if painter.settings.tolerance > 0 else "stalled"
+    except Cancelled:
+        reason = "cancelled"
+    yield from _taken(notices)
+    yield Done(state.done or 0, painter.total, time.perf_counter() - began, reason)
 
-    def __init__(
-        self,
-        content: Source | None,
-        styles: Source | Sequence[Source] | None,
-        settings: Settings | None = None,
-        *,
-        init: Source | None = None,
-        protect: Source | None = None,
-        content_masks: Source | Sequence[Source] = (),
-        style_masks: Source | Sequence[Source] = (),
-        encoder: Network | None = None,
-        terms: Sequence[TermFactory] = (),
-        max_pixels: int = MAX_PIXELS,
-        cache: StyleCache | None = None,
-        resume: Checkpoint | None = None,
-    ) -> None:
-        self.settings = settings or Settings.of()
-        masks = {"content_masks": content_masks, "style_masks": style_masks}
-        sources = Sources.of(content, styles, init=init, protect=protect, **masks)
-        self._cancelled, self._notices = threading.Event(), list[Notice]()
-        shared = (max_pixels, encoder, terms, cache, self._notices)
-        self._painter = Painter(self.settings, sources, *shared)
-        self._started = self._settled = False
-        self.inputs = self._painter.inputs
-        self.state = self._painter.restored(resume, self._notices) if resume else RunState()
 
-    def __iter__(self) -> Iterator[Step]:
-        """Step by Step, the initial canvas first; see `events`."""
-        return (event for event in self.events() if isinstance(event, Step))
+def _paint_stage(
+    painter: Painter,
+    stage: Stage,
+    state: RunState,
+    notices: list[Notice],
+    check: Check,
+    began: float,
+) -> Iterator[Step | Notice]:
+    """The Steps of one stage, those after the checkpoint's where there is one.
 
-    def events(self) -> Iterator[Event]:
-        """Everything that happens: a Stage as each scale begins, Steps, Notices, at last Done.
+    The state is settled, and can be saved, while a Step is with the caller and after the last one.
+    """
+    state.settled = False
+    painting = painter.at(stage, state, notices, check)
+    while (step := painting.advance(began)) is not None:
+        state.note(step)
+        yield from _taken(notices)
+        state.settled = True
+        yield step
+        check()
+        state.settled = False
+    state.settled = True
 
-        Each larger scale starts from the result of the one before. A resumed run goes on after its
-        checkpoint's step; iterated once more, it begins at the beginning. Raises Diverged for a
-        loss that is not finite and cannot be mended, OutOfMemory where memory ends.
-        """
-        self.state = RunState() if self._started else self.state
-        self._started, self._settled = True, False
-        last = self.state.last
-        began = time.perf_counter() - (last.seconds if last else 0.0)
-        reason: Reason = "finished"
-        try:
-            for stage in self.inputs.stages[self.state.stage :]:
-                yield stage
-                yield from self._paint(stage, began)
-            if (self.done or 0) < self.total:
-                reason = "tolerance" if self.settings.tolerance > 0 else "stalled"
-        except Cancelled:
-            reason = "cancelled"
-        self._cancelled.clear()
-        yield from self._told()
-        yield Done(self.done or 0, self.total, time.perf_counter() - began, reason)
 
-    def _paint(self, stage: Stage, began: float) -> Iterator[Step | Notice]:
-        """The Steps of one stage, those after the checkpoint's where there is one."""
-        self._settled = False
-        painting = self._painter.at(stage, self.state, self._notices, self._check)
-        while (step := painting.advance(began)) is not None:
-            self.state.note(step)
-            yield from self._told()
-            self._settled = True
-            yield step
-            self._check()
-            self._settled = False
-        self._settled = True
-
-    def cancel(self) -> None:
-        """Stop the run, from any thread: the evaluation under way ends within one tile."""
-        self._cancelled.set()
-
-    def checkpoint(self, *, copy: bool = True) -> Checkpoint:
-        """The state after the last step; ValueError before the first, or in the middle of one.
-
-        Without a `copy` it is to be saved before the run goes on, which changes its tensors.
-        """
-        if not self._settled:
-            raise ValueError("no step was taken yet, or one is being taken")
-        p = self._painter
-        checkpoint = self.state.checkpoint({**p.identity(), "planned": p.planned()})
-        return checkpoint.copied() if copy else checkpoint
-
-    def result(self, select: str | None = None) -> Result:
-        """The `last` or the `best` canvas so far, by default as the settings say.
-
-        The picture has the size that was asked for: a smaller scale's is enlarged.
-        """
-        step = self.state.selected(select or self.settings.take)
-        image = self._painter.picture(step, self.done, self.inputs.size)
-        return Result(image, self.settings, self.steps)
-
-    def picture(self, step: Step) -> Picture:
-        """A step's canvas as it is saved: with the content's alpha and the run's record."""
-        return self._painter.picture(step, self.done, step.size)
-
-    @property
-    def total(self) -> int:
-        """Iterations planned, over all scales."""
-        return self.inputs.stages[-1].total
-
-    @property
-    def steps(self) -> tuple[Step, ...]:
-        """Those so far, without canvases."""
-        return tuple(self.state.steps)
-
-    @property
-    def between_steps(self) -> bool:
-        """Whether `checkpoint` may be called."""
-        return self._settled
-
-    @property
-    def done(self) -> int | None:
-        """Iterations so far, over all scales; None while there is not even an initial canvas."""
-        return self.state.done
-
-    def _check(self) -> None:
-        if self._cancelled.is_set():
-            raise Cancelled("the run was told to stop")
-
-    def _told(self) -> Iterator[Notice]:
-        """The notices since the last ones."""
-        while self._notices:
-            yield self._notices.pop(0)
+def _taken(notices: list[Notice]) -> Iterator[Notice]:
+    """The notices so far, each once."""
+    while notices:
+        yield notices.pop(0)

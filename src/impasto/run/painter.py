@@ -81,6 +81,11 @@ class Painter:
         with self.hardware.computing(), memory_guard(job_of(stage)):
             return StagePainter(self, stage, state, notices, check)
 
+    @property
+    def total(self) -> int:
+        """Iterations planned, over all stages."""
+        return self.inputs.stages[-1].total
+
     def encoder(self) -> Encoder:
         """The frozen network."""
         return encoder_for(self.settings, self.hardware, self._given)

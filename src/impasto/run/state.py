@@ -29,7 +29,7 @@ class RunState:
 
     `steps` have no canvases; `last`, and `best` of the current stage, have theirs. `minimiser` is
     the current stage's. `saved` is the iterate and the optimiser's state of a checkpoint until a
-    minimiser takes them.
+    minimiser takes them. `settled` is whether the state is that after a step, and can be saved.
     """
 
     stage: int = 0
@@ -39,6 +39,7 @@ class RunState:
     best: Step | None = None
     minimiser: Minimiser | None = None
     saved: tuple[Iterate, Mapping[str, Tensor]] | None = None
+    settled: bool = False
 
     @property
     def done(self) -> int | None:

@@ -20,10 +20,10 @@ from impasto.errors import Diverged, ImageError, OutOfMemory, OutputError
 from impasto.images import MAX_PIXELS
 from impasto.images.checksums import file_checksum
 from impasto.outputs.session import paint
+from impasto.run import Result, Run
 from impasto.run.build import StyleCache
 from impasto.run.events import Step
 from impasto.run.inputs import check_layers
-from impasto.run.loop import Result, Run
 from impasto.settings import Settings
 
 __all__ = ["Batch"]

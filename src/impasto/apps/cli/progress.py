@@ -15,7 +15,7 @@ from impasto.errors import OutputError
 
 if TYPE_CHECKING:
     from impasto.run.events import Step
-    from impasto.run.loop import Run
+    from impasto.run.run import Run
 
 __all__ = ["Shown", "bar", "json_line", "json_lines", "silent"]
 

@@ -20,7 +20,7 @@ from impasto.settings.schedule import most_iterations
 if TYPE_CHECKING:
     from impasto.outputs.session import Outcome
     from impasto.run.checkpoint import Checkpoint
-    from impasto.run.loop import Run
+    from impasto.run.run import Run
 
 __all__ = ["available_files", "paint"]
 
@@ -45,7 +45,7 @@ def paint(
     read = [*([content] if content else []), *styles, *_files_read(sources)]
     request.check(read, iterations=most_iterations(settings))
     from impasto.outputs.session import paint
-    from impasto.run.loop import Run
+    from impasto.run.run import Run
 
     resume = _resumed(asked, request)
     style = list(styles) or None

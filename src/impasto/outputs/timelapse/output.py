@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from impasto.outputs.base import Option, Output
 
 if TYPE_CHECKING:
-    from impasto.run.loop import Result, Run
+    from impasto.run import Result, Run
 
 __all__ = ["TimelapseOutput"]
 
