@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import torch
 
-__all__ = ["computing"]
+__all__ = ["computing", "neutral"]
 
 T = TypeVar("T")
 
@@ -17,16 +17,11 @@ _lock = threading.Lock()
 
 
 @contextmanager
-def computing(threads: int) -> Iterator[None]:
-    """Compute with so many CPU `threads`, in this Python thread and while the block lasts.
+def neutral() -> Iterator[None]:
+    """In this Python thread, gradients, inference mode and autocast off; the CPU as the default.
 
-    Inside, gradients, inference mode and autocast are off and the default device is the CPU. The
-    rest of the process keeps its own state: another thread may compute with another number of
-    threads at the same time. Default dtype and deterministic mode belong to the whole process, so
-    they stay as they are, and the package's results do not depend on them.
-
-    Torch keeps its pool of threads after the block. A child made by `fork` inherits the pool
-    without its threads and waits for them for ever; start children by `spawn` or `forkserver`.
+    Default dtype and deterministic mode belong to the whole process, so they stay as they are, and
+    the package's results do not depend on them.
     """
     with ExitStack() as state:
         state.enter_context(torch.inference_mode(False))
@@ -36,7 +31,20 @@ def computing(threads: int) -> Iterator[None]:
                 state.enter_context(torch.autocast(kind, enabled=False))
         if torch.get_default_device().type != "cpu":
             state.enter_context(torch.device("cpu"))
-        state.enter_context(_threads(threads))
+        yield
+
+
+@contextmanager
+def computing(threads: int) -> Iterator[None]:
+    """In this Python thread, torch's `neutral` state and this number of CPU threads.
+
+    The rest of the process keeps its own state: another thread may compute with another number of
+    threads at the same time, and the results are those of each alone.
+
+    Torch keeps its pool of threads after the block. A child made by `fork` inherits the pool
+    without its threads and waits for them for ever; start children by `spawn` or `forkserver`.
+    """
+    with neutral(), _threads(threads):
         yield
 
 

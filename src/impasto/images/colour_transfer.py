@@ -141,7 +141,7 @@ class Palette:
         mean = torch.as_tensor(sum(sums)) / count
         around = ((c.double() - mean, w) for c, w in parts)
         covariance = torch.as_tensor(sum((c * w) @ c.T for c, w in around)) / count
-        return cls(mean, covariance + 1e-5 * torch.eye(3).to(covariance))
+        return cls(mean, covariance + 1e-5 * covariance.new_ones(3).diag())
 
     @classmethod
     def blend_statistics(cls, palettes: Sequence[Palette], shares: Sequence[float]) -> Palette:
@@ -207,7 +207,7 @@ def _fits(lab: Tensor) -> Tensor:
 def _nearer(lab: Tensor, lightness: Tensor) -> Tensor:
     """Oklab (3, n), where sRGB lacks the colour with as much of `lightness` (1, n) as it needs."""
     lost = ~_fits(lab)
-    start, enough = lab[:, lost], torch.ones(int(lost.sum())).to(lab)
+    start, enough = lab[:, lost], lab.new_ones(int(lost.sum()))
     move, less = lightness[:, lost], torch.zeros_like(enough)
     for _ in range(8):
         middle = (less + enough) / 2

@@ -53,7 +53,8 @@ def grain(picture: Tensor, strength: float) -> Tensor:
         return picture
     height, width = _sheet_size(picture)
     radius = max(_LEAST_GRAIN, _GRAIN * max(height, width))
-    noise = torch.randn(height, width, generator=torch.Generator().manual_seed(0))
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randn(height, width, generator=generator, dtype=torch.float32, device="cpu")
     noise = _blurred(noise, radius) / _gaussian(radius).square().sum()  # of variance 1
     shade = (_ROUGHNESS * noise).clamp(-_DARKEST, _DARKEST)
     return _lit(picture, strength * shade.to(picture))
@@ -113,7 +114,7 @@ def _combed(height: Tensor, direction: Tensor, length: float) -> Tensor:
     pixels, and many short ones would blur across the strokes too.
     """
     rows, columns = height.shape
-    down, across = ((torch.arange(n).to(height) * 2 + 1) / n - 1 for n in (rows, columns))
+    down, across = (_middles(n, height) for n in (rows, columns))
     here = torch.stack(torch.meshgrid(across, down, indexing="xy"), -1)  # (h, w, 2) in [-1, 1]
     stride = direction * (2 * length / direction.new_tensor([columns, rows]))
     for far in (1, 2, 4):
@@ -147,10 +148,16 @@ def _blurred(plane: Tensor, radius: float) -> Tensor:
     return plane[0, 0]
 
 
+def _middles(count: int, like: Tensor) -> Tensor:
+    """The middles of `count` pixels that fill [-1, 1], (count,), in the dtype of `like`."""
+    return (torch.arange(count, dtype=like.dtype, device=like.device) * 2 + 1) / count - 1
+
+
 def _gaussian(radius: float) -> Tensor:
     """A Gaussian's weights out to three standard deviations, of sum 1."""
     reach = math.ceil(3 * radius)
-    weights: Tensor = torch.exp(-(torch.arange(-reach, reach + 1) / radius).square() / 2)
+    places = torch.arange(-reach, reach + 1, dtype=torch.float32, device="cpu")
+    weights: Tensor = torch.exp(-(places / radius).square() / 2)
     return weights / weights.sum()
 
 

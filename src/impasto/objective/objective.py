@@ -98,7 +98,7 @@ class Objective:
         parts = windows_over(canvas, self._encoder, self.taps, self.tiling.tile)
         kept: dict[Window, _Look] = {}
         style, pulls = self._style.compared(self._measured(canvas, parts, kept))
-        content = torch.zeros(())  # on no device in particular
+        content = torch.zeros((), dtype=torch.float32, device="cpu")  # on no device in particular
         for number, window in reversed([*enumerate(parts)]):  # those kept come first
             target = self._content.target(window)
             look = kept.pop(window, None) or self._look(canvas, window)

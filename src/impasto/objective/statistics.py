@@ -77,7 +77,7 @@ class Moments:
         columns, exact = flat(features), "exact" in wanted
         accurate = torch.promote_types(columns.dtype, torch.float32)
         channels, count = columns.shape
-        missing = torch.full((), torch.nan, device=columns.device)
+        missing = torch.full((), torch.nan, dtype=torch.float32, device=columns.device)
         root = None if weights is None else weights.flatten().sqrt().to(columns.dtype)
         scaled = columns if root is None else columns * root
         total, outer = missing.expand(channels), missing.expand(channels, channels)

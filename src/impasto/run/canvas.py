@@ -37,9 +37,9 @@ def from_noise(inputs: StageInputs, settings: Settings, space: ColourSpace) -> T
     generator = torch.Generator().manual_seed(settings.seed)
     width, height = inputs.size
     if settings.noise == "normal":
-        noise = torch.randn(3, height, width, generator=generator)
+        noise = torch.randn(3, height, width, generator=generator, dtype=torch.float32)
     else:
-        noise = torch.rand(3, height, width, generator=generator) * 2 - 1
+        noise = torch.rand(3, height, width, generator=generator, dtype=torch.float32) * 2 - 1
     return noise * settings.noise_scale + _GREY.get(space.name, 0.0)
 
 

@@ -14,6 +14,7 @@ from typing import Literal
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from impasto.hardware.computing import neutral
 from impasto.images import Picture
 from impasto.images.spaces import ColourSpace
 from impasto.run.postprocess import Postprocess
@@ -72,8 +73,9 @@ class Step:
         if factor >= 1:
             return self.picture()
         size = (max(1, round(height * factor)), max(1, round(width * factor)))
-        small = interpolate(canvas[None], size=size, mode="area")[0]
-        return _shown(small, self.space, self.postprocess.at((size[1], size[0])))
+        with neutral():
+            small = interpolate(canvas[None], size=size, mode="area")[0]
+            return _shown(small, self.space, self.postprocess.at((size[1], size[0])))
 
     def line(self) -> dict[str, object]:
         """Plain values by name, as in a trace: progress, loss, terms, seconds."""
@@ -147,4 +149,5 @@ Event = Stage | Step | Notice | Done
 
 def _shown(canvas: Tensor, space: ColourSpace, postprocess: Postprocess) -> Picture:
     """A canvas (3, h, w) in `space` as a picture."""
-    return Picture(postprocess(space.to_srgb(canvas)).float().cpu())
+    with neutral():
+        return Picture(postprocess(space.to_srgb(canvas)).float().cpu())

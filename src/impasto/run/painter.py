@@ -69,8 +69,8 @@ class Painter:
         self.hardware = Hardware.choose(settings, trial=trial_of(_paint), notify=notify)
         self._given: Network = settings.encoder if encoder is None else encoder
         given = self._given
-        self.weights = given.weights if isinstance(given, Encoder) else weights_of(given)
         with self.hardware.computing():
+            self.weights = given.weights if isinstance(given, Encoder) else weights_of(given)
             self.inputs = Inputs.of(sources, settings, max_pixels, self.weights.architecture)
         self._alpha: tuple[tuple[int, int], Tensor | None] | None = None
 
@@ -104,10 +104,11 @@ class Painter:
 
     def picture(self, step: Step, done: int | None, size: tuple[int, int]) -> Picture:
         """A step's canvas at a size (w, h), with the content's alpha and the run's record."""
-        picture = step.picture()
-        picture = picture if picture.size == size else resize(picture, size)
-        if self._alpha is None or self._alpha[0] != size:
-            self._alpha = size, self.inputs.alpha(size)
+        with self.hardware.computing():
+            picture = step.picture()
+            picture = picture if picture.size == size else resize(picture, size)
+            if self._alpha is None or self._alpha[0] != size:
+                self._alpha = size, self.inputs.alpha(size)
         return replace(picture, alpha=self._alpha[1], record=self._record(step, done))
 
     def identity(self) -> dict[str, Any]:

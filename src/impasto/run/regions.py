@@ -7,6 +7,7 @@ belong together by the order of masks, or by the colour.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -221,7 +222,7 @@ def _colours(picture: Picture) -> dict[Colour, Tensor]:
     codes, counts = torch.unique(levels @ torch.tensor([65536, 256, 1]), return_counts=True)
     found: list[Tensor] = []
     for code in codes[counts.argsort(descending=True)][:_SHADES].tolist():
-        colour = torch.tensor([code >> 16, code >> 8 & 255, code & 255]) / 255
+        colour = torch.tensor([code >> 16, code >> 8 & 255, code & 255], dtype=torch.float32) / 255
         if len(found) < _MOST and all(torch.dist(colour, c) >= _NEAR for c in found):
             found.append(colour)
     places = zip(found, _nearest(picture, found), strict=True)
@@ -249,7 +250,7 @@ def _is_region(where: Tensor) -> bool:
 
 
 def _distance(one: Colour, other: Colour) -> float:
-    return float(torch.dist(torch.tensor(one), torch.tensor(other)))
+    return math.dist(one, other)
 
 
 def _hex(colour: Colour) -> str:

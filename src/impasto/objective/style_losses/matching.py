@@ -39,7 +39,9 @@ def _projected(features: Features) -> Tensor:
     values = features.values
     accurate = torch.promote_types(values.dtype, torch.float32)
     generator = torch.Generator().manual_seed(values.shape[1])
-    directions = torch.randn(_DIRECTIONS, values.shape[1], generator=generator)
+    directions = torch.randn(
+        _DIRECTIONS, values.shape[1], generator=generator, dtype=torch.float32, device="cpu"
+    )
     directions = (directions / directions.norm(dim=1, keepdim=True)).to(values.device, accurate)
     projected: Tensor = directions @ values.to(accurate).T
     return projected
@@ -53,7 +55,8 @@ def _quantiles(style: Features) -> Tensor:
     if torch.equal(shares, shares[:, :1].expand_as(shares)):
         return values
     middles = (shares.cumsum(1) - shares / 2).contiguous()
-    wanted = ((torch.arange(count) + 0.5) / count).to(middles).expand_as(middles).contiguous()
+    wanted = (torch.arange(count, dtype=torch.float32, device="cpu") + 0.5) / count
+    wanted = wanted.to(middles).expand_as(middles).contiguous()
     above = torch.searchsorted(middles, wanted).clamp(1, max(1, count - 1)).clamp_max(count - 1)
     below = (above - 1).clamp_min(0)
     low, high = middles.gather(1, below), middles.gather(1, above)

@@ -107,7 +107,7 @@ class ContentTerm:
 
         That is 2 · weight · scale · (F - P), the scale that of the whole canvas.
         """
-        loss, slopes = torch.zeros(()), dict[str, Tensor]()
+        loss, slopes = torch.zeros((), dtype=torch.float32, device="cpu"), dict[str, Tensor]()
         for tap, weight in self.weights.items():
             slopes[tap] = window.core(tap, features[tap]) - target[tap]
             scale = weight * self._scales[tap]
@@ -210,7 +210,7 @@ class StyleTerm:
         self, measure_statistics: Mapping[tuple[str, int], Moments | Features]
     ) -> tuple[Tensor, dict[str, list[Pull]]]:
         """The term, and at each tap its gradients' ways back, guide by guide."""
-        loss, pulls = torch.zeros(()), dict[str, list[Pull]]()
+        loss, pulls = torch.zeros((), dtype=torch.float32, device="cpu"), dict[str, list[Pull]]()
         for (tap, number), found in measure_statistics.items():
             target = self._targets[tap][number]
 
