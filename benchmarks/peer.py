@@ -16,7 +16,6 @@ from pathlib import Path
 import platformdirs
 
 from impasto.hardware.device import choose_threads
-from impasto.images import write
 from measuring import say
 from scene import Scene
 
@@ -73,8 +72,8 @@ def peer(scene: Scene, threads: int = 0) -> Iterator[Peer]:
     python = _environment()
     with tempfile.TemporaryDirectory() as folder:
         content, style = Path(folder) / "content.png", Path(folder) / "style.png"
-        write(scene.content, content)
-        write(scene.style, style)
+        scene.content.save(content)
+        scene.style.save(style)
         sizes = [*map(str, scene.size), str(choose_threads(threads).value)]
         quiet = ["-W", "ignore"]  # torch misses numpy there, which the peer does not need
         command = [python, *quiet, _HERE / "peer_worker.py", content, style, *sizes]

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from impasto import Objective, Picture, Settings
 from impasto.encoder import Encoder, weights_of
-from impasto.images import cover, fit, read, samples
+from impasto.images import cropped, fit, read, resize, samples
 from impasto.images.spaces import colour_space
 from impasto.run.build import StyleCache, objective_for
 from impasto.run.regions import Region, StylePart
@@ -37,7 +37,7 @@ class Scene:
     def of(cls, content: str, style: str, size: tuple[int, int]) -> "Scene":
         """Two pictures, by path or `sample:NAME`, for a canvas of (width, height)."""
         photograph, painting = (read(samples.found(name)) for name in (content, style))
-        return cls(cover(photograph, size), fit(painting, max(size)))
+        return cls(resize(cropped(photograph, size), size), fit(painting, max(size)))
 
     @classmethod
     def within(cls, content: str, style: str, longest: int) -> "Scene":

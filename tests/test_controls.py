@@ -13,7 +13,6 @@ from impasto.encoder import Encoder, Weights
 from impasto.errors import ImageTooSmall, ImpastoError, SettingsError
 from impasto.images import Picture, fit, read, samples
 from impasto.images.colour_transfer import Palette, to_oklab
-from impasto.images.effects import FINISHES
 from impasto.images.spaces import SPACES, colour_space
 from impasto.objective import Evaluation
 from impasto.objective.constraints import kept, of_luminance
@@ -26,6 +25,7 @@ from impasto.run.regions import Region, StylePart
 from impasto.run.run import Run
 from impasto.run.stage_inputs import StageInputs
 from impasto.settings import Settings
+from impasto.settings.variants import EFFECTS
 from reference import gram, to_caffe, vgg
 from test_colouring import colour_error, quantiles
 from test_resume import lines, taken_up
@@ -502,13 +502,13 @@ def test_resumed_in_colours_is_uninterrupted(colour, method, photo, painting, tm
 # --- finish ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("finish", FINISHES)
+@pytest.mark.parametrize("finish", EFFECTS.names())
 @pytest.mark.parametrize("strength", [0.0, 1.0])
 def test_a_finish_is_a_last_touch(finish, strength, photo, painting):
     plain = impasto.stylize(photo, painting, **QUICK)
     found = impasto.stylize(photo, painting, **QUICK, finish=finish, finish_strength=strength)
     assert [step.loss for step in found.steps] == [step.loss for step in plain.steps]
-    expected = FINISHES[finish](plain.image.pixels, strength)
+    expected = EFFECTS.get(finish)(plain.image.pixels, strength)
     torch.testing.assert_close(found.image.pixels, expected, rtol=0, atol=1e-6)
     same = finish == "none" or strength == 0
     assert torch.equal(found.image.pixels, plain.image.pixels) == same
@@ -518,7 +518,7 @@ def test_a_finish_comes_after_the_colours(photo, painting):
     how = {"colour": "keep", **QUICK}
     coloured = impasto.stylize(photo, painting, **how).image.pixels
     found = impasto.stylize(photo, painting, **how, finish="relief", finish_strength=0.7)
-    expected = FINISHES["relief"](coloured, 0.7)
+    expected = EFFECTS.get("relief")(coloured, 0.7)
     torch.testing.assert_close(found.image.pixels, expected, rtol=0, atol=1e-6)
 
 

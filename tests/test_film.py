@@ -14,7 +14,6 @@ from PIL import Image
 from conftest import smooth_picture
 from impasto.errors import ExtraMissing, OutputError
 from impasto.images import Picture
-from impasto.images.picture import integers
 from impasto.outputs.timelapse import FILMS, Timelapse, check_film
 from impasto.outputs.timelapse.encoders import H264
 from impasto.outputs.timelapse.pace import Pace
@@ -49,7 +48,7 @@ def filmed(path, steps, result=None, size=None):
 
 def distance(frame, picture):
     """Mean difference of levels, of the part that both have."""
-    levels = integers(picture, bits=8).astype(float)
+    levels = picture.levels(8).astype(float)
     return np.abs(frame[: levels.shape[0], : levels.shape[1]] - levels).mean()
 
 

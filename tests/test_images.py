@@ -44,6 +44,10 @@ def picture_of(array, alpha=None, record=None):
     return Picture(pixels.contiguous(), opacity, record)
 
 
+def write(picture, path, **options):
+    picture.save(path, **options)
+
+
 def back(planes, top=255):
     """Levels of a Picture's plane or planes, (h, w) or (h, w, 3)."""
     whole = np.rint(planes.numpy() * top).astype(int)
@@ -114,7 +118,7 @@ def test_exact_formats_keep_every_level(tmp_path, ending, bits, transparent):
     array = levels((9, 13, 3), top).astype(np.uint8 if bits == 8 else np.uint16)
     alpha = levels((9, 13), top, seed=1).astype(array.dtype) if transparent else None
     path = tmp_path / f"out{ending}"
-    images.write(picture_of(array, alpha, RECORD), path, bits=bits)
+    write(picture_of(array, alpha, RECORD), path, bits=bits)
     found = images.read(path)
     assert (back(found.pixels, top) == array).all()
     assert found.pixels.dtype == torch.float32
@@ -129,7 +133,7 @@ def test_exact_formats_keep_every_level(tmp_path, ending, bits, transparent):
 @pytest.mark.parametrize("ending", sorted(LOSSY))
 def test_lossy_formats_stay_close(tmp_path, ending):
     path = tmp_path / f"out{ending}"
-    images.write(picture_of(smooth(), None, RECORD), path)
+    write(picture_of(smooth(), None, RECORD), path)
     assert np.abs(back(images.read(path).pixels) - smooth()).mean() < 2
 
 
@@ -137,7 +141,7 @@ def test_lossy_formats_stay_close(tmp_path, ending):
 def test_every_format_embeds_record_software_and_profile(tmp_path, ending):
     for bits in images.FORMATS[ending].depths:
         path = tmp_path / f"out{bits}{ending}"
-        images.write(picture_of(smooth(), None, RECORD), path, bits=bits)
+        write(picture_of(smooth(), None, RECORD), path, bits=bits)
         assert images.read_record(path) == images.read(path).record == RECORD
         with Image.open(path) as image:
             assert image.getexif()[0x0131] == "impasto"
@@ -148,7 +152,7 @@ def test_every_format_embeds_record_software_and_profile(tmp_path, ending):
 @pytest.mark.parametrize("ending", [".png", ".webp", ".tiff", ".avif"])
 def test_alpha_is_kept(tmp_path, ending):
     alpha = smooth()[..., 0]
-    images.write(picture_of(smooth(), alpha), tmp_path / f"out{ending}")
+    write(picture_of(smooth(), alpha), tmp_path / f"out{ending}")
     found = images.read(tmp_path / f"out{ending}")
     assert np.abs(back(found.alpha) - alpha).max() <= 4
     assert found.record is None
@@ -159,7 +163,7 @@ def test_jpeg_is_composited_over_white_and_not_subsampled(tmp_path):
     array[:, ::2] = 255, 0, 0
     alpha = np.full((16, 16), 255, np.uint8)
     alpha[:8] = 0
-    images.write(picture_of(array, alpha), tmp_path / "out.jpg", quality=100)
+    write(picture_of(array, alpha), tmp_path / "out.jpg", quality=100)
     found = back(images.read(tmp_path / "out.jpg").pixels)
     assert np.abs(found[:8] - 255).max() <= 3
     assert np.abs(found[8:] - array[8:]).max() <= 6  # colour stripes of 1 px survive
@@ -168,7 +172,7 @@ def test_jpeg_is_composited_over_white_and_not_subsampled(tmp_path):
 def test_16_bit_gradient_keeps_its_levels(tmp_path):
     ramp = torch.linspace(0.4, 0.5, 3000).expand(3, 2, -1).contiguous()
     for ending in DEEP:
-        images.write(Picture(ramp), tmp_path / f"ramp{ending}", bits=16)
+        write(Picture(ramp), tmp_path / f"ramp{ending}", bits=16)
         found = images.read(tmp_path / f"ramp{ending}").pixels
         assert len(found.unique()) > 2900
         assert (found - ramp).abs().max() <= 0.5001 / 65535
@@ -182,7 +186,7 @@ def test_rounding_is_to_the_nearest():
 
 def test_equal_pictures_make_equal_files(tmp_path):
     for name in ("a.png", "b.png"):
-        images.write(picture_of(smooth(), None, RECORD), tmp_path / name)
+        write(picture_of(smooth(), None, RECORD), tmp_path / name)
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
 
 
@@ -195,7 +199,7 @@ def test_records_that_do_not_fit_are_left_out(tmp_path):
         (".tiff", 1_000_001, False),
     ]:
         path = tmp_path / f"out{ending}"
-        images.write(picture_of(smooth(), None, "x" * length), path)
+        write(picture_of(smooth(), None, "x" * length), path)
         assert images.read_record(path) == ("x" * length if kept else None)
 
 
@@ -209,7 +213,7 @@ def test_a_foreign_record_above_the_limit_is_ignored(tmp_path):
 
 def test_a_record_beyond_ascii_is_kept(tmp_path):
     for ending in images.FORMATS:
-        images.write(picture_of(smooth(), None, "naïve Žižkov"), tmp_path / f"out{ending}")
+        write(picture_of(smooth(), None, "naïve Žižkov"), tmp_path / f"out{ending}")
         assert images.read_record(tmp_path / f"out{ending}") == "naïve Žižkov"
 
 
@@ -700,7 +704,7 @@ def test_pillows_own_limit_is_out_of_the_way_and_restored(read_bytes, monkeypatc
 
 def test_reading_in_threads(tmp_path, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
-    images.write(picture_of(smooth()), tmp_path / "out.png")
+    write(picture_of(smooth()), tmp_path / "out.png")
     found = []
     read = lambda: found.append(images.read(tmp_path / "out.png").size)  # noqa: E731
     threads = [threading.Thread(target=read) for _ in range(8)]
@@ -743,7 +747,7 @@ def test_a_file_without_permission(tmp_path, monkeypatch):
     def refuse(*_):
         raise PermissionError(13, "Permission denied")  # root is never refused for real
 
-    images.write(picture_of(smooth()), tmp_path / "out.png")
+    write(picture_of(smooth()), tmp_path / "out.png")
     monkeypatch.setattr(Path, "open", refuse)
     fails(tmp_path / "out.png", "Permission denied; expected a readable image file")
 
@@ -752,7 +756,7 @@ def test_names_are_shown_as_one_line(tmp_path):
     fails(tmp_path / "two\nlines\x1b[31m.png", r"two\\nlines\\x1b\[31m.png: No such file")
     fails(os.fsencode(tmp_path).decode() + "/\udcff.png", r"\\udcff.png: No such file")
     path = tmp_path / "ünï \udcff\n.png"
-    images.write(picture_of(smooth()), path)
+    write(picture_of(smooth()), path)
     assert images.read(path).size == (56, 40)
 
 
@@ -769,9 +773,7 @@ def specimens(folder):
     for ending, kind in images.FORMATS.items():
         for bits in kind.depths:
             path = folder / f"specimen{ending}"
-            images.write(
-                picture_of(smooth(), alpha if bits == 16 else None, RECORD), path, bits=bits
-            )
+            write(picture_of(smooth(), alpha if bits == 16 else None, RECORD), path, bits=bits)
             found[f"{ending}{bits}"] = path.read_bytes()
     rgb = Image.fromarray(smooth())
     deep = smooth().astype(np.uint16) * 257
@@ -843,9 +845,9 @@ def test_broken_exif_does_not_hide_the_pixels(read_bytes):
 
 @pytest.mark.parametrize("name", ["out.gif", "out", "out.png.exe", ".png", "nowhere/out.png", "."])
 def test_places_that_cannot_be_written(tmp_path, name):
-    for write in (images.check_writable, lambda path: images.write(picture_of(smooth()), path)):
+    for attempt in (images.check_writable, lambda path: write(picture_of(smooth()), path)):
         with pytest.raises(OutputError, match=r"expected a.*\.avif|does not exist; create it"):
-            write(tmp_path / name)
+            attempt(tmp_path / name)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -869,16 +871,16 @@ def test_a_folder_without_permission(tmp_path, monkeypatch):
 def test_options_that_do_not_fit(tmp_path):
     picture = picture_of(smooth())
     with pytest.raises(OutputError, match=r"JPEG holds 8 bits .* not 16; .*\.png, \.tif"):
-        images.write(picture, tmp_path / "out.jpg", bits=16)
+        write(picture, tmp_path / "out.jpg", bits=16)
     with pytest.raises(OutputError, match="8 or 16 bits a channel, not 12"):
-        images.write(picture, tmp_path / "out.png", bits=12)
+        write(picture, tmp_path / "out.png", bits=12)
     for quality in (0, 101):
         with pytest.raises(OutputError, match="expected 1 to 100"):
-            images.write(picture, tmp_path / "out.jpg", quality=quality)
+            write(picture, tmp_path / "out.jpg", quality=quality)
     with pytest.raises(OutputError, match="WebP holds at most 16383 px a side"):
-        images.write(Picture(torch.zeros(3, 1, 16384)), tmp_path / "out.webp")
+        write(Picture(torch.zeros(3, 1, 16384)), tmp_path / "out.webp")
     with pytest.raises(ImageError, match="NaN"):
-        images.write(Picture(torch.full((3, 2, 2), torch.nan)), tmp_path / "out.png")
+        write(Picture(torch.full((3, 2, 2), torch.nan)), tmp_path / "out.png")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -895,7 +897,7 @@ def test_a_failed_write_leaves_the_old_file_alone(tmp_path, monkeypatch, step, e
     monkeypatch.setattr(os, step, fail)
     expected = OutputError if isinstance(error, OSError) else KeyboardInterrupt
     with pytest.raises(expected) as caught:
-        images.write(picture_of(smooth()), path)
+        write(picture_of(smooth()), path)
     if expected is OutputError:
         assert str(caught.value) == f"{path}: No space left on device; nothing was written"
     assert [p.name for p in tmp_path.iterdir()] == ["out.png"]
@@ -905,7 +907,7 @@ def test_a_failed_write_leaves_the_old_file_alone(tmp_path, monkeypatch, step, e
 def test_permissions_are_those_of_the_umask(tmp_path):
     before = os.umask(0o027)
     try:
-        images.write(picture_of(smooth()), tmp_path / "out.png")
+        write(picture_of(smooth()), tmp_path / "out.png")
     finally:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "out.png").stat().st_mode) == 0o640
@@ -913,12 +915,12 @@ def test_permissions_are_those_of_the_umask(tmp_path):
 
 def test_links_and_long_names(tmp_path):
     (tmp_path / "link.png").symlink_to(tmp_path / "real.png")
-    images.write(picture_of(smooth()), tmp_path / "link.png")
+    write(picture_of(smooth()), tmp_path / "link.png")
     assert (tmp_path / "link.png").is_symlink()
     assert images.read(tmp_path / "real.png").size == (56, 40)
-    images.write(picture_of(smooth()), tmp_path / ("é" * 125 + ".png"))
+    write(picture_of(smooth()), tmp_path / ("é" * 125 + ".png"))
     with pytest.raises(OutputError, match="too long"):
-        images.write(picture_of(smooth()), tmp_path / ("é" * 126 + ".png"))
+        write(picture_of(smooth()), tmp_path / ("é" * 126 + ".png"))
 
 
 def test_exports():

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from conftest import smooth_picture
 from impasto.encoder import ARCHITECTURES
 from impasto.errors import ImageTooLarge, ImageTooSmall, SettingsError
-from impasto.images import Picture, cover, resize
+from impasto.images import Picture, cropped, resize
 from impasto.run.inputs import Inputs
 from impasto.run.sources import Sources
 from impasto.settings import Settings
@@ -73,10 +73,10 @@ def test_a_size_of_one_number_never_crops():
 
 @settings(max_examples=60)
 @given(*[st.integers(1, 40)] * 4)
-def test_cover_gives_the_size_asked_for_from_the_middle(width, height, across, down):
+def test_cropped_has_the_shape_asked_for_from_the_middle(width, height, across, down):
     ramp = np.linspace(0, 1, width, dtype=np.float32)[None, None].repeat(height, 1).repeat(3, 0)
     picture = Picture(torch.from_numpy(ramp), alpha=torch.ones(height, width))
-    covered = cover(picture, (across, down))
+    covered = resize(cropped(picture, (across, down)), (across, down))
     assert covered.size == (across, down)
     assert covered.alpha.shape == (down, across)
     if width > 1 and width % 2 == across % 2:

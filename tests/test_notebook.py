@@ -14,7 +14,6 @@ import impasto
 from conftest import smooth_picture
 from impasto.apps.notebook import live, watch
 from impasto.errors import Diverged, ExtraMissing, SettingsError
-from impasto.images.picture import integers
 from made_steps import made_steps
 
 
@@ -60,7 +59,7 @@ def test_the_canvas_is_shown_as_it_is(cell):
     list(watch(steps, every=2))
     panels = checked(cell, 2)
     for panel, step in zip(panels, steps[::2], strict=True):
-        canvas = integers(step.picture(), bits=8)
+        canvas = step.picture().levels(8)
         np.testing.assert_array_equal(np.asarray(panel)[:32, :48], canvas)
 
 
@@ -81,9 +80,7 @@ def test_a_break_shows_where_it_stopped(cell):
         if step.done == 4:
             break
     panels = checked(cell, 1)
-    np.testing.assert_array_equal(
-        np.asarray(panels[-1])[:16, :24], integers(steps[4].picture(), bits=8)
-    )
+    np.testing.assert_array_equal(np.asarray(panels[-1])[:16, :24], steps[4].picture().levels(8))
 
 
 @pytest.mark.parametrize("error", [Diverged("the loss is nan"), KeyboardInterrupt()])
@@ -117,7 +114,7 @@ def test_live_is_stylize_watched(cell):
     plain = impasto.stylize(photo, painting, size=32, iterations=2, precision="fp32")
     assert (result.image.pixels == plain.image.pixels).all()
     panels = checked(cell, 2)
-    np.testing.assert_array_equal(np.asarray(panels[-1])[:32, :32], integers(result.image, bits=8))
+    np.testing.assert_array_equal(np.asarray(panels[-1])[:32, :32], result.image.levels(8))
 
 
 def test_without_a_front_end_nothing_is_shown(capsys):

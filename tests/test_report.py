@@ -16,7 +16,6 @@ import impasto
 from conftest import smooth_picture
 from impasto.errors import ExtraMissing, OutputError
 from impasto.images import Picture
-from impasto.images.picture import integers
 from impasto.outputs.report import RunHistory, check_report, write_report
 from impasto.outputs.report.curves import draw_curves
 from impasto.outputs.report.figure import figure
@@ -348,7 +347,7 @@ def test_a_page_has_every_picture(tmp_path, two_scales):
         with Image.open(io.BytesIO(encoded)) as picture:
             assert picture.size == (int(attributes["width"]), int(attributes["height"]))
             if attributes["alt"] == "Result":
-                error = np.asarray(picture).astype(int) - integers(result, bits=8)
+                error = np.asarray(picture).astype(int) - result.levels(8)
     assert np.abs(error).mean() < 4
     assert summary(two_scales.steps, two_scales.scales) in page.text
     assert [tag for tag, _ in page.tags].count("tr") == 2

@@ -102,7 +102,7 @@ def test_a_result_that_cannot_be_written_does_not_cost_the_others(run, monkeypat
     def full(*_, **__):
         raise OutputError("o.png: No space left on device")
 
-    monkeypatch.setattr("impasto.images.encode.write", full)
+    monkeypatch.setattr("impasto.images.picture.write_levels", full)
     files = requested(tmp_path, trace="t.jsonl", report="r.html", timelapse="f.gif")
     with pytest.raises(OutputError, match="No space left"):
         paint(run, files)

@@ -18,6 +18,7 @@ prints it and exits with code 2. Below the tree: text made fit to print, and lib
 missing.
 """
 
+import os
 import re
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
@@ -39,6 +40,7 @@ __all__ = [
     "brief",
     "optional",
     "printable",
+    "shown",
     "version_of",
 ]
 
@@ -102,6 +104,11 @@ class Cancelled(ImpastoError):
 def printable(value: object) -> str:
     """One harmless line: control characters and unpaired surrogates are written as escapes."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(value))
+
+
+def shown(path: str | os.PathLike[str]) -> str:
+    """The path as one printable line."""
+    return printable(os.fsdecode(path))
 
 
 def brief(text: str) -> str:

@@ -1,14 +1,16 @@
 """Files <-> sRGB pixels: orientation, colour profiles, transparency, 16 bits, and the text inside.
 
-    source ── read ──> Picture ── resize, fit ──> Picture ── write ──> file
+    source ── read ──> Picture ── resize, fit ──> Picture ── save ──> file
 
 A Picture holds float32 sRGB in [0, 1], upright, whatever the file held.
 """
 
-from impasto.images.atomic import AtomicFile, check_place
+from impasto.images.atomic import AtomicFile, check_place, resolved
+from impasto.images.checksums import file_checksum, values_checksum
 from impasto.images.decode import MAX_PIXELS, Source, read, read_record
-from impasto.images.encode import FORMATS, check_writable, write
-from impasto.images.picture import Picture, cover, cropped, fit, opaque, resize
+from impasto.images.encode import FORMATS, check_writable
+from impasto.images.folders import pictures_in
+from impasto.images.picture import Picture, cropped, fit, opaque, resize
 
 __all__ = [
     "FORMATS",
@@ -18,12 +20,14 @@ __all__ = [
     "Source",
     "check_place",
     "check_writable",
-    "cover",
     "cropped",
+    "file_checksum",
     "fit",
     "opaque",
+    "pictures_in",
     "read",
     "read_record",
     "resize",
-    "write",
+    "resolved",
+    "values_checksum",
 ]

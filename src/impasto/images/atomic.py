@@ -1,19 +1,27 @@
-"""Places to write to: refused early, and replaced whole."""
+"""Atomic files: checked before the work begins, and replaced as a whole when it ends."""
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import os
-import re
 import secrets
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 
-from impasto.errors import OutputError
-from impasto.images.decode import shown
+from impasto.errors import OutputError, shown
 
-__all__ = ["AtomicFile", "check_place"]
+try:
+    import fcntl
+except ImportError:  # Windows has no flock
+    fcntl = None  # type: ignore[assignment]
+
+__all__ = ["AtomicFile", "check_place", "resolved"]
+
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 def check_place(path: str | os.PathLike[str], endings: Collection[str]) -> str:
@@ -24,7 +32,7 @@ def check_place(path: str | os.PathLike[str], endings: Collection[str]) -> str:
     name, expected = shown(path), f"expected a name ending in {', '.join(endings)}"
     ending = Path(os.fsdecode(path)).suffix
     try:
-        target = _target(path)
+        target = resolved(path)
         if target.is_dir():
             raise OutputError(f"{name}: a folder; {expected}")
         if ending.lower() not in endings:
@@ -46,72 +54,64 @@ def _check_folder(name: str, target: Path) -> None:
         raise OutputError(f"{name}: folder {folder} is not writable; choose another folder")
 
 
-def _target(path: str | os.PathLike[str]) -> Path:
-    """The file itself where `path` is a link, so that the link stays."""
+def resolved(path: str | os.PathLike[str]) -> Path:
+    """The file itself where `path` is a link, so that the link stays and its target is replaced.
+
+    Raises OutputError for a link to itself, and for a link to a name with another ending: that
+    file holds something else, and is neither to be written nor to be deleted.
+    """
+    name = shown(path)
     try:
-        return Path(os.path.realpath(os.fsdecode(path)))
-    except (OSError, ValueError) as error:
-        raise OutputError(f"{shown(path)}: {error}; expected a path to write to") from error
-
-
-_LEFT = re.compile(r"([1-9][0-9]{0,9})\.[0-9a-f]{8}\.tmp")
-
-
-def _lives(process: int) -> bool:
-    """Whether there is a process of that number, be it somebody else's."""
-    try:
-        os.kill(process, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except OSError:
-        return True
-    return True
+        given = Path(os.fsdecode(path))
+        target = Path(os.path.realpath(given))
+        with suppress(FileNotFoundError, NotADirectoryError):
+            given.stat()  # realpath passes over a circle of links
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise OutputError(f"{name}: a link to itself; choose another name") from error
+        raise OutputError(f"{name}: {error.strerror}; choose another place") from error
+    except ValueError as error:  # a NUL in the path
+        raise OutputError(f"{name}: {error}; expected a path to write to") from error
+    if given.is_symlink() and target.suffix.lower() != given.suffix.lower():
+        raise OutputError(
+            f"{name}: a link to {shown(target)}, which has another ending; choose another name"
+        )
+    return target
 
 
 class AtomicFile:
-    """An empty file beside `path`, renamed to it once whole: a reader sees the old or the new.
+    """A temporary file beside `path` that replaces it once it is complete.
 
-        with Draft(path) as file:  # a Path
+        with AtomicFile(path) as file:  # a Path
             file.write_bytes(encoded)
 
-    Leaving the block publishes; leaving it by an error discards, and an OSError becomes
-    OutputError. Without a block, call `publish` or `discard`.
+    A reader sees the old file or the new one, never a part. Leaving the block publishes; leaving it
+    by an error discards, and an OSError becomes OutputError. Without a block, call `publish` or
+    `discard`.
+
+    A killed process leaves its temporary file behind, which may be gigabytes. The next AtomicFile
+    of the same path removes it (see `_remove_stale`).
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._name, self._target = shown(path), _target(path)
-        # The name is cut, for a folder takes 255 bytes, and a character may be four.
-        unique = f".{self._target.name[:40]}.{os.getpid()}.{secrets.token_hex(4)}.tmp"
-        self.file = self._target.with_name(unique)
-        with self._or_discard():
-            self.file.touch(exist_ok=False)
-
-    @staticmethod
-    def sweep(path: str | os.PathLike[str]) -> None:
-        """Remove what drafts of `path` left behind when their processes were killed.
-
-        A draft of a print is gigabytes. Those of processes that live stay, and where that cannot
-        be known all do.
-        """
-        if os.name != "posix":
-            return
-        target = _target(path)
-        start = f".{target.name[:40]}."
-        with suppress(OSError):
-            for file in target.parent.iterdir():
-                found = _LEFT.fullmatch(file.name.removeprefix(start))
-                if found and file.name.startswith(start) and not _lives(int(found[1])):
-                    file.unlink(missing_ok=True)
+        self._name, self._target = shown(path), resolved(path)
+        self._lock: int | None = None
+        _remove_stale(self._target)
+        self.file = self._target  # until there is another
+        while self._lock is None:
+            self._create()
 
     def publish(self) -> None:
-        """Put the file in its place; OutputError where that fails."""
+        """Replace the file at `path`; OutputError where that fails."""
         with self._or_discard():
             with self.file.open("r+b") as stream:
                 os.fsync(stream.fileno())
+            self._unlock()
             self.file.replace(self._target)
 
     def discard(self) -> None:
-        """Remove the file, as if nothing had happened."""
+        """Remove the temporary file; the file at `path` stays as it was."""
+        self._unlock()
         with suppress(OSError):
             self.file.unlink()
 
@@ -128,6 +128,20 @@ class AtomicFile:
         self.discard()
         return self._report(error)
 
+    def _create(self) -> None:
+        """Create and lock the file; it may have been removed before it was locked."""
+        self.file = self._target.with_name(f"{_prefix(self._target)}{secrets.token_hex(8)}.tmp")
+        with self._or_discard():
+            self._lock = os.open(self.file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+            _lock(self._lock)
+            if not self.file.exists():
+                self._unlock()
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
     @contextmanager
     def _or_discard(self) -> Iterator[None]:
         try:
@@ -141,3 +155,55 @@ class AtomicFile:
         if isinstance(error, OSError):
             why = error.strerror or error
             raise OutputError(f"{self._name}: {why}; nothing was written") from error
+
+
+def _prefix(target: Path) -> str:
+    """How the names of the temporary files of `target` begin that this system writes.
+
+    The name is cut, because a folder takes 255 bytes and a character may be four; the digest keeps
+    cut names apart.
+    """
+    digest = hashlib.sha256(os.fsencode(target.name)).hexdigest()[:8]
+    return f".{target.name[:40]}.{digest}.{_system()}."
+
+
+@cache
+def _system() -> str:
+    """Eight digits of the running kernel, shared by its containers; "unknown" without /proc."""
+    try:
+        return BOOT_ID.read_text("ascii").strip()[:8]
+    except (OSError, UnicodeError):
+        return "unknown"
+
+
+def _remove_stale(target: Path) -> None:
+    """Remove the temporary files of `target` that processes of this system left when killed.
+
+    A file in use is locked, and a lock is seen by all containers of a kernel, whose number is part
+    of the name. Files of other systems stay, because their locks may not be seen here.
+    """
+    if fcntl is None or _system() == "unknown":
+        return
+    prefix = _prefix(target)
+    with suppress(OSError):
+        for file in target.parent.iterdir():
+            if file.name.startswith(prefix) and file.name.endswith(".tmp"):
+                _remove_unlocked(file)
+
+
+def _remove_unlocked(file: Path) -> None:
+    """Remove a file that nobody has locked; it may vanish at any time."""
+    with suppress(OSError):
+        descriptor = os.open(file, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            file.unlink()
+        finally:
+            os.close(descriptor)
+
+
+def _lock(descriptor: int) -> None:
+    """Lock a file as long as its descriptor is open; file systems without locks go without."""
+    if fcntl is not None:
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)

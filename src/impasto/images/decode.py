@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import functools
 import io
 import logging
 import os
@@ -19,15 +18,16 @@ import numpy as np
 import torch
 from PIL import ExifTags, Image, UnidentifiedImageError, _imaging
 
-from impasto.errors import ImageError, ImageTooLarge, printable
+from impasto.errors import ImageError, ImageTooLarge, shown
 from impasto.images.arrays import from_array, from_tensor, planes, unit
 from impasto.images.deep import deep_channels
+from impasto.images.folders import READABLE, endings
 from impasto.images.icc import conversion
 from impasto.images.picture import Picture
+from impasto.images.record import exif_tags, record_in
 
 __all__ = [
     "MAX_PIXELS",
-    "MAX_RECORD",
     "READABLE",
     "Source",
     "endings",
@@ -38,9 +38,7 @@ __all__ = [
 
 Source: TypeAlias = "Picture | str | os.PathLike[str] | Image.Image | np.ndarray | torch.Tensor"
 
-READABLE = ("JPEG", "PNG", "WEBP", "TIFF", "AVIF", "BMP", "GIF")  # JPEG includes phones' MPO
 MAX_PIXELS = 200_000_000
-MAX_RECORD = 1_000_000  # characters; a longer text is not ours
 TILE_WIDTH, TILE_LENGTH = 322, 323
 MODES = {"1": "L", "L": "L", "LA": "L", "CMYK": "CMYK", "LAB": "LAB"}  # all others: RGB
 
@@ -88,24 +86,13 @@ def read_record(path: str | os.PathLike[str]) -> str | None:
     with _opened(path) as stream, _pillow(shown(path)):
         image = Image.open(stream, formats=READABLE)
         # Pillow would decode a whole PNG to look for EXIF behind the pixels; we write it before.
-        return None if image.format == "PNG" and "exif" not in image.info else _record(image)
+        return None if image.format == "PNG" and "exif" not in image.info else record_in(image)
 
 
 def _from_file(path: str | os.PathLike[str], max_pixels: int) -> Picture:
     with _opened(path) as stream, _pillow(shown(path)):
         image = Image.open(stream, formats=READABLE)
         return _from_pillow(image, max_pixels, stream)
-
-
-@functools.cache
-def endings() -> tuple[str, ...]:
-    """What names of files end in that `read` reads, in lower case."""
-    return tuple(e for e, kind in Image.registered_extensions().items() if kind in READABLE)
-
-
-def shown(path: str | os.PathLike[str]) -> str:
-    """The path as one printable line."""
-    return printable(os.fsdecode(path))
 
 
 @contextmanager
@@ -203,10 +190,10 @@ def _from_pillow(
         stream.seek(0)
         encoded = stream.read()
     colours, alpha = _srgb(image, encoded)
-    turn = TURNS.get(_exif(image).get(ExifTags.Base.Orientation), TURNS[1])
+    turn = TURNS.get(exif_tags(image).get(ExifTags.Base.Orientation), TURNS[1])
     pixels = planes(turn(colours))  # (3, h, w)
     opacity = None if alpha is None else torch.from_numpy(unit(np.ascontiguousarray(turn(alpha))))
-    return Picture(pixels, opacity, _record(image))
+    return Picture(pixels, opacity, record_in(image))
 
 
 def _srgb(image: Image.Image, encoded: bytes) -> tuple[np.ndarray, np.ndarray | None]:
@@ -242,22 +229,3 @@ TURNS: dict[object, Callable[[np.ndarray], np.ndarray]] = {
     7: lambda stored: stored[::-1, ::-1].swapaxes(0, 1),
     8: lambda stored: stored[:, ::-1].swapaxes(0, 1),
 }
-
-
-def _exif(image: Image.Image) -> dict[int, object]:
-    """EXIF of an image, empty where it is damaged: the pixels may be whole."""
-    try:
-        return dict(image.getexif())
-    except Exception:  # as in _pillow
-        return {}
-
-
-def _record(image: Image.Image) -> str | None:
-    """EXIF ImageDescription; Pillow reads its bytes as Latin-1, while ours are UTF-8."""
-    text = _exif(image).get(ExifTags.Base.ImageDescription)
-    if not isinstance(text, str) or not text or len(text) > MAX_RECORD:
-        return None
-    try:
-        return text.encode("latin-1").decode("utf-8")
-    except UnicodeError:
-        return text

@@ -1,4 +1,4 @@
-"""Pictures to files: formats, what is embedded in them, and whole files only."""
+"""Integer levels to files: formats, and what is embedded in them."""
 
 from __future__ import annotations
 
@@ -11,25 +11,23 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import Image
 
-from impasto.errors import OutputError
+from impasto.errors import OutputError, shown
 from impasto.images.atomic import AtomicFile, check_place
-from impasto.images.decode import MAX_RECORD, shown
 from impasto.images.icc import srgb_profile
-from impasto.images.picture import Picture, integers
+from impasto.images.record import MAX_RECORD, SOFTWARE, exif_bytes
 
-__all__ = ["FORMATS", "Format", "check_writable", "write"]
+__all__ = ["FORMATS", "Format", "check_writable", "write_levels"]
 
 Encode = Callable[[np.ndarray, "str | None", int], bytes]  # (h, w, c) levels, record, quality
 
-SOFTWARE = "impasto"
 JPEG_EXIF = 65_000  # bytes of EXIF that fit into JPEG's one segment
 
 
 @dataclass(frozen=True)
 class Format:
-    """A kind of file: how to encode it, the bits per channel and the longest side it can hold."""
+    """A kind of file: its encoder, the longest side in pixels, the bits per channel it holds."""
 
     name: str
     encode: Encode
@@ -37,19 +35,11 @@ class Format:
     depths: tuple[int, ...] = (8,)
 
 
-def _exif(record: str | None) -> bytes:
-    exif = Image.Exif()
-    exif[ExifTags.Base.Software] = SOFTWARE
-    if record:
-        exif[ExifTags.Base.ImageDescription] = record.encode()
-    return exif.tobytes()
-
-
 def _pillow(
     levels: np.ndarray, record: str | None, quality: int, *, kind: str, **options: str | int
 ) -> bytes:
     stream = io.BytesIO()
-    embedded = {"icc_profile": srgb_profile(), "exif": _exif(record)}
+    embedded = {"icc_profile": srgb_profile(), "exif": exif_bytes(record)}
     Image.fromarray(levels).save(stream, kind, quality=quality, **embedded, **options)
     return stream.getvalue()
 
@@ -59,7 +49,7 @@ def _jpeg(levels: np.ndarray, record: str | None, quality: int) -> bytes:
     if levels.shape[2] == 4:
         colours, opacity = levels[..., :3].astype(np.float32), levels[..., 3:] / np.float32(255)
         levels = np.rint(255 + (colours - 255) * opacity).astype(np.uint8)
-    if len(_exif(record)) > JPEG_EXIF:
+    if len(exif_bytes(record)) > JPEG_EXIF:
         record = None
     return _pillow(levels, record, quality, kind="JPEG", subsampling=0)
 
@@ -73,7 +63,7 @@ def _png(levels: np.ndarray, record: str | None, quality: int) -> bytes:
     bgr = np.ascontiguousarray(levels[..., [2, 1, 0, 3][: levels.shape[2]]])
     plain = cv2.imencode(".png", bgr, [cv2.IMWRITE_PNG_COMPRESSION, 3])[1].tobytes()
     profile = _chunk(b"iCCP", b"sRGB\0\0" + zlib.compress(srgb_profile()))
-    exif = _chunk(b"eXIf", _exif(record).removeprefix(b"Exif\0\0"))
+    exif = _chunk(b"eXIf", exif_bytes(record).removeprefix(b"Exif\0\0"))
     header = 33  # bytes of signature and IHDR
     return plain[:header] + profile + exif + plain[header:]
 
@@ -132,22 +122,22 @@ def check_writable(
     _format(path, bits, quality, size or (1, 1))
 
 
-def write(
-    picture: Picture, path: str | os.PathLike[str], *, bits: int = 8, quality: int = 95
+def write_levels(
+    levels: np.ndarray,
+    path: str | os.PathLike[str],
+    *,
+    record: str | None = None,
+    quality: int = 95,
 ) -> None:
-    """Write a picture in the format that the path's ending names, all of it or nothing.
+    """Write levels (h, w, 3 or 4), uint8 or uint16 sRGB; see `Picture.save`.
 
-    Embeds the sRGB profile, `picture.record` as EXIF ImageDescription, and "impasto" as Software.
-    `bits` is 8, or 16 for PNG and TIFF; `quality`, 1 to 100, is for JPEG, WebP and AVIF. JPEG has
-    no transparency: it is composited over white; nor has it room for a record above 64 kB, which
-    is left out, as is one above 1 MB anywhere.
-
-    Raises OutputError where it cannot be written, and ImageError for pixels that are no numbers.
+    Raises OutputError where they cannot be written.
     """
-    chosen = _format(path, bits, quality, picture.size)
-    record = picture.record if len(picture.record or "") <= MAX_RECORD else None
+    size = (levels.shape[1], levels.shape[0])
+    chosen = _format(path, 8 * levels.itemsize, quality, size)
+    record = record if len(record or "") <= MAX_RECORD else None
     try:
-        encoded = chosen.encode(integers(picture, bits), record, quality)
+        encoded = chosen.encode(levels, record, quality)
     except (OSError, ValueError, MemoryError) as error:
         raise OutputError(f"{shown(path)}: cannot encode as {chosen.name} ({error})") from error
     with AtomicFile(path) as file:

@@ -1,4 +1,4 @@
-"""A picture in memory, and its change of size."""
+"""A picture in memory: its levels, its file, its change of size."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
 from impasto.errors import ImageError
+from impasto.images.encode import check_writable, write_levels
 
-__all__ = ["Picture", "cover", "fit", "integers", "opaque", "resize"]
+__all__ = ["Picture", "cropped", "fit", "integers", "opaque", "resize"]
 
 INVISIBLE = 1e-3  # alpha below which a pixel's own colour says nothing
 
@@ -64,28 +65,41 @@ class Picture:
 
     def to_pil(self) -> Image.Image:
         """8-bit RGB, or RGBA where there is alpha."""
-        return Image.fromarray(integers(self, bits=8))
+        return Image.fromarray(self.levels(bits=8))
+
+    def levels(self, bits: int) -> np.ndarray:
+        """(h, w, 3 or 4) in 0 to 2^bits - 1, rounded to the nearest without dithering.
+
+        8 `bits` are uint8, 16 are uint16. Alpha, if there is any, is the fourth channel. Raises
+        ImageError where a value is NaN or infinite.
+        """
+        planes = self.pixels
+        if self.alpha is not None:
+            planes = torch.cat([planes, self.alpha[None].to(planes.device)])  # (4, h, w)
+        if not torch.isfinite(planes).all():
+            raise ImageError("pixels: some are NaN or infinite; expected values from 0 to 1")
+        top = (1 << bits) - 1
+        levels = planes.detach().clamp(0, 1).mul(top).round_().permute(1, 2, 0)  # (h, w, c)
+        kind = np.uint8 if bits == 8 else np.uint16
+        return np.ascontiguousarray(levels.cpu().numpy().astype(kind))
 
     def save(self, path: str | os.PathLike[str], bits: int = 8, quality: int = 95) -> None:
-        """Write to a file; see `impasto.images.write`."""
-        from impasto.images.encode import write  # writing needs Picture, so not at the top
+        """Write to a file in the format that the path's ending names, all of it or nothing.
 
-        write(self, path, bits=bits, quality=quality)
+        Embeds the sRGB profile, the record as EXIF ImageDescription, and "impasto" as Software.
+        `bits` is 8, or 16 for PNG and TIFF; `quality`, 1 to 100, is for JPEG, WebP and AVIF. JPEG
+        has no transparency: the picture is composited over white. A record above 1 MB is left out,
+        and for JPEG one above 64 kB.
+
+        Raises OutputError where it cannot be written, ImageError where a value is NaN or infinite.
+        """
+        check_writable(path, bits, quality, self.size)
+        write_levels(self.levels(bits), path, record=self.record, quality=quality)
 
 
 def integers(picture: Picture, bits: int) -> np.ndarray:
-    """(h, w, 3 or 4) uint8 or uint16, each value rounded to the nearest; no dithering.
-
-    Raises ImageError where a value is not a number.
-    """
-    planes = picture.pixels
-    if picture.alpha is not None:
-        planes = torch.cat([planes, picture.alpha[None].to(planes.device)])  # (4, h, w)
-    if not torch.isfinite(planes).all():
-        raise ImageError("pixels: some are NaN or infinite; expected values from 0 to 1")
-    top = (1 << bits) - 1
-    levels = planes.detach().clamp(0, 1).mul(top).round_().permute(1, 2, 0)  # (h, w, c)
-    return np.ascontiguousarray(levels.cpu().numpy().astype(np.uint8 if bits == 8 else np.uint16))
+    """The same as `picture.levels`."""
+    return picture.levels(bits)
 
 
 def resize(picture: Picture, size: tuple[int, int]) -> Picture:
@@ -113,11 +127,6 @@ def _lanczos(planes: Tensor, size: tuple[int, int]) -> Tensor:
     sheets = [Image.fromarray(plane) for plane in planes.detach().cpu().numpy()]
     resized = [np.asarray(sheet.resize(size, Image.Resampling.LANCZOS)) for sheet in sheets]
     return torch.from_numpy(np.stack(resized)).to(planes.device)
-
-
-def cover(picture: Picture, size: tuple[int, int]) -> Picture:
-    """Change to size (w, h), the aspect kept: what does not fit is cut off on both sides alike."""
-    return resize(cropped(picture, size), size)
 
 
 def cropped(picture: Picture, size: tuple[int, int]) -> Picture:

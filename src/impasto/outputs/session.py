@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from impasto.errors import ImpastoError, OutputError
-from impasto.images import AtomicFile
 from impasto.outputs.base import Output
 from impasto.outputs.request import Request
 from impasto.run import Result, Run
@@ -43,7 +42,6 @@ def paint(
     at the end. One that cannot be written before the end is a notice.
     """
     request.check(size=run.inputs.size)
-    _sweep(request)
     stop = stop or threading.Event()
     continues = request.path("checkpoint") is not None
     for output in request.outputs:
@@ -101,9 +99,3 @@ def _settle(output: Output, complete: bool) -> None:
         output.settle(complete=complete)
     except OutputError as error:
         warnings.warn(str(error), stacklevel=2)
-
-
-def _sweep(request: Request) -> None:
-    """Remove what processes that were killed left of these files."""
-    for path in request.paths(0):
-        AtomicFile.sweep(path)

@@ -14,7 +14,7 @@ from torch import Tensor
 from impasto.errors import ImageError, SettingsError
 from impasto.images import Picture, Source, read, samples
 from impasto.images.checksums import file_checksum
-from impasto.images.decode import endings, shown
+from impasto.images.folders import pictures_in
 
 __all__ = ["Sources", "StylePicture", "identity", "read_init", "role_of", "style_pictures"]
 
@@ -83,7 +83,7 @@ class StylePicture:
 
 
 def style_pictures(styles: Sequence[Source], max_pixels: int) -> Iterator[StylePicture]:
-    """The pictures of each style, those of a folder in the order of their names."""
+    """The pictures of each style, those of a folder in natural order."""
     for index, style in enumerate(styles):
         for source in _pictures_in(style):
             picture = read(samples.found(source), max_pixels)
@@ -134,7 +134,4 @@ def _pictures_in(style: Source) -> Sequence[Source]:
     """The pictures that a folder holds; a picture alone."""
     if not isinstance(style, (str, os.PathLike)) or not os.path.isdir(style):  # noqa: PTH112
         return [style]
-    found = [path for path in sorted(Path(style).iterdir()) if path.suffix.lower() in endings()]
-    if not found:
-        raise ImageError(f"{shown(style)}: a folder without pictures; expected some, or a picture")
-    return found
+    return pictures_in(style)

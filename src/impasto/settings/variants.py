@@ -54,9 +54,9 @@ OPTIMISERS: Registry[Any] = Registry(
 EFFECTS: Registry[Any] = Registry(
     "finish",
     {
-        "none": "impasto.images.effects:untouched",
-        "relief": "impasto.images.effects:relief",
-        "grain": "impasto.images.effects:grain",
+        "none": "impasto.images.effects.none:none",
+        "relief": "impasto.images.effects.relief:relief",
+        "grain": "impasto.images.effects.grain:grain",
     },
     "impasto.effects",
 )

@@ -11,8 +11,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from impasto.errors import OutputError
-from impasto.images.decode import shown
+from impasto.errors import OutputError, shown
 
 __all__ = ["Entry", "Manifest"]
 

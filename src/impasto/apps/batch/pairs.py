@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
-from impasto.errors import ImageError, SettingsError
-from impasto.images.decode import READABLE, endings, shown
+from impasto.errors import SettingsError
+from impasto.images.folders import names_picture, pictures_in
 
 __all__ = ["PAIRINGS", "Gallery", "Pair", "galleries_in", "pair_up", "pairs_in"]
 
@@ -35,29 +34,12 @@ class Gallery:
 
     def has(self, path: Path) -> bool:
         """Whether a file of that path, there or not yet, is one of the gallery's."""
-        name = path.name
-        fits = name.startswith(self.prefix) and not name.startswith(".")
-        return (
-            fits
-            and path.suffix.lower() in endings()
-            and os.path.realpath(path.parent) == os.path.realpath(self.folder)
-        )
+        here = os.path.realpath(path.parent) == os.path.realpath(self.folder)
+        return here and names_picture(path.name, self.prefix)
 
     def pictures(self, but: Collection[Path] = ()) -> list[Path]:
         """The files in natural order, but for some real paths; ImageError if there are none."""
-        where, home = shown(self.folder), Path(os.path.realpath(self.folder))
-        try:
-            files = [path for path in self.folder.iterdir() if self.has(path)]
-        except OSError as error:
-            raise ImageError(f"{where}: {error.strerror}; expected a folder of pictures") from error
-        found = [path for path in files if home / path.name not in but and not path.is_dir()]
-        if not found:
-            named = f" whose name begins with {self.prefix}" if self.prefix else ""
-            raise ImageError(
-                f"{where}: holds no picture{named}; expected files of {', '.join(READABLE)}, "
-                f"with their usual endings"
-            )
-        return sorted(found, key=_natural)
+        return pictures_in(self.folder, self.prefix, but)
 
 
 def galleries_in(folder: str | os.PathLike[str]) -> tuple[Gallery, Gallery]:
@@ -95,9 +77,3 @@ def _all(contents: Sequence[Path], styles: Sequence[Path]) -> list[Pair]:
 
 
 PAIRINGS = {"order": _in_order, "all": _all}
-
-
-def _natural(path: Path) -> tuple[list[str | int], str]:
-    """Numbers in a name count as numbers: content_2 comes before content_10."""
-    parts = re.split(r"(\d+)", path.stem.casefold())  # text, digits, text, …
-    return [int(part) if place % 2 else part for place, part in enumerate(parts)], path.name

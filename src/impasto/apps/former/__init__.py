@@ -12,10 +12,11 @@ from typing import Any
 __all__ = ["moved"]
 
 _NEW = {
+    "impasto.apps.former._classes:FINISHES": "impasto.settings.variants.EFFECTS",
     "impasto.apps.former._classes:Story": "impasto.outputs.report.RunHistory",
     "impasto.apps.former._classes:Film": "impasto.outputs.timelapse.Timelapse",
 }
-"""The present names of the classes whose old methods live here."""
+"""The present names of what lives here in its old form."""
 
 
 def moved(module: str, **homes: str) -> Callable[[str], Any]:

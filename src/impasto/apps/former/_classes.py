@@ -10,8 +10,9 @@ from impasto.images import Picture
 from impasto.outputs.report import RunHistory, write_report
 from impasto.outputs.timelapse import Timelapse
 from impasto.run.events import Step
+from impasto.settings.variants import EFFECTS
 
-__all__ = ["Film", "Story"]
+__all__ = ["FINISHES", "Film", "Story"]
 
 
 class Story(RunHistory):
@@ -44,3 +45,6 @@ class Film(Timelapse):
     def note(self, step: Step) -> None:
         """Record a step."""
         self.record(step)
+
+
+FINISHES = {name: EFFECTS.get(name) for name in EFFECTS.names()}

@@ -4,5 +4,5 @@ from impasto.apps.former import moved
 
 __getattr__ = moved(
     "impasto.finish",
-    FINISHES="impasto.images.effects:FINISHES",
+    FINISHES="impasto.apps.former._classes:FINISHES",
 )

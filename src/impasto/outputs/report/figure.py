@@ -11,7 +11,6 @@ from typing import Any, TypeAlias
 
 from impasto.errors import optional
 from impasto.images import resize
-from impasto.images.picture import integers
 from impasto.outputs.report.layout import CAPTION, Box, Placed
 
 __all__ = ["INK", "PALE", "Axes", "Figure", "figure"]
@@ -75,7 +74,7 @@ class Figure:
     def picture(self, placed: Placed, room: int) -> None:
         """The picture, pixel by pixel, and its caption of `room` px: the first line, then pale."""
         box = placed.box
-        levels = integers(resize(placed.picture, (box.width, box.height)), bits=8)
+        levels = resize(placed.picture, (box.width, box.height)).levels(8)
         self._figure.figimage(levels, box.left, self.height - box.top - box.height, origin="upper")
         for index, line in enumerate(placed.caption):
             top = box.top + box.height + 8 + index * (CAPTION - 8)

@@ -8,10 +8,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from types import TracebackType
 
-from impasto.errors import OutputError, optional
+from impasto.errors import OutputError, optional, shown
 from impasto.images import AtomicFile, Picture, check_place, resize
-from impasto.images.decode import shown
-from impasto.images.picture import integers
 from impasto.outputs.timelapse.encoders import FILMS, Kind, Size, VideoEncoder
 from impasto.outputs.timelapse.pace import Pace
 from impasto.run.events import Step
@@ -126,7 +124,7 @@ class Timelapse:
 
     def _show(self, picture: Picture, reel: VideoEncoder) -> None:
         fitted = resize(replace(picture, alpha=None), reel.size)
-        reel.add(integers(fitted, bits=8))
+        reel.add(fitted.levels(8))
 
     def _start(self, first: Picture, total: int) -> VideoEncoder:
         """The reel, now that the size and the number of iterations are known."""
