@@ -10,7 +10,7 @@ from impasto import Objective, Picture, Settings
 from impasto.encoder import Encoder, weights_of
 from impasto.images import cropped, fit, read, resize, samples
 from impasto.images.spaces import colour_space
-from impasto.run.build import StyleCache, objective_for
+from impasto.run.objective import objective_for
 from impasto.run.regions import Region, StylePart
 from impasto.run.stage_inputs import StageInputs
 
@@ -73,9 +73,7 @@ def objective(
     )
     content, style = (picture.pixels.to(device) for picture in (scene.content, scene.style))
     pair = StageInputs(scene.content.size, content, (style,), (Region((StylePart(0, 1.0),)),))
-    return objective_for(
-        encoder, pair, settings, colour_space(settings.space), StyleCache(), ["style"]
-    )
+    return objective_for(encoder, pair, settings, colour_space(settings.space))
 
 
 def area(text: str) -> tuple[int, int]:

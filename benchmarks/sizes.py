@@ -23,7 +23,8 @@ import impasto
 from impasto.hardware import Hardware
 from impasto.hardware.planner import Plan, plan
 from impasto.images.spaces import colour_space
-from impasto.run.build import StyleCache, encoder_for, objective_for
+from impasto.run.build import encoder_for
+from impasto.run.objective import objective_for
 from impasto.run.regions import Region, StylePart
 from impasto.run.stage_inputs import StageInputs
 from measuring import apart, heading, say, table
@@ -91,7 +92,7 @@ def differentiate(settings: impasto.Settings, size: Size, pipe: Connection) -> N
     encoder = encoder_for(settings, Hardware.choose(settings))
     space, everywhere = colour_space(settings.space), Region((StylePart(0, 1.0),))
     pair = StageInputs(size, noise(size, 1), (noise(size, 2),), (everywhere,))
-    objective = objective_for(encoder, pair, settings, space, StyleCache(), ["style"], found.tiling)
+    objective = objective_for(encoder, pair, settings, space, tiling=found.tiling)
     del pair
     canvas = space.from_srgb(noise(size, 3))
     started = time.perf_counter()

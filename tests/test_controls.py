@@ -14,18 +14,17 @@ from impasto.errors import ImageTooSmall, ImpastoError, SettingsError
 from impasto.images import Picture, fit, read, samples
 from impasto.images.colour_transfer import Palette, to_oklab
 from impasto.images.spaces import SPACES, colour_space
-from impasto.objective import Evaluation
-from impasto.objective.constraints import kept, of_luminance
-from impasto.objective.measure import blend_statistics, measure_statistics
-from impasto.objective.style_losses import GRAMS, find_style_loss, style_losses, unit_of
+from impasto.objective import Evaluation, blend_statistics, measure_statistics
+from impasto.objective.constraints import luminance_only, protected
+from impasto.objective.style_losses import GRAMS, find_style_loss, unit_of
 from impasto.objective.tiles import Tiling
-from impasto.run.build import StyleCache, objective_for
 from impasto.run.canvas import enlarged
+from impasto.run.objective import objective_for
 from impasto.run.regions import Region, StylePart
 from impasto.run.run import Run
 from impasto.run.stage_inputs import StageInputs
 from impasto.settings import Settings
-from impasto.settings.variants import EFFECTS
+from impasto.settings.variants import EFFECTS, STYLE_LOSSES
 from reference import gram, to_caffe, vgg
 from test_colouring import colour_error, quantiles
 from test_resume import lines, taken_up
@@ -75,9 +74,7 @@ def tiny_objective(content, style, tiling=None, weights=None, **overrides):
         pair,
         settings,
         colour_space("caffe"),
-        StyleCache(),
-        ["style"],
-        tiling or Tiling(),
+        tiling=tiling or Tiling(),
     )
 
 
@@ -142,7 +139,7 @@ def test_the_target_is_a_mixture(strength, three):
     torch.testing.assert_close(terms["style"], expected, rtol=1e-10, atol=0)
 
 
-@pytest.mark.parametrize("loss", style_losses())
+@pytest.mark.parametrize("loss", STYLE_LOSSES.names())
 def test_the_target_is_what_would_be_measured_of_a_mixture(loss, three):
     content, style, canvas = three
     function = find_style_loss(loss)
@@ -189,7 +186,7 @@ def test_relative_is_its_transcription(normalisation, of_content, three):
         torch.testing.assert_close(found.terms[name], term, rtol=1e-10, atol=0)
 
 
-@pytest.mark.parametrize("loss", style_losses())
+@pytest.mark.parametrize("loss", STYLE_LOSSES.names())
 def test_relative_is_in_parts_of_what_a_picture_without_features_has(loss, three):
     content, style, canvas = three
     x = colour_space("caffe").from_srgb(canvas)
@@ -255,7 +252,7 @@ def test_relative_in_windows_is_whole(loss, strength):
 
 def test_relative_terms_are_near_one_for_every_loss(photo, painting):
     """The same weights do for all: a term is a part of the weight, not millions of it."""
-    for loss in style_losses():
+    for loss in STYLE_LOSSES.names():
         step = next(
             impasto.iterate(
                 photo,
@@ -366,7 +363,7 @@ def smooth_function(canvas):
 @given(st.sampled_from(sorted(SPACES)), st.integers(1, 6), st.integers(1, 6), st.integers(0, 5))
 def test_gradient_of_luminance_is_that_of_finite_differences(name, height, width, seed):
     space = colour_space(name)
-    evaluate = of_luminance(smooth_function, space)
+    evaluate = luminance_only(smooth_function, space)
     x, way = (space.from_srgb(random_image(height, width, seed + n)) for n in (0, 10))
     assert_slope(evaluate, x, way)
 
@@ -378,9 +375,9 @@ def test_gradient_of_what_is_kept_is_that_of_finite_differences(name, height, wi
         space.from_srgb(random_image(height, width, seed + n)) for n in (0, 10, 20)
     )
     where = random_image(height, width, seed + 30)[0].round(decimals=1)
-    evaluate = kept(smooth_function, photograph, where)
+    evaluate = protected(smooth_function, photograph, where)
     assert_slope(evaluate, x, way)
-    assert_slope(of_luminance(evaluate, space), x, way)
+    assert_slope(luminance_only(evaluate, space), x, way)
     assert (evaluate(x).gradient[:, where == 1] == 0).all()
     there = smooth_function(x * (1 - where) + photograph * where)
     torch.testing.assert_close(evaluate(x).loss, there.loss, rtol=1e-9, atol=1e-9)
@@ -398,7 +395,7 @@ def assert_slope(evaluate, x, way):
 def test_luminance_looks_at_the_grey_of_equal_mean(space):
     space, rgb = colour_space(space), random_image(5, 4)
     grey = rgb.mean(0, keepdim=True).expand_as(rgb)
-    found = of_luminance(smooth_function, space)(space.from_srgb(rgb))
+    found = luminance_only(smooth_function, space)(space.from_srgb(rgb))
     expected = smooth_function(space.from_srgb(grey))
     torch.testing.assert_close(found.loss, expected.loss, rtol=1e-12, atol=0)
 
@@ -533,7 +530,7 @@ def test_a_finish_does_not_pass_from_scale_to_scale(photo, painting):
 # --- identity and extremes ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("loss", style_losses())
+@pytest.mark.parametrize("loss", STYLE_LOSSES.names())
 def test_a_picture_in_its_own_style_is_itself(loss):
     """The recipe `standard`, at the picture's own size; its smoothness alone is at work."""
     content = sample("coffee", 96)
@@ -556,7 +553,7 @@ def test_a_picture_in_its_own_style_is_itself(loss):
 )
 def test_extreme_pictures(content, style, weighting):
     how = {"size": 80, "iterations": 2, "threads": 1, "weighting": weighting, "average": 0.5}
-    for loss in style_losses():
+    for loss in STYLE_LOSSES.names():
         assert sensible(impasto.stylize(content, style, **how, style_loss=loss).image)
     for colour, method in KEPT + MATCHED:
         colours = {"colour": colour, "colour_method": method, "strength": 0.5, "finish": "relief"}

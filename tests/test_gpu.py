@@ -8,9 +8,10 @@ from conftest import random_image, tiny_weights
 from impasto.encoder import Encoder
 from impasto.hardware.cuda_graph import captured
 from impasto.images.spaces import CAFFE
-from impasto.objective import Evaluation, Objective
+from impasto.objective import Evaluation
 from impasto.objective.style_losses import find_style_loss
-from impasto.objective.terms.base import Term
+from impasto.settings.variants import STYLE_LOSSES
+from support.objectives import make_objective as objective_of
 
 on_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
 
@@ -19,25 +20,18 @@ PICTURES = ("sample:astronaut", "sample:swirl")
 
 def make_objective(device, dtype, style_loss="gram"):
     pictures = (random_image(40, 52, seed, dtype=torch.float32).to(device) for seed in (1, 2))
-    return Objective(
+    return objective_of(
         Encoder(tiny_weights(), dtype=dtype, device=device),
         *pictures,
-        content_term=Term(5.0, "mean", {"relu4_2": 1.0}),
-        style_term=Term(100.0, "elements", {"relu1_1": 1.0, "relu3_1": 1.0}),
-        variation_term=Term(0.1, "l1-sum"),
-        style_loss=find_style_loss(style_loss, "elements"),
+        content_weights={"relu4_2": 5.0},
+        style_weights={"relu1_1": 100.0, "relu3_1": 100.0},
+        style_loss=find_style_loss(style_loss),
+        variation=(0.1, "l1-sum"),
     )
 
 
 def canvas(seed=3):
     return CAFFE.from_srgb(random_image(40, 52, seed, dtype=torch.float32))
-
-
-def test_on_a_cpu_nothing_is_recorded():
-    def evaluate(x):
-        return x
-
-    assert captured(evaluate, torch.zeros(3)) is evaluate
 
 
 def test_an_evaluation_copies_nothing_to_another_device(monkeypatch):
@@ -63,16 +57,15 @@ def test_gradient_is_the_cpus(dtype, tolerance, style_loss):
 
 
 @on_gpu
-def test_recorded_evaluations_are_the_plain_ones():
-    objective = make_objective("cuda", torch.float32)
-
-    def evaluate(x):
-        return objective(x.view(3, 40, 52))
-
-    recorded = captured(evaluate, canvas().cuda().flatten())
-    results: list[Evaluation] = [recorded(canvas(seed).cuda().flatten()) for seed in (3, 4)]
+@pytest.mark.parametrize("style_loss", STYLE_LOSSES.names())
+def test_recorded_evaluations_are_the_plain_ones(style_loss):
+    objective = make_objective("cuda", torch.float32, style_loss)
+    notices = []
+    recorded = captured(objective, notices.append)
+    results: list[Evaluation] = [recorded(canvas(seed).cuda()) for seed in (3, 4)]
+    assert notices == []
     for seed, found in zip((3, 4), results, strict=True):
-        expected = evaluate(canvas(seed).cuda().flatten())
+        expected = objective(canvas(seed).cuda())
         torch.testing.assert_close(found.loss, expected.loss)
         torch.testing.assert_close(found.gradient, expected.gradient, rtol=1e-3, atol=1e-3)
 

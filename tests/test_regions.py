@@ -19,26 +19,25 @@ from impasto.encoder import ARCHITECTURES, Encoder
 from impasto.errors import CheckpointError, ImageError, SettingsError
 from impasto.images import Picture
 from impasto.images.spaces import colour_space
-from impasto.objective import measure_statistics
-from impasto.objective.features import Features
-from impasto.objective.measure import blend_statistics
-from impasto.objective.style_losses import find_style_loss, matching, style_losses
+from impasto.objective import Features, blend_statistics, measure_statistics
+from impasto.objective.style_losses import find_style_loss, matching
 from impasto.objective.tiles import Tiling, least_tile
-from impasto.run.build import StyleCache, objective_for
 from impasto.run.checkpoint import Checkpoint
 from impasto.run.inputs import Inputs
+from impasto.run.objective import objective_for
 from impasto.run.provenance import show_record
 from impasto.run.regions import Region, StylePart, regions
 from impasto.run.run import Run
 from impasto.run.sources import Sources
 from impasto.run.stage_inputs import StageInputs
 from impasto.settings import Settings
+from impasto.settings.variants import STYLE_LOSSES
 from reference import gram, to_caffe, vgg
 
 VGG19 = ARCHITECTURES["vgg19"]
 NET, CAFFE, MANY = TINY["vgg19"], colour_space("caffe"), 10**9
 TAPS = {"relu1_1": 1.0, "conv2_1": 0.5, "relu3_1": 2.0}
-LOSSES = style_losses()
+LOSSES = STYLE_LOSSES.names()
 BARE = {"style_loss": "gram", "weighting": "absolute"}
 ALONE = {"content_weight": 0, "tv_weight": 0, "style_layers": TAPS, **BARE}
 QUICK = {"size": 48, "iterations": 3, "precision": "fp32", "threads": 1, "tile": "off"}
@@ -53,8 +52,8 @@ def objective(canvas, styles, areas, tiling=Tiling(), content=None, **overrides)
     """The style term alone, with a tiny network, of a canvas like this one (3, h, w)."""
     pair = StageInputs((canvas.shape[2], canvas.shape[1]), content, tuple(styles), tuple(areas))
     encoder = Encoder(tiny_weights(), dtype=torch.float64)
-    chosen, names = Settings.of(**{**ALONE, **overrides}), range(len(styles))
-    return objective_for(encoder, pair, chosen, CAFFE, StyleCache(), [*names], tiling)
+    chosen = Settings.of(**{**ALONE, **overrides})
+    return objective_for(encoder, pair, chosen, CAFFE, tiling=tiling)
 
 
 def everywhere(*shares, where=None):

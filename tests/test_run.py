@@ -12,8 +12,7 @@ from conftest import smooth_picture
 from impasto.encoder import weights_of
 from impasto.errors import Diverged, ImageTooSmall, OutOfMemory, SettingsError
 from impasto.images import Picture, fit, read, resize, samples
-from impasto.objective import measure_statistics
-from impasto.run.build import StyleCache
+from impasto.objective import StyleCache, measure_statistics
 from impasto.run.canvas import recoloured
 from impasto.run.provenance import parse_record, show_record
 from impasto.run.run import Run
@@ -390,10 +389,12 @@ def test_a_term_without_its_picture_is_refused(photo):
         impasto.reconstruct(photo, size=32, iterations=1, style_weight=1)
 
 
-def test_runs_that_share_a_shelf_measure_a_style_once(photo, tmp_path, monkeypatch):
+def test_runs_that_share_a_cache_measure_a_style_once(photo, tmp_path, monkeypatch):
     smooth_picture(44, 36, phase=1.0).save(tmp_path / "style.png")
     calls = []
-    monkeypatch.setattr("impasto.run.build.measured", counting(calls, measure_statistics))
+    monkeypatch.setattr(
+        "impasto.run.objective.measure_statistics", counting(calls, measure_statistics)
+    )
     cache, settings = StyleCache(), Settings.of(**QUICK)
     alone = impasto.stylize(photo, tmp_path / "style.png", **QUICK)
     calls.clear()
@@ -409,18 +410,20 @@ def test_runs_that_share_a_shelf_measure_a_style_once(photo, tmp_path, monkeypat
 
 def test_pictures_in_memory_are_not_taken_for_one_another(photo, painting, monkeypatch):
     calls = []
-    monkeypatch.setattr("impasto.run.build.measured", counting(calls, measure_statistics))
+    monkeypatch.setattr(
+        "impasto.run.objective.measure_statistics", counting(calls, measure_statistics)
+    )
     cache, settings = StyleCache(), Settings.of(**QUICK)
     for style in (painting, Picture(1 - painting.pixels)):
         list(Run(photo, style, settings, cache=cache))
     assert len(calls) == 2
 
 
-def test_a_shelf_forgets_what_was_used_least():
+def test_a_cache_forgets_what_was_used_least():
     calls = []
-    cache = StyleCache(most=2)
+    cache = StyleCache(size=2)
     for name in ("a", "b", "a", "c", "a", "b"):
-        cache.measure_statistics(name, counting(calls, dict))
+        cache.get(name, counting(calls, dict))
     assert len(calls) == 4  # a, b, c, and b again
 
 

@@ -7,18 +7,18 @@ import torch
 
 import impasto
 from conftest import random_image, tiny_weights
-from impasto.encoder import Encoder
+from impasto.encoder import Encoder, weights_of
 from impasto.errors import SettingsError
-from impasto.objective import Objective
-from impasto.objective.features import Features
-from impasto.objective.statistics import Moments, statistics_read
-from impasto.objective.style_losses import find_style_loss, statistic_of, style_losses
-from impasto.objective.style_losses import registry as named
-from impasto.objective.terms.base import Term
+from impasto.images import precision
+from impasto.objective import measure_statistics
+from impasto.objective.statistics import Features, Moments
+from impasto.objective.style_losses import declaration, find_style_loss, matching
 from impasto.objective.tiles import Tiling
 from impasto.settings import Settings
+from impasto.settings.variants import STYLE_LOSSES
+from support.objectives import make_objective
 
-NAMES = [name for name in style_losses() if name != "gram"]
+NAMES = [name for name in STYLE_LOSSES.names() if name != "gram"]
 
 
 def features(seed=0, channels=5, rows=6, columns=7):
@@ -34,9 +34,7 @@ def shuffled(f, seed=0):
 
 
 def of(name, f, weights=None):
-    loss = find_style_loss(name)
-    wanted = ("total", "outer", "exact")
-    return statistic_of(loss).of(f, wanted, weights)
+    return declaration(find_style_loss(name)).statistic.of(f, ("total", "outer", "exact"), weights)
 
 
 def between(name, canvas, style):
@@ -46,9 +44,10 @@ def between(name, canvas, style):
 def compared(name, canvas, style, weights=None):
     """The loss, and its gradient with respect to the canvas's features."""
     style, loss = of(name, style), find_style_loss(name)
-    value, pull = of(name, canvas, weights).compared(lambda found: loss(found, style))
+    found = of(name, canvas, weights)
+    value, slope = found.value_and_gradient(lambda canvas: loss(canvas, style))
     gradient = torch.zeros_like(canvas)
-    pull.add(gradient, canvas, weights, 0)
+    slope.add(gradient, canvas, weights, 0)
     return value, gradient
 
 
@@ -88,8 +87,8 @@ def test_wasserstein_of_independent_channels_is_of_each():
 def test_a_covariance_is_measured_exactly():
     """Of bfloat16 features: a product rounded to bfloat16 would leave negative variances."""
     f = features(channels=3, rows=40, columns=50).to(torch.bfloat16)
-    assert "exact" in statistics_read(find_style_loss("wasserstein"))
-    assert "exact" not in statistics_read(find_style_loss("moments"))
+    assert "exact" in declaration(find_style_loss("wasserstein")).needs
+    assert "exact" not in declaration(find_style_loss("moments")).needs
     exact = Moments.of(f, ("total", "outer", "exact")).outer
     columns = f[0].flatten(1).double()
     torch.testing.assert_close(exact, columns @ columns.T, rtol=1e-5, atol=0)
@@ -98,7 +97,7 @@ def test_a_covariance_is_measured_exactly():
 def test_a_covariance_is_measured_exactly_in_runs(monkeypatch):
     f = features(channels=3, rows=40, columns=50).to(torch.bfloat16)
     whole = Moments.of(f, ("outer", "exact")).outer
-    monkeypatch.setattr("impasto.objective.statistics._EXACT_RUN", 300)
+    monkeypatch.setattr("impasto.objective.statistics.products._EXACT_RUN", 300)
     torch.testing.assert_close(Moments.of(f, ("outer", "exact")).outer, whole, rtol=1e-5, atol=0)
 
 
@@ -139,7 +138,7 @@ def test_wasserstein_where_there_is_no_float64(monkeypatch):
     """As on MPS: sums in float32, eigenvalues on the CPU."""
     f, a = features(1).float(), features(2).float()
     value, gradient = compared("wasserstein", f, a)
-    monkeypatch.setattr("impasto.objective.statistics._has_float64", lambda device: False)
+    monkeypatch.setattr(precision, "has_float64", lambda device: False)
     assert of("wasserstein", f).outer.dtype == torch.float32
     rough, slope = compared("wasserstein", f, a)
     torch.testing.assert_close(rough, value, rtol=1e-4, atol=0)
@@ -153,12 +152,16 @@ def test_one_channel_sliced_is_the_distance_of_sorted_values():
 
 
 def test_sliced_follows_normal_distributions():
-    """Of isotropic normal features shifted by d: W₂² along θ is (θ·d)², on the average |d|²/C."""
+    """Of features shifted by d: W₂² along θ is (θ·d)²; scaled by 2, the mean of (θ·f)²."""
     generator = torch.Generator().manual_seed(0)
     f = torch.randn(1, 8, 60, 60, generator=generator, dtype=torch.float64)
     shift = torch.full((8, 1, 1), 3.0, dtype=torch.float64)
-    assert between("sliced-wasserstein", f, f + shift) == pytest.approx(9, rel=0.5)
-    assert between("sliced-wasserstein", f, 2 * f) == pytest.approx(1, rel=0.1)
+    directions = matching._directions(8).double()
+    assert (directions.norm(dim=1) - 1).abs().max() < 1e-6
+    expected = (directions @ shift.view(8)).square().mean()
+    torch.testing.assert_close(between("sliced-wasserstein", f, f + shift), expected)
+    expected = (directions @ f[0].flatten(1)).square().mean()
+    torch.testing.assert_close(between("sliced-wasserstein", f, 2 * f), expected)
 
 
 def test_sliced_compares_pictures_of_different_sizes():
@@ -205,7 +208,9 @@ def test_gradients(name, weighted):
     torch.testing.assert_close((gradient * direction).sum(), slope, rtol=1e-5, atol=1e-8)
 
 
-@pytest.mark.parametrize("name", [n for n in NAMES if statistic_of(find_style_loss(n)) is Moments])
+@pytest.mark.parametrize(
+    "name", [n for n in NAMES if declaration(find_style_loss(n)).statistic is Moments]
+)
 def test_autograd_agrees(name):
     style = of(name, features(3, 4, 4, 4))
 
@@ -254,13 +259,11 @@ def test_is_finite_where_covariances_are_singular(name):
 @pytest.mark.parametrize("name", ["gram", *NAMES])
 def test_is_exact_in_windows(name):
     encoder, canvas = Encoder(tiny_weights(), dtype=torch.float64), random_image(150, 190, 3) * 99
-    whole = Objective(
+    whole = make_objective(
         encoder,
         None,
         random_image(90, 80, 2),
-        content_term=Term(0.0, "mean"),
-        style_term=Term(1.0, "elements", {"relu1_1": 1.0, "relu3_1": 1.0}),
-        variation_term=Term(0.0, "l1-sum"),
+        style_weights={"relu1_1": 1.0, "relu3_1": 1.0},
         style_loss=find_style_loss(name),
     )
     at = whole(canvas)
@@ -281,18 +284,40 @@ def test_a_run_descends(name, precision):
 
 @pytest.fixture
 def registered(monkeypatch):
-    monkeypatch.setattr(named, "_registered", dict(named._registered))
+    """A registry of which nothing stays behind."""
+    monkeypatch.setattr(STYLE_LOSSES, "_found", dict(STYLE_LOSSES._found))
+
+
+TAPS = {"relu1_1": 1.0, "relu3_1": 2.0}
+ALONE = {"content_weight": 0, "tv_weight": 0, "style_weight": 5.0, "style_layers": TAPS}
+CHOSEN = {
+    **{"size": 48, "scales": (1.0,), "iterations": 0, "init": "content", "precision": "fp32"},
+    **{"weighting": "absolute", **ALONE},
+}
+
+
+def style_terms(loss, **settings):
+    """The style term of a run's first canvas, by the settings' loss and by this function."""
+    chosen = Settings.of(**CHOSEN, **settings)
+    run = impasto.Run("sample:coffee", "sample:waves", chosen)
+    first, style = next(iter(run)).picture().pixels, run.inputs.style.pixels
+    weights = weights_of(chosen.encoder)
+    encoder = Encoder(weights, pooling=chosen.pooling, padding=chosen.padding)
+    canvas, style = (measure_statistics(encoder, x, TAPS, loss=loss) for x in (first, style))
+    expected = 5 * sum(weight * loss(canvas[tap], style[tap]) for tap, weight in TAPS.items())
+    return run.steps[0].terms["style"], float(expected)
 
 
 def test_ones_own_is_ten_lines(registered):
-    @impasto.style_loss("means")
+    @impasto.style_loss("means", reads={"mean"})
     def means(canvas, style):
         return (canvas.mean - style.mean).square().mean()
 
     assert find_style_loss("means") is means
-    assert "means" in style_losses()
-    settings = {"size": 48, "iterations": 2, "style_loss": "means"}
-    assert impasto.stylize("sample:coffee", "sample:waves", **settings).steps
+    assert declaration(means).needs == {"total"}
+    assert "means" in STYLE_LOSSES
+    found, expected = style_terms(means, style_loss="means")
+    assert found == pytest.approx(expected, rel=1e-3)
 
 
 def test_or_of_features(registered):
@@ -300,16 +325,32 @@ def test_or_of_features(registered):
     def peaks(canvas, style):
         return (canvas.values.float().amax(0) - style.values.float().amax(0)).square().mean()
 
-    assert statistic_of(find_style_loss("peaks")) is Features
-    settings = {"size": 48, "iterations": 2, "style_loss": "peaks"}
-    assert impasto.stylize("sample:coffee", "sample:waves", **settings).steps
+    assert declaration(find_style_loss("peaks")).statistic is Features
+    found, expected = style_terms(peaks, style_loss="peaks")
+    assert found == pytest.approx(expected, rel=1e-3)
 
 
 def test_packages_may_offer_one(registered, monkeypatch):
-    point = EntryPoint("offered", "impasto.objective.style_losses.gaussian:moments", named._GROUP)
-    monkeypatch.setattr(named, "_points", lambda: (point,))
-    assert "offered" in style_losses()
+    offered = "impasto.objective.style_losses.gaussian:moments"
+    point = EntryPoint("offered", offered, STYLE_LOSSES.group)
+    monkeypatch.setattr(STYLE_LOSSES, "_points", lambda: (point,))
+    assert "offered" in STYLE_LOSSES.names()
     assert find_style_loss("offered") is find_style_loss("moments")
+
+
+@pytest.mark.parametrize("of", ["moments", "features"])
+def test_reads_names_attributes(of):
+    with pytest.raises(SettingsError, match=f"reads has 'means'; {of} have "):
+        impasto.style_loss("mine", of=of, reads={"means"})
+
+
+@pytest.mark.parametrize("name", STYLE_LOSSES.names())
+def test_own_losses_read_no_more_than_they_declare(name):
+    """Sums that are not measured are NaN, and so would the loss be."""
+    loss, f, style = find_style_loss(name), features(1), features(2)
+    declared = declaration(loss)
+    canvas = declared.statistic.of(f, declared.needs)
+    assert torch.isfinite(loss(canvas, declared.statistic.of(style, declared.needs)))
 
 
 def test_unknown_ones_are_one_line_before_anything_is_read():

@@ -11,14 +11,13 @@ from conftest import TINY, random_image, tiny_weights
 from impasto.encoder import ARCHITECTURES, PADDINGS, POOLINGS, Encoder, Ends
 from impasto.errors import SettingsError
 from impasto.images.spaces import colour_space
-from impasto.objective import Objective, measure_statistics
+from impasto.objective import measure_statistics
 from impasto.objective.statistics import Moments
 from impasto.objective.style_losses import GRAMS
 from impasto.objective.terms import variation as variation_module
-from impasto.objective.terms.base import Term
 from impasto.objective.terms.variation import VARIATIONS
 from impasto.objective.tiles import Span, Tiling, least_tile, windows
-from test_objective import VARIATION_ORACLE
+from support.objectives import VARIATION_ORACLE, full, make_objective
 
 NET, VGG19 = TINY["vgg19"], ARCHITECTURES["vgg19"]
 
@@ -28,14 +27,13 @@ def relative(a, b):
 
 
 def objective(shape, content, style, *, dtype, tiling, network="vgg19", **choices):
-    return Objective(
+    return make_objective(
         Encoder(tiny_weights(network), dtype=dtype, **choices),
         random_image(*shape, 1, dtype),
         random_image(41, 38, 2, dtype),
-        space=colour_space("caffe"),
-        content_term=Term(3.0, "mean", content),
-        style_term=Term(50.0, "elements", style),
-        variation_term=Term(0.2, "l2-mean"),
+        content_weights=full(3.0, content),
+        style_weights=full(50.0, style),
+        variation=(0.2, "l2-mean"),
         tiling=tiling,
     )
 
@@ -80,13 +78,10 @@ def test_tiled_is_whole(data):
 @pytest.mark.parametrize("loss", GRAMS)
 def test_every_style_loss_is_tiled(loss):
     pictures = random_image(150, 190, 1), random_image(40, 50, 2)
-    terms = {
-        "content_term": Term(0.0, "mean"),
-        "style_term": Term(1.0, loss, {"relu1_1": 1.0, "relu3_1": 1.0, "relu4_1": 1.0}),
-        "variation_term": Term(0.0, "l1-sum"),
-    }
+    taps = ("relu1_1", "relu3_1", "relu4_1")
+    terms = {"style_weights": dict.fromkeys(taps, 1.0), "style_normalisation": loss}
     encoder, canvas = Encoder(tiny_weights(), dtype=torch.float64), random_image(150, 190, 3) * 99
-    whole = Objective(encoder, *pictures, **terms)
+    whole = make_objective(encoder, *pictures, **terms)
     at, tiled = whole(canvas), whole.retiled(Tiling(120))(canvas)
     assert relative(tiled.gradient, at.gradient) < 1e-10
     assert relative(tiled.loss, at.loss) < 1e-10
@@ -225,13 +220,8 @@ def test_tapes_that_are_kept_cost_nothing_twice():
 
     encoder = Counting(tiny_weights(), dtype=torch.float64)
     canvas = random_image(200, 90)
-    of_style = Objective(
-        encoder,
-        None,
-        random_image(40, 40, 1),
-        content_term=Term(0.0, "mean"),
-        style_term=Term(1.0, "gatys", {"relu3_1": 1.0}),
-        variation_term=Term(0.0, "l1-sum"),
+    of_style = make_objective(
+        encoder, None, random_image(40, 40, 1), style_weights={"relu3_1": 1.0}
     )
     parts = len(windows((200, 90), NET, ("relu3_1",), 70))
     assert parts > 4

@@ -18,7 +18,13 @@ if TYPE_CHECKING:
     from impasto.objective import Evaluation, Objective
     from impasto.objective.statistics import Moments
     from impasto.objective.style_losses import style_loss
-    from impasto.objective.terms import Term
+    from impasto.objective.terms import (
+        FeatureTerm,
+        LocalTerm,
+        PixelTerm,
+        TermContext,
+        reference,
+    )
     from impasto.run import Result, Run
     from impasto.run.api import iterate, reconstruct, stylize, texture
     from impasto.run.events import Step
@@ -29,15 +35,19 @@ __path__.append(str(Path(__file__).parent / "apps" / "former"))  # old modules, 
 _HOMES = {
     "Encoder": "encoder",
     "Evaluation": "objective",
+    "FeatureTerm": "objective.terms",
     "ImpastoError": "errors",
+    "LocalTerm": "objective.terms",
     "Moments": "objective",
     "Objective": "objective",
     "Picture": "images",
+    "PixelTerm": "objective.terms",
     "Result": "run",
     "Run": "run",
     "Settings": "settings",
     "Step": "run",
-    "Term": "objective.terms",
+    "TermContext": "objective.terms",
+    "reference": "objective.terms",
     "iterate": "run",
     "reconstruct": "run",
     "style_loss": "objective.style_losses",
@@ -48,18 +58,22 @@ _HOMES = {
 __all__ = [
     "Encoder",
     "Evaluation",
+    "FeatureTerm",
     "ImpastoError",
+    "LocalTerm",
     "Moments",
     "Objective",
     "Picture",
+    "PixelTerm",
     "Result",
     "Run",
     "Settings",
     "Step",
-    "Term",
+    "TermContext",
     "__version__",
     "iterate",
     "reconstruct",
+    "reference",
     "style_loss",
     "stylize",
     "texture",

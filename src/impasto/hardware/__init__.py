@@ -10,13 +10,14 @@ from impasto.hardware.device import (
     choose_threads,
 )
 from impasto.hardware.limits import Choice, free_memory
-from impasto.hardware.oom import frugal, is_out_of_memory, memory_guard
+from impasto.hardware.oom import OutOfMemoryRetry, is_out_of_memory, memory_guard
 from impasto.hardware.planner import Plan, plan
 
 __all__ = [
     "DTYPES",
     "Choice",
     "Hardware",
+    "OutOfMemoryRetry",
     "Plan",
     "Trial",
     "choose_device",
@@ -24,7 +25,6 @@ __all__ = [
     "choose_threads",
     "computing",
     "free_memory",
-    "frugal",
     "is_out_of_memory",
     "memory_guard",
     "plan",

@@ -4,34 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
+
+from impasto.images.precision import neutral
 
 __all__ = ["computing", "neutral"]
 
 T = TypeVar("T")
 
 _lock = threading.Lock()
-
-
-@contextmanager
-def neutral() -> Iterator[None]:
-    """In this Python thread, gradients, inference mode and autocast off; the CPU as the default.
-
-    Default dtype and deterministic mode belong to the whole process, so they stay as they are, and
-    the package's results do not depend on them.
-    """
-    with ExitStack() as state:
-        state.enter_context(torch.inference_mode(False))
-        state.enter_context(torch.no_grad())
-        for kind in ("cpu", "cuda", "mps"):
-            if torch.is_autocast_enabled(kind):
-                state.enter_context(torch.autocast(kind, enabled=False))
-        if torch.get_default_device().type != "cpu":
-            state.enter_context(torch.device("cpu"))
-        yield
 
 
 @contextmanager

@@ -16,8 +16,7 @@ import torch
 from impasto.encoder import Architecture, Encoder, weights_of
 from impasto.encoder.convolution import layout
 from impasto.hardware.cost import Cut, Network
-from impasto.objective.features import Features
-from impasto.objective.style_losses import find_style_loss, statistic_of
+from impasto.objective.style_losses import declaration, find_style_loss
 from impasto.objective.tiles import Tiling
 from impasto.settings import Settings
 
@@ -34,8 +33,6 @@ _PACKED = 45 * MB  # the same where it keeps weights in its own order: what that
 _KEPT = 2**20  # pixels up to which `impasto.hardware.allocator` keeps what is freed
 _GAPS = 2.1  # what an evaluation then takes, over what is alive at most (1.9 to 2.4)
 _SMALL_BLOCKS = 200 * MB  # those of at most 4 MB share a heap
-
-_MATCHED = 1300  # bytes a position of the largest layer takes while features are matched
 
 _BLOCK = 10  # bfloat16 pairs that are given room at once
 _TRIALS = {"none": 1, "armijo": 2, "strong-wolfe": 5, "more-thuente": 2}  # alive at once
@@ -100,16 +97,14 @@ class Demand:
 
     @cached_property
     def _gathered(self) -> int:
-        """What a style loss of features takes: those of all windows, their gradients, its own."""
-        if statistic_of(find_style_loss(self.settings.style_loss)) is not Features:
-            return 0
+        """What the style loss's statistic takes beyond matrices, such as all features, bytes."""
         net, (width, height) = self.network.architecture, self.size
-        counts = {
-            tap: (width >> net.level(tap)) * (height >> net.level(tap))
+        shapes = [
+            (net.channels(tap), (width >> net.level(tap)) * (height >> net.level(tap)))
             for tap in self.network.style
-        }
-        rows = sum(net.channels(tap) * count for tap, count in counts.items())
-        return 2 * rows * self.dtype.itemsize + _MATCHED * max(counts.values(), default=0)
+        ]
+        statistic = declaration(find_style_loss(self.settings.style_loss)).statistic
+        return statistic.extra_bytes(shapes, self.dtype.itemsize)
 
     def cost(self, tiling: Tiling) -> float:
         """Multiply-adds of an evaluation, relative to one window looked at once.

@@ -1,25 +1,36 @@
 """The function that a canvas minimises: features, their statistics, terms, loss and gradient."""
 
-from impasto.objective.features import Features, SampledFeatures
+from impasto.objective.cache import StyleCache
 from impasto.objective.measure import StyleStatistics, blend_statistics, measure_statistics
-from impasto.objective.objective import Evaluation, Objective
-from impasto.objective.statistics import STATISTICS, Moments, Pull, statistics_read
-from impasto.objective.tiles import Tiling, Window, least_tile, windows
+from impasto.objective.objective import Comparison, Evaluation, Measurement, Objective
+from impasto.objective.statistics import (
+    STATISTICS,
+    Features,
+    Moments,
+    SampledFeatures,
+    Statistic,
+    StatisticGradient,
+)
+from impasto.objective.tiles import Tile, Tiling, Window, least_tile, windows
 
 __all__ = [
     "STATISTICS",
+    "Comparison",
     "Evaluation",
     "Features",
+    "Measurement",
     "Moments",
     "Objective",
-    "Pull",
     "SampledFeatures",
+    "Statistic",
+    "StatisticGradient",
+    "StyleCache",
     "StyleStatistics",
+    "Tile",
     "Tiling",
     "Window",
     "blend_statistics",
     "least_tile",
     "measure_statistics",
-    "statistics_read",
     "windows",
 ]

@@ -1,4 +1,4 @@
-"""What a canvas may not do: change what is kept of the photograph, or have colours of its own."""
+"""Constraints on a canvas: protected pixels, luminance alone."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from torch import Tensor
 from impasto.images.spaces import SRGB, ColourSpace
 from impasto.objective.objective import Evaluation
 
-__all__ = ["kept", "of_luminance"]
+__all__ = ["luminance_only", "protected"]
 
 ValueAndGrad = Callable[[Tensor], Evaluation]
 
 
-def kept(evaluate: ValueAndGrad, photograph: Tensor, where: Tensor) -> ValueAndGrad:
-    """The function of canvases x (3, h, w) at (1 - m)·x + m·photograph, m = where (h, w).
+def protected(evaluate: ValueAndGrad, content: Tensor, where: Tensor) -> ValueAndGrad:
+    """The function of canvases x (3, h, w) at (1 - m)·x + m·content, m = where (h, w) in [0, 1].
 
-    The photograph (3, h, w) is in the canvas's colour space. The gradient is with respect to x.
+    `content` is (3, h, w) in the canvas's colour space. The gradient is with respect to x.
     """
 
     def evaluated(canvas: Tensor) -> Evaluation:
-        at = evaluate(canvas.lerp(photograph, where))
+        at = evaluate(canvas.lerp(content, where))
         return replace(at, gradient=at.gradient * (1 - where))
 
     return evaluated
 
 
-def of_luminance(evaluate: ValueAndGrad, space: ColourSpace) -> ValueAndGrad:
-    """The function of canvases (3, h, w) at the grey of equal mean: all channels move as one."""
+def luminance_only(evaluate: ValueAndGrad, space: ColourSpace) -> ValueAndGrad:
+    """The function of canvases (3, h, w) in `space` at the grey of equal mean of each pixel."""
 
     def grey(rgb: Tensor) -> Tensor:
         return rgb.mean(0, keepdim=True).expand_as(rgb)

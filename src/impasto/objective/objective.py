@@ -1,43 +1,55 @@
-"""The function that a canvas minimises, in two passes over its windows.
+"""The function that a canvas minimises: a list of terms, evaluated in three phases.
 
-1. features of the canvas -> what style measures of them, such as Σf and Σffᵀ at each of its taps;
-2. the style loss and its gradient with respect to that, by autograd on a few C x C matrices;
-3. at each tap a cotangent, content's 2·scale·(F - P) plus style's, such as f·(S + Sᵀ) + m, pulled
-   back to the canvas.
+1. `measure`: features of the canvas -> what each feature term measures of them, such as Σf and Σffᵀ
+   at each of its taps;
+2. `compare`: measurements -> values, and gradients with respect to the measurements, by autograd on
+   a few C x C matrices;
+3. `pullback`: at each tap the sum of all terms' cotangents, such as content's 2·scale·(F - P) and
+   style's f·(S + Sᵀ) + m, pulled back to the canvas; and the terms of the canvas itself.
 
-What is measured of windows adds up, and so do the gradients pulled back to each: whatever the
-windows, this is the gradient of the whole. One window is looked at once, for both passes.
+Measurements of windows add up, and so do the gradients pulled back to each: the result is the
+gradient of the whole, whatever the windows. One window needs one forward pass for both phases. Only
+`compare` may wait for a device.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import partial, reduce
+from operator import add
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from impasto.encoder import Cotangent, Encoder, Tape
+from impasto.errors import SettingsError
+from impasto.images.precision import neutral
 from impasto.images.spaces import CAFFE, ColourSpace
-from impasto.objective.features import Features
-from impasto.objective.measure import core_of, measure_statistics, windows_over
-from impasto.objective.statistics import Moments, Pull
-from impasto.objective.style_losses.gram import StyleLoss
-from impasto.objective.style_losses.registry import find_style_loss
-from impasto.objective.terms.base import ContentTerm, StyleTarget, StyleTerm, Term
-from impasto.objective.terms.variation import VARIATIONS
-from impasto.objective.tiles import Tiling, Window
+from impasto.objective.measure import unchecked
+from impasto.objective.terms.base import (
+    AnyTerm,
+    FeatureTerm,
+    LocalTerm,
+    PixelTerm,
+    TapGradient,
+    WindowedTerm,
+)
+from impasto.objective.tiles import Tile, Tiling, Window, windows_over
 
-__all__ = ["Evaluation", "Objective", "StyleTarget", "Term"]
+__all__ = ["Comparison", "Evaluation", "Forward", "Measurement", "Objective"]
 
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """The objective at a canvas: scalar `loss`, weighted `terms` that add up to it, gradient.
+    """The objective at a canvas.
 
-    The gradient is (3, h, w) in the canvas's own colour space; scalars stay on the device.
+    Attributes:
+        loss: the sum of the terms, a scalar.
+        terms: name -> value with its weight, a scalar; scalars stay on the device.
+        gradient: (3, h, w) in the canvas's colour space.
     """
 
     loss: Tensor
@@ -45,125 +57,193 @@ class Evaluation:
     gradient: Tensor
 
 
-class _Look(NamedTuple):
-    """What one window of a canvas looks like to the network."""
+@dataclass(frozen=True, eq=False)
+class Forward:
+    """A forward pass of one window: what the pullback needs."""
 
     tape: Tape
-    features: dict[str, Tensor]
+    tile: Tile
+
+
+@dataclass(frozen=True, eq=False)
+class Measurement:
+    """What the measuring phase leaves.
+
+    Attributes:
+        sums: term -> what it measured of the whole canvas.
+        kept: forward passes by the index of their window; the pullback consumes them.
+    """
+
+    sums: dict[str, Any]
+    kept: dict[int, Forward]
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Values of feature terms by name, and gradients with respect to their measurements."""
+
+    values: dict[str, Tensor]
+    gradients: dict[str, Any]
 
 
 class Objective:
-    """Content + style + total variation of a canvas, against targets measured once.
+    """The sum of terms of a canvas, with its gradient.
 
     Args:
         encoder: the frozen network.
-        content: sRGB picture, (3, h, w) in [0, 1], of the canvas's size; None without weight.
-        style: sRGB picture of any size, or its statistics, of one or several, each the target
-            of a region of the canvas or of all of it; None without weight.
+        terms: in the order in which they are added up; each has a name of its own.
         space: the canvas's colour space.
-        content_term, style_term, variation_term: weights, taps and normalisations.
-        style_loss: the distance between what is measured; by default that of Grams.
         tiling: how the canvas is cut into windows.
+        check: called before each window in both passes; what it raises, such as
+            `impasto.errors.Cancelled`, ends the evaluation.
+
+    Raises SettingsError for two terms of one name, and for an object that is no term.
     """
 
     def __init__(
         self,
         encoder: Encoder,
-        content: Tensor | None,
-        style: Tensor | Sequence[StyleTarget] | None,
+        terms: Sequence[AnyTerm],
         *,
         space: ColourSpace = CAFFE,
-        content_term: Term,
-        style_term: Term,
-        variation_term: Term,
-        style_loss: StyleLoss | None = None,
         tiling: Tiling = Tiling(),  # noqa: B008 (frozen)
+        check: Callable[[], object] = unchecked,
     ) -> None:
-        self._encoder, self._space, self.tiling = encoder, space, tiling
+        self._encoder, self._space, self._check = encoder, space, check
         self.architecture = encoder.architecture
-        self.taps = (*content_term.taps(), *style_term.taps())
-        loss = style_loss or find_style_loss("gram", style_term.normalisation)
-        if isinstance(style, Tensor):
-            tile, taps = tiling.tile, style_term.taps()
-            style = [StyleTarget(measure_statistics(encoder, style, taps, tile, loss=loss))]
-        self._style = StyleTerm(self.architecture, style or (), style_term, loss)
-        self._content = ContentTerm(encoder, content, content_term, tiling, self.taps)
-        self._variation = VARIATIONS[variation_term.normalisation]
-        self._variation_weight = variation_term.weight
+        self.names = _names(terms)
+        self.taps = tuple(dict.fromkeys(tap for term in terms for tap in getattr(term, "taps", ())))
+        self._terms = tuple(terms)
+        self._tile(tiling)
 
     def __call__(self, canvas: Tensor) -> Evaluation:
         """Loss, terms and gradient at `canvas`, (3, h, w) in the canvas's colour space."""
-        gradient = torch.zeros_like(canvas)
-        variation = self._add_variation(canvas, gradient)
-        parts = windows_over(canvas, self._encoder, self.taps, self.tiling.tile)
-        kept: dict[Window, _Look] = {}
-        style, pulls = self._style.compared(self._measured(canvas, parts, kept))
-        content = torch.zeros((), dtype=torch.float32, device="cpu")  # on no device in particular
-        for number, window in reversed([*enumerate(parts)]):  # those kept come first
-            target = self._content.target(window)
-            look = kept.pop(window, None) or self._look(canvas, window)
-            part, slopes = self._content.slopes(window, look.features, target)
-            content = content + part
-            cotangents = self._cotangents(window, number, look, slopes, pulls)
-            look.features.clear()  # who still needs them has them: they go one by one
-            window.of(gradient).add_(self._encoder.pullback(look.tape, cotangents))
-        zero = variation.new_zeros(())
-        terms = {"content": zero + content, "style": zero + style, "variation": variation}
-        return Evaluation(content + style + variation, terms, gradient)
+        measurement = self.measure(canvas)
+        comparison = self.compare(measurement)
+        measurement.sums.clear()  # features of the whole canvas, for some losses
+        return self.pullback(canvas, measurement, comparison)
 
-    def retiled(self, tiling: Tiling) -> Objective:
-        """The same objective, looked at in other windows."""
-        other = copy(self)
-        other.tiling = tiling
-        other._content = self._content.retiled(tiling)
-        return other
-
-    def _look(self, canvas: Tensor, window: Window) -> _Look:
-        part = window.of(canvas)
-        return _Look(*self._encoder.features(part, self.taps, self._space, window.ends))
-
-    def _measured(
-        self, canvas: Tensor, parts: tuple[Window, ...], kept: dict[Window, _Look]
-    ) -> Mapping[tuple[str, int], Moments | Features]:
-        """What style measures of the canvas; the looks at the last windows go to `kept`."""
-        found: dict[tuple[str, int], Moments | Features] = {}
-        if self._style.weights:
-            keep = set(parts[-max(1, self.tiling.tapes) :])
-            for window in parts:
-                look = self._look(canvas, window)
-                self._style.measure(window, look.features, found)
-                if window in keep:
-                    kept[window] = look
-                del look  # before the next
+    @neutral()
+    def measure(self, canvas: Tensor) -> Measurement:
+        """The first pass over the windows of a canvas (3, h, w); keeps the last `tapes` of it."""
+        found, parts = Measurement({}, {}), self._windows(canvas)
+        first_kept = len(parts) - max(1, self.tiling.tapes)
+        for index, window in enumerate(parts if self._measured else ()):
+            self._check()
+            forward = self._forward(canvas, window, index)
+            for term in self._measured:
+                part = term.measure(forward.tile)
+                before = found.sums.get(term.name)
+                found.sums[term.name] = part if before is None else before + part
+            if index >= first_kept:
+                found.kept[index] = forward
+            del forward  # before the next
         return found
 
+    @neutral()
+    def compare(self, measurement: Measurement) -> Comparison:
+        """Values of the terms that were measured, and their gradients."""
+        found = Comparison({}, {})
+        for term in self._measured:
+            value, gradient = term.compare(measurement.sums[term.name])
+            found.values[term.name], found.gradients[term.name] = value.detach(), gradient
+        return found
+
+    @neutral()
+    def pullback(
+        self, canvas: Tensor, measurement: Measurement, comparison: Comparison
+    ) -> Evaluation:
+        """The second pass over the windows of a canvas (3, h, w), the kept ones first."""
+        gradient, parts = torch.zeros_like(canvas), self._windows(canvas)
+        values = {term.name: term.add(canvas, gradient) for term in self._pixel}
+        values |= comparison.values
+        for index, window in reversed([*enumerate(parts)]):
+            self._check()
+            forward = measurement.kept.pop(index, None) or self._forward(canvas, window, index)
+            tile, slopes = forward.tile, list[Mapping[str, TapGradient]]()
+            for term in self._featured:
+                if isinstance(term, LocalTerm):
+                    part, slope = term.value_and_cotangents(tile)
+                    before = values.get(term.name)
+                    values[term.name] = part if before is None else before + part
+                else:
+                    slope = term.cotangents(tile, comparison.gradients[term.name])
+                slopes.append(slope)
+            cotangents = self._cotangents(tile, slopes)
+            tile.features.clear()  # each is freed as soon as the pullback has consumed it
+            window.of(gradient).add_(self._encoder.pullback(forward.tape, cotangents))
+        return self._evaluation(values, gradient)
+
+    def retiled(self, tiling: Tiling) -> Objective:
+        """The same objective, the canvas cut in another way."""
+        other = copy(self)
+        other._tile(tiling)
+        return other
+
+    def _tile(self, tiling: Tiling) -> None:
+        """Set the tiling, and hand its windows to the terms that keep something for each."""
+        self.tiling = tiling
+        self._terms = tuple(
+            term.for_windows(tiling, self.taps) if isinstance(term, WindowedTerm) else term
+            for term in self._terms
+        )
+        self._pixel = [term for term in self._terms if isinstance(term, PixelTerm)]
+        self._featured = [t for t in self._terms if not isinstance(t, PixelTerm) and t.taps]
+        self._measured = [term for term in self._featured if isinstance(term, FeatureTerm)]
+
+    def _windows(self, canvas: Tensor) -> tuple[Window, ...]:
+        return windows_over(canvas, self.architecture, self.taps, self.tiling.tile)
+
+    def _forward(self, canvas: Tensor, window: Window, index: int) -> Forward:
+        part = window.of(canvas)
+        tape, features = self._encoder.features(part, self.taps, self._space, window.ends)
+        return Forward(tape, Tile(window, index, features))
+
     def _cotangents(
-        self,
-        window: Window,
-        number: int,
-        look: _Look,
-        slopes: Mapping[str, Tensor],
-        pulls: Mapping[str, Sequence[Pull]],
+        self, tile: Tile, slopes: Sequence[Mapping[str, TapGradient]]
     ) -> dict[str, Cotangent]:
-        """What adds both terms' gradients with respect to a window's features at each tap."""
+        """At each tap a function that adds all terms' gradients with respect to its features."""
+        return {
+            tap: partial(
+                _add, tile.window, tap, tile.features[tap], [s[tap] for s in slopes if tap in s]
+            )
+            for tap in self.taps
+        }
 
-        def cotangent(tap: str, features: Tensor) -> Cotangent:
-            def add(g: Tensor | None) -> Tensor:
-                g = torch.zeros_like(features) if g is None else g
-                core = window.core(tap, g)  # in place: what comes from above is the pullback's own
-                if tap in slopes:
-                    core.add_(slopes[tap])
-                if tap in pulls:
-                    own = core_of(window, tap, features)
-                    self._style.add(pulls[tap], core, own, (window, tap, number))
-                return g
+    def _evaluation(self, values: Mapping[str, Tensor], gradient: Tensor) -> Evaluation:
+        zero = gradient.new_zeros(())
+        ordered = [values.get(name, zero) for name in self.names]
+        loss = reduce(add, ordered) if ordered else zero
+        terms = {name: zero + value for name, value in zip(self.names, ordered, strict=True)}
+        return Evaluation(loss, terms, gradient)
 
-            return add
 
-        return {tap: cotangent(tap, look.features[tap]) for tap in self.taps}
+def _add(
+    window: Window, tap: str, features: Tensor, slopes: Sequence[TapGradient], above: Tensor | None
+) -> Tensor:
+    """The gradient with respect to features (1, c, h, w): `above`, from deeper taps, and slopes."""
+    gradient = torch.zeros_like(features) if above is None else above
+    core = window.core(tap, gradient)  # in place: the pullback hands `above` over
+    packed: Tensor | None = None
+    for slope in slopes:
+        if isinstance(slope, Tensor):
+            core.add_(slope)
+        else:
+            packed = window.packed(tap, features) if packed is None else packed
+            slope(core, packed)
+    return gradient
 
-    def _add_variation(self, canvas: Tensor, gradient: Tensor) -> Tensor:
-        """The total variation's term, its gradient added to `gradient`."""
-        if self._variation_weight == 0:
-            return canvas.new_zeros(())
-        return self._variation.add(canvas, self._variation_weight, gradient)
+
+def _names(terms: Sequence[AnyTerm]) -> tuple[str, ...]:
+    """The terms' names; SettingsError unless each object is a term with a name of its own."""
+    for term in terms:
+        if not isinstance(term, (FeatureTerm, LocalTerm, PixelTerm)):
+            raise SettingsError(
+                f"{type(term).__name__} is no term; expected the methods of FeatureTerm, LocalTerm "
+                f"or PixelTerm"
+            )
+    names = tuple(term.name for term in terms)
+    double = [name for name in names if names.count(name) > 1]
+    if double:
+        raise SettingsError(f"two terms are called {double[0]!r}; give each a name of its own")
+    return names

@@ -1,7 +1,6 @@
-"""From settings to the parts they describe: network, objective, optimiser."""
+"""From settings to the parts they describe: network, optimiser, plan."""
 
 import os
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
@@ -15,30 +14,20 @@ from impasto.hardware.device import Hardware, Trial
 from impasto.hardware.planner import Plan, plan
 from impasto.images import Picture
 from impasto.images.spaces import ColourSpace
-from impasto.objective import Objective
-from impasto.objective.measure import StyleStatistics, blend_statistics, measure_statistics
-from impasto.objective.style_losses import find_style_loss
-from impasto.objective.terms import StyleTarget, Term
-from impasto.objective.tiles import Tiling
 from impasto.optimisers import Box, Minimiser, Spectrum, ValueAndGrad, adam, lbfgs, rounds, stepped
 from impasto.run.canvas import bounds
-from impasto.run.stage_inputs import StageInputs
 from impasto.settings import DEFAULT_RECIPE, Settings
 from impasto.settings.schedule import Stage
 
 __all__ = [
     "ENCODER_CACHE",
-    "StyleCache",
-    "TermFactory",
     "encoder_for",
-    "objective_for",
     "optimiser_for",
     "plans_for",
     "trial_of",
 ]
 
 Size = tuple[int, int]
-TermFactory = Callable[[Any], Any]
 
 ENCODER_CACHE: Cache[Encoder] = Cache(2)
 """The encoders used last, by the digest of their weights and by their options."""
@@ -70,78 +59,6 @@ def encoder_for(
         "exact": settings.precision == "fp32",
     }
     return ENCODER_CACHE.get((weights, *options.values()), partial(Encoder, weights, **options))
-
-
-class StyleCache:
-    """What was measured of style pictures, for runs that share them; the least used leave first.
-
-    A style is known by its `name`: whatever tells one picture at one size from all others.
-    """
-
-    def __init__(self, most: int = 64) -> None:
-        self._most = most
-        self._kept: OrderedDict[object, StyleStatistics] = OrderedDict()
-
-    def get(self, name: object, measure: Callable[[], StyleStatistics]) -> StyleStatistics:
-        """What was measured of that style, now or when it was asked for before."""
-        if name not in self._kept:
-            self._kept[name] = measure()
-        self._kept.move_to_end(name)
-        if len(self._kept) > self._most:
-            self._kept.popitem(last=False)
-        return self._kept[name]
-
-
-def objective_for(
-    encoder: Encoder,
-    inputs: StageInputs,
-    settings: Settings,
-    space: ColourSpace,
-    cache: StyleCache,
-    names: Sequence[object],
-    tiling: Tiling = Tiling(),  # noqa: B008 (frozen)
-) -> Objective:
-    """The objective that the settings describe; `names` are those of the styles on the shelf."""
-    s, relative = settings, settings.weighting == "relative"
-    style_term = Term(s.style_weight, s.style_normalisation, s.style_layers, relative)
-    taps, guides = tuple(style_term.taps()), list[StyleTarget]()
-    loss = find_style_loss(s.style_loss, s.style_normalisation)
-    measure = partial(measure_statistics, encoder, taps=taps, tile=tiling.tile, loss=loss)
-    for region in inputs.regions if taps else ():
-        styles = []
-        for part in region.parts:
-            picture, name = inputs.styles[part.index], names[part.index]
-            key = (encoder, taps, tiling.tile, loss, name, part.name)
-            there = partial(measure, picture, where=part.where)
-            styles.append((cache.get(key, there), part.share))
-        if s.strength < 1 and inputs.content is not None:
-            own = measure(inputs.content, where=region.where)
-            styles = [(own, 1 - s.strength), *((m, share * s.strength) for m, share in styles)]
-        guides += _guides(styles, region.where, blended=s.style_blend == "statistics")
-    return Objective(
-        encoder,
-        inputs.content,
-        guides,
-        space=space,
-        content_term=Term(s.content_weight, s.content_normalisation, s.content_layers, relative),
-        style_term=style_term,
-        variation_term=Term(s.tv_weight, s.tv_normalisation),
-        style_loss=loss,
-        tiling=tiling,
-    )
-
-
-def _guides(
-    styles: Sequence[tuple[StyleStatistics, float]], where: Tensor | None, *, blended: bool
-) -> list[StyleTarget]:
-    """A region's styles as one mixture or each by itself.
-
-    A region counts as much as it is of the canvas, so that a pixel is pulled alike in all.
-    """
-    share = 1.0 if where is None else float(where.mean())
-    if blended:
-        return [StyleTarget(blend_statistics(styles), where, share)]
-    return [StyleTarget(style, where, share * part) for style, part in styles]
 
 
 def optimiser_for(

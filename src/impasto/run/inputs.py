@@ -104,20 +104,6 @@ class Inputs:
         """The largest of these; None without a style."""
         return max(self.style_sizes(canvas), key=lambda size: size[0] * size[1], default=None)
 
-    def names(self, inputs: StageInputs) -> list[object]:
-        """Keys that tell each style picture, as it is measured, from all others.
-
-        A picture from memory has no checksum, and equals no other.
-        """
-        s = self.settings
-        checksum = self.origins.get("content", {}).get("sha256", object())
-        colour = (s.colour, s.colour_method, s.colour_strength, inputs.size, checksum)
-        return [
-            (painting.origin.get("sha256", painting.picture), s.fit, s.style_fit, style.shape)
-            + (colour if s.colour != "style" else ())
-            for painting, style in zip(self.paintings, inputs.styles, strict=True)
-        ]
-
     def alpha(self, size: Size) -> Tensor | None:
         """The content's alpha (h, w) in [0, 1] at the size (w, h), if it has any."""
         if self.original is None or self.original.alpha is None:
@@ -212,7 +198,7 @@ class Inputs:
             picture = pictures[index]
             where = self._at(part.where, picture.size)
             share = part.share / len(own)
-            yield StylePart(index, share, product(where, picture.alpha), part.name)
+            yield StylePart(index, share, product(where, picture.alpha))
 
     def _check_sizes(self, max_pixels: int, network: Architecture) -> None:
         """No picture is too large at any stage, and none too small at the first."""

@@ -17,13 +17,9 @@ from impasto.hardware.device import Hardware
 from impasto.hardware.oom import memory_guard
 from impasto.images import Picture, resize
 from impasto.images.spaces import colour_space
-from impasto.run.build import (
-    StyleCache,
-    TermFactory,
-    encoder_for,
-    plans_for,
-    trial_of,
-)
+from impasto.objective import StyleCache
+from impasto.objective.terms import TermFactory
+from impasto.run.build import encoder_for, plans_for, trial_of
 from impasto.run.checkpoint import Checkpoint
 from impasto.run.events import Notice, Stage, Step
 from impasto.run.identity import check_identity

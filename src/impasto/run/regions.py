@@ -17,7 +17,6 @@ from torch import Tensor
 
 from impasto.errors import SettingsError, printable
 from impasto.images import Picture, Source, read, samples
-from impasto.images.checksums import values_checksum
 from impasto.run.sources import Sources
 from impasto.settings import Settings
 
@@ -36,14 +35,12 @@ _EMPTY = 1e-4  # of the picture: a mask that is white for less is black
 class StylePart:
     """A part of the style picture `index`: `where` (h, w) in [0, 1], None for all of it.
 
-    `share` is how much of its region's style it is; a region's add up to 1. `name` tells this part
-    of the picture from all others.
+    `share` is the part of its region's style that it is; a region's shares add up to 1.
     """
 
     index: int
     share: float
     where: Tensor | None = None
-    name: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,11 +106,6 @@ class _Mask:
         return cls(name, read(samples.found(mask), max_pixels))
 
     @property
-    def checksum(self) -> str:
-        """SHA-256 of the mask itself: files of one name may differ."""
-        return values_checksum(self.picture.pixels, _white(self.picture))
-
-    @property
     def is_map(self) -> bool:
         """Whether it has colours."""
         least, most = self.picture.pixels.amin(0), self.picture.pixels.amax(0)
@@ -137,9 +129,7 @@ def _everywhere(style: Sequence[_Mask], shares: Sequence[float]) -> Region:
     if not style:
         return Region(tuple(StylePart(n, share) for n, share in enumerate(shares) if share))
     parts = zip(shares, style, strict=True)
-    return Region(
-        tuple(StylePart(n, s, m.white, m.checksum) for n, (s, m) in enumerate(parts) if s)
-    )
+    return Region(tuple(StylePart(n, s, m.white) for n, (s, m) in enumerate(parts) if s))
 
 
 def _in_order(
@@ -165,7 +155,7 @@ def _in_order(
         painting = number if len(shares) > 1 else 0
         part = StylePart(painting, 1.0)
         if style:
-            part = replace(part, where=style[number].white, name=style[number].checksum)
+            part = replace(part, where=style[number].white)
         yield Region((part,), mask.white)
 
 
@@ -186,15 +176,13 @@ def _by_colour(
     _check_colours(known, areas, "style", "content")
     for colour, where in areas.items():
         parts = [
-            StylePart(n, shares[n], found[other], f"{style[n].checksum} {_hex(other)}")
+            StylePart(n, shares[n], found[other])
             for n, found in enumerate(others)
             for other in found
             if _distance(colour, other) < _NEAR and shares[n]
         ]
         total = sum(part.share for part in parts)
-        yield Region(
-            tuple(StylePart(m.index, m.share / total, m.where, m.name) for m in parts), where
-        )
+        yield Region(tuple(replace(part, share=part.share / total) for part in parts), where)
 
 
 Colour = tuple[float, ...]

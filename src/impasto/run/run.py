@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 
 from impasto.errors import Cancelled
 from impasto.images import MAX_PIXELS, Picture, Source
-from impasto.run.build import StyleCache, TermFactory
+from impasto.objective import StyleCache
+from impasto.objective.terms import TermFactory
 from impasto.run.checkpoint import Checkpoint
 from impasto.run.events import Event, Notice, Result, Step
 from impasto.run.loop import paint

@@ -14,17 +14,19 @@ from torch import Tensor
 from impasto.encoder import Encoder
 from impasto.hardware.cuda_graph import captured
 from impasto.hardware.device import Hardware
-from impasto.hardware.oom import frugal, memory_guard
+from impasto.hardware.oom import OutOfMemoryRetry, memory_guard
 from impasto.images.spaces import ColourSpace
-from impasto.objective import Evaluation
-from impasto.objective.constraints import kept
+from impasto.objective import Evaluation, StyleCache
+from impasto.objective.constraints import protected
+from impasto.objective.terms import TermFactory
 from impasto.objective.tiles import Tiling
 from impasto.optimisers import Iterate, Minimiser, recovering, until
-from impasto.run.build import StyleCache, TermFactory, objective_for, optimiser_for
+from impasto.run.build import optimiser_for
 from impasto.run.canvas import enlarged, initial_canvas
 from impasto.run.colour_modes import colour_mode
 from impasto.run.events import Notice, Stage, Step
 from impasto.run.inputs import Inputs
+from impasto.run.objective import objective_for
 from impasto.run.postprocess import Postprocess
 from impasto.run.stage_inputs import StageInputs
 from impasto.run.state import RunState
@@ -74,13 +76,11 @@ class StagePainter:
         state.stage = stage.index
         saved = state.saved
         accurate = torch.promote_types(encoder.dtype, torch.float32)
-        inputs = painter.inputs.at(stage)
-        names = painter.inputs.names(inputs)
-        inputs = inputs.to(encoder.device, accurate)
+        inputs = painter.inputs.at(stage).to(encoder.device, accurate)
         self._postprocess = painter.postprocess(inputs)
         canvas = self._first_canvas(inputs).to(encoder.device, accurate)
         settings = painter.settings.replaced(history=state.plans[stage.index].history)
-        function = self._function(encoder, inputs, settings, names, canvas)
+        function = self._function(encoder, inputs, settings, canvas)
         begin = partial(self._begin, function, settings, canvas.shape)
         minimiser = recovering(begin, canvas.flatten(), partial(tell, notices, "optimiser"))
         self._before = (state.done or 0) - (saved[0].iteration if saved else 0)
@@ -121,21 +121,30 @@ class StagePainter:
         encoder: Encoder,
         inputs: StageInputs,
         settings: Settings,
-        names: Sequence[object],
         canvas: Tensor,
     ) -> Function:
         """The objective of flat canvases, with its constraints, within the memory there is."""
         painter, plan = self._painter, self._state.plans[self._stage.index]
         space, mode = painter.space, colour_mode(settings)
         objective = objective_for(
-            encoder, inputs, settings, space, painter.cache, names, plan.tiling
+            encoder,
+            inputs,
+            settings,
+            space,
+            tiling=plan.tiling,
+            cache=painter.cache,
+            terms=painter.terms,
+            check=self._check,
         )
-        function = mode.constrain(frugal(objective, self._retile), space, settings)
+        record = partial(captured, notify=partial(tell, self._notices, "speed"))
+        notify = partial(tell, self._notices, "memory")
+        retried = OutOfMemoryRetry(objective, record, self._retile, notify)
+        function = mode.constrain(retried, space, settings)
         if inputs.protect is not None and inputs.original is not None:
             compared = inputs.content if inputs.content is not None else inputs.original
-            function = kept(function, space.from_srgb(compared), inputs.protect)
+            function = protected(function, space.from_srgb(compared), inputs.protect)
         shape = canvas.shape
-        return captured(lambda x: function(x.view(shape)), canvas.flatten())
+        return lambda x: function(x.view(shape))
 
     def _begin(
         self, function: Function, settings: Settings, shape: Sequence[int], x: Tensor, factor: float

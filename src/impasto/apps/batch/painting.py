@@ -19,9 +19,9 @@ from impasto.apps.batch.pairs import Pair
 from impasto.errors import Diverged, ImageError, OutOfMemory, OutputError
 from impasto.images import MAX_PIXELS
 from impasto.images.checksums import file_checksum
+from impasto.objective import StyleCache
 from impasto.outputs.session import paint
 from impasto.run import Result, Run
-from impasto.run.build import StyleCache
 from impasto.run.events import Step
 from impasto.run.inputs import check_layers
 from impasto.settings import Settings

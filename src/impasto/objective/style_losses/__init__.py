@@ -1,20 +1,16 @@
-"""Distances between two pictures' style statistics at one layer, by name."""
+"""Distances between the style statistics of two pictures at one layer, by name."""
 
-from impasto.objective.style_losses.gram import GRAMS, StyleLoss
-from impasto.objective.style_losses.registry import (
-    find_style_loss,
-    statistic_of,
-    style_loss,
-    style_losses,
-    unit_of,
-)
+from impasto.objective.style_losses.base import Declaration, StyleLoss, declaration, declare
+from impasto.objective.style_losses.gram import GRAMS
+from impasto.objective.style_losses.registry import find_style_loss, style_loss, unit_of
 
 __all__ = [
     "GRAMS",
+    "Declaration",
     "StyleLoss",
+    "declaration",
+    "declare",
     "find_style_loss",
-    "statistic_of",
     "style_loss",
-    "style_losses",
     "unit_of",
 ]

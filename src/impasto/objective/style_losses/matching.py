@@ -1,7 +1,7 @@
-"""Style distances between features as they are, which are sorted or matched one by one.
+"""Style distances between the features themselves, which are sorted or matched one by one.
 
-Notation: fᵢ are the canvas's features at its positions, wᵢ what share of the whole each is (they
-add up to 1), sⱼ those of the style image.
+Notation: fᵢ are the canvas's features at its positions, wᵢ the share of each in the whole (shares
+add up to 1), sⱼ the style image's features.
 """
 
 from __future__ import annotations
@@ -9,23 +9,25 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from impasto.objective.features import Features
+from impasto.objective.statistics import Features
+from impasto.objective.style_losses.base import declare
 
 __all__ = ["nearest_neighbour", "sliced_wasserstein"]
 
 _DIRECTIONS = 32
-_CANDIDATES = 1024  # of the style's features, evenly spread
-_CHUNK = 4096  # positions that are matched at once
-_SHORT = 1e-6  # of the style's mean squared length: keeps directions of nothing finite
+_CANDIDATES = 1024  # features of the style, evenly spread
+_CHUNK = 4096  # positions matched at once
+_SHORT = 1e-6  # of the style's mean squared length: keeps the direction of 0 finite
 
 
+@declare(of=Features)
 def sliced_wasserstein(canvas: Features, style: Features) -> Tensor:
     """Mean over 32 fixed directions θ of Σ wᵢ (x₍ᵢ₎ - Q(tᵢ))², the W₂² of projections on θ.
 
     x are the sorted projections θ·f, tᵢ the middle of the i-th share of [0, 1], Q the quantiles of
-    the style's projections, so that numbers of positions need not be equal.
-    Source: Heitz et al. 2021, "A Sliced Wasserstein Loss for Neural Texture Synthesis"; who draw
-    new directions for each evaluation, and cannot have line searches or L-BFGS.
+    the style's projections, so that the two numbers of positions may differ.
+    Source: Heitz et al. 2021, "A Sliced Wasserstein Loss for Neural Texture Synthesis". They draw
+    new directions for each evaluation, which rules out line searches and L-BFGS; ours are fixed.
     """
     values, order = _projected(canvas).sort(1)  # (directions, n)
     shares = canvas.shares[order]
@@ -35,16 +37,22 @@ def sliced_wasserstein(canvas: Features, style: Features) -> Tensor:
 
 
 def _projected(features: Features) -> Tensor:
-    """(directions, n), in float32 or better."""
+    """Projections on each direction, (directions, n), in float32 or better."""
     values = features.values
     accurate = torch.promote_types(values.dtype, torch.float32)
-    generator = torch.Generator().manual_seed(values.shape[1])
-    directions = torch.randn(
-        _DIRECTIONS, values.shape[1], generator=generator, dtype=torch.float32, device="cpu"
-    )
-    directions = (directions / directions.norm(dim=1, keepdim=True)).to(values.device, accurate)
+    directions = _directions(values.shape[1]).to(values.device, accurate)
     projected: Tensor = directions @ values.to(accurate).T
     return projected
+
+
+def _directions(channels: int) -> Tensor:
+    """32 unit vectors, the same for each number of channels, (directions, c), float32."""
+    generator = torch.Generator("cpu").manual_seed(channels)
+    directions = torch.randn(
+        _DIRECTIONS, channels, generator=generator, dtype=torch.float32, device="cpu"
+    )
+    unit: Tensor = directions / directions.norm(dim=1, keepdim=True)
+    return unit
 
 
 def _quantiles(style: Features) -> Tensor:
@@ -55,8 +63,8 @@ def _quantiles(style: Features) -> Tensor:
     if torch.equal(shares, shares[:, :1].expand_as(shares)):
         return values
     middles = (shares.cumsum(1) - shares / 2).contiguous()
-    wanted = (torch.arange(count, dtype=torch.float32, device="cpu") + 0.5) / count
-    wanted = wanted.to(middles).expand_as(middles).contiguous()
+    equal = (torch.arange(count, dtype=torch.float32, device="cpu") + 0.5) / count
+    wanted = equal.to(middles).expand_as(middles).contiguous()
     above = torch.searchsorted(middles, wanted).clamp(1, max(1, count - 1)).clamp_max(count - 1)
     below = (above - 1).clamp_min(0)
     low, high = middles.gather(1, below), middles.gather(1, above)
@@ -65,7 +73,7 @@ def _quantiles(style: Features) -> Tensor:
 
 
 def _interpolated(quantiles: Tensor, at: Tensor) -> Tensor:
-    """Quantiles at the middles of equal shares (k, m), read off at places of [0, 1] (k, n)."""
+    """Quantiles at the middles of equal shares (k, m), interpolated at places of [0, 1] (k, n)."""
     count = quantiles.shape[1]
     place = (at * count - 0.5).clamp(0, count - 1)
     below = place.long()
@@ -73,11 +81,12 @@ def _interpolated(quantiles: Tensor, at: Tensor) -> Tensor:
     return torch.lerp(quantiles.gather(1, below), quantiles.gather(1, above), place - below)
 
 
+@declare(of=Features, unit=1.0)
 def nearest_neighbour(canvas: Features, style: Features) -> Tensor:
     """Σ wᵢ minⱼ (1 - cos(fᵢ - μₛ, sⱼ - μₛ)), μₛ the style's mean, sⱼ at most 1024 of its features.
 
-    Source: Kolkin et al. 2022, "Neural Neighbor Style Transfer", who match across layers at once;
-    here each layer has neighbours of its own.
+    Source: Kolkin et al. 2022, "Neural Neighbor Style Transfer". They match all layers at once;
+    here each layer has its own neighbours.
     """
     mean, short, candidates = style.once(_candidates)
     values = canvas.values
@@ -100,7 +109,7 @@ def _candidates(style: Features) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _matched(directions: Tensor, candidates: Tensor, arithmetic: torch.dtype) -> Tensor:
-    """For each direction (n, c) the index of the candidate (m, c) of greatest cosine, (n,)."""
+    """For each direction (n, c) the index of the candidate (m, c) of maximal cosine, (n,)."""
     goals = candidates.to(arithmetic).T.contiguous()
     chunks = torch.split(directions, _CHUNK)
     return torch.cat([(chunk.to(arithmetic) @ goals).argmax(1) for chunk in chunks])

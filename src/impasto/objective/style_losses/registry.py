@@ -2,95 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Literal, TypeVar
+from collections.abc import Callable, Collection
+from typing import Any, TypeVar
 
 import torch
 
-from impasto.errors import SettingsError
-from impasto.objective.features import Features
-from impasto.objective.statistics import Moments
-from impasto.objective.style_losses.gaussian import moments, wasserstein
-from impasto.objective.style_losses.gram import GRAMS, StyleLoss
-from impasto.objective.style_losses.matching import nearest_neighbour, sliced_wasserstein
+from impasto.objective.statistics import Features, Moments, Statistic
+from impasto.objective.style_losses.base import StyleLoss, declaration, declare
+from impasto.objective.style_losses.gram import GRAMS, gram
+from impasto.settings.variants import STYLE_LOSSES
 
-__all__ = ["find_style_loss", "statistic_of", "style_loss", "style_losses", "unit_of"]
+__all__ = ["find_style_loss", "style_loss", "unit_of"]
 
-_GROUP = "impasto.style_losses"  # entry points of other packages
-_LEAST = 1e-12  # unit
-_OF: dict[str, type[Moments] | type[Features]] = {"moments": Moments, "features": Features}
-
-_registered: dict[str, StyleLoss] = {}
+_MIN_UNIT = 1e-12
+_KINDS: dict[str, type[Statistic]] = {"moments": Moments, "features": Features}
 
 Loss = TypeVar("Loss", bound=Callable[..., Any])
 
 
 def style_loss(
-    name: str, of: Literal["moments", "features"] = "moments", unit: float | None = None
+    name: str,
+    of: str | type[Statistic] = "moments",
+    unit: float | None = None,
+    reads: Collection[str] | None = None,
 ) -> Callable[[Loss], Loss]:
-    """Register the decorated function as the style loss `name`, for settings to choose.
+    """Register the decorated function as the style loss `name`, which settings can choose.
 
-        @impasto.style_loss("means")
+        @impasto.style_loss("means", reads={"mean"})
         def means(canvas, style):
             return (canvas.mean - style.mean).square().mean()
 
-    It is given the `Moments` of the canvas and of the style image at one layer, or their `Features`
-    if it says so, and returns a scalar that autograd can differentiate with respect to the
-    canvas's. Relative weights divide it by its `unit`, by default what it is for a canvas without
-    features. A package offers one to every program by an entry point of the group
-    `impasto.style_losses`.
+    The function takes two statistics of one layer, the canvas's and the style's, and returns a
+    scalar that autograd can differentiate with respect to the canvas's. A package offers its own to
+    every program by an entry point of the group `impasto.style_losses`.
+
+    Args:
+        name: what `style_loss` in settings calls it.
+        of: the kind of statistic: "moments", "features", or a class of your own that has the
+            methods of `impasto.objective.Statistic`.
+        unit: the value that relative weights divide it by; by default its value for a canvas
+            without features.
+        reads: the attributes that it reads, such as {"mean"}; others are not measured. By default
+            it may read all of them.
+
+    Raises SettingsError for an attribute that the statistic does not have.
     """
-    statistic = _OF[of]
+    statistic = _KINDS[of] if isinstance(of, str) else of
+    note = declare(of=statistic, unit=unit, reads=reads)
 
     def register(function: Loss) -> Loss:
-        function.statistic, function.unit = statistic, unit  # type: ignore[attr-defined]
-        _registered[name] = function
+        STYLE_LOSSES.register(name, note(function))
         return function
 
     return register
 
 
-style_loss("moments")(moments)
-style_loss("wasserstein")(wasserstein)
-style_loss("sliced-wasserstein", of="features")(sliced_wasserstein)
-style_loss("nearest-neighbour", of="features", unit=1.0)(nearest_neighbour)
-
-
-def style_losses() -> tuple[str, ...]:
-    """The names there are."""
-    return ("gram", *sorted({*_registered, *(point.name for point in _points())}))
-
-
 def find_style_loss(name: str, normalisation: str = "elements") -> StyleLoss:
-    """The style loss called `name`; of `gram`, that of the `normalisation`.
+    """The style loss called `name`; of `gram`, the one with that normalisation.
 
-    Raises SettingsError that lists the names there are.
+    Raises SettingsError that lists the names.
     """
-    if name == "gram":
-        return GRAMS[normalisation]
-    if name not in _registered:
-        for point in _points():
-            if point.name == name:
-                found: StyleLoss = point.load()
-                _registered[name] = found
-                return found
-        raise SettingsError(f"style_loss is {name!r}; expected one of {', '.join(style_losses())}")
-    return _registered[name]
+    found: StyleLoss = STYLE_LOSSES.get(name)
+    return GRAMS[normalisation] if found is gram else found
 
 
-def statistic_of(loss: StyleLoss) -> type[Moments] | type[Features]:
-    """What a style loss compares; the moments, unless it was registered otherwise."""
-    statistic: type[Moments] | type[Features] = getattr(loss, "statistic", Moments)
-    return statistic
-
-
-def unit_of(loss: StyleLoss, style: Moments | Features) -> float:
-    """What relative weights divide a style loss by: its own unit, or that of a blank canvas."""
-    unit: float | None = getattr(loss, "unit", None)
+def unit_of(loss: StyleLoss, style: Statistic) -> float:
+    """The value that relative weights divide a loss by: its unit, or the loss of a blank canvas."""
+    unit = declaration(loss).unit
     with torch.no_grad():
-        return unit or max(float(loss(style.blank(), style)), _LEAST)
-
-
-def _points() -> tuple[EntryPoint, ...]:
-    return tuple(entry_points(group=_GROUP))
+        return unit or max(float(loss(style.blank(), style)), _MIN_UNIT)

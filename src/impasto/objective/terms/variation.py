@@ -1,8 +1,8 @@
-"""Total variation of a canvas (3, h, w) in its own colour space, as its users define it.
+"""Total variation of a canvas (3, h, w) in its own colour space, in the definitions in use.
 
 All definitions are Σ aₛ·Σφ(Δₛ) over steps s from a pixel to a neighbour, Δₛ the differences between
-the two and φ the absolute value or the square; aₛ depends on how many differences there are. A
-canvas one pixel high or wide has no differences in that direction, and they count as 0.
+the two and φ the absolute value or the square; aₛ depends on the number of differences. A canvas
+one pixel high or wide has no differences in that direction, and they count as 0.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-__all__ = ["VARIATIONS", "Variation"]
+__all__ = ["VARIATIONS", "Variation", "VariationTerm"]
 
-_BAND = 2**20  # pixels looked at together: a print's differences would be as large as the print
+_BAND = 2**20  # pixels at a time: the differences of a print would be as large as the print
 
 Step = tuple[int, int]  # rows down, columns to the right
 DOWN, ACROSS, FALLING, RISING = (1, 0), (0, 1), (1, 1), (1, -1)
@@ -35,10 +35,10 @@ class Variation:
     scales: Callable[[int, int, int], Mapping[Step, float]]
 
     def add(self, canvas: Tensor, weight: float, gradient: Tensor) -> Tensor:
-        """The variation times `weight`, a scalar; its gradient is added to `gradient` in place.
+        """The variation of a canvas times `weight`, a scalar; adds its gradient to `gradient`.
 
-        Beyond the border its pixels repeat: neighbours on an edge, besides being neighbours, are
-        then a step of either diagonal apart. The absolute value's derivative is taken as 0 at 0.
+        Both are (3, h, w). Beyond the border its pixels repeat, so that two neighbours on an edge
+        are also a step of either diagonal apart. The derivative of the absolute value is 0 at 0.
         """
         channels, height, width = canvas.shape
         scales = {s: weight * scale for s, scale in self.scales(channels, height, width).items()}
@@ -73,7 +73,7 @@ class Variation:
 
 
 def _neighbours(planes: Tensor, rows: range, step: Step) -> tuple[Tensor, Tensor]:
-    """Views of the pixels of these rows that have a neighbour at this step, and of those."""
+    """Views of the pixels of these rows that have a neighbour at a step, and of the neighbours."""
     (down, right), (height, width) = step, planes.shape[1:]
     left, top, bottom = max(-right, 0), rows.start, min(rows.stop, height - down)
     columns = max(width - abs(right), 0)
@@ -83,7 +83,7 @@ def _neighbours(planes: Tensor, rows: range, step: Step) -> tuple[Tensor, Tensor
 
 
 def _counts(channels: int, height: int, width: int) -> tuple[int, int]:
-    """How many differences of vertical and of horizontal neighbours; at least 1, to divide by."""
+    """The numbers of vertical and of horizontal differences; at least 1, to divide by."""
     return max(channels * (height - 1) * width, 1), max(channels * height * (width - 1), 1)
 
 
@@ -117,7 +117,22 @@ VARIATIONS: dict[str, Variation] = {
     "l1-sum": Variation(1, _sums),  # Σ|Δx| + Σ|Δy| (the PyTorch port of neural-style)
     "l1-mean": Variation(1, _half_means),  # ½(mean|Δy| + mean|Δx|) (Dive into Deep Learning)
     "l2-mean": Variation(2, _means),  # mean (Δy)² + mean (Δx)²
-    "l2-swapped": Variation(2, _swapped_means),  # each divided by the other's number
+    "l2-swapped": Variation(2, _swapped_means),  # each divided by the number of the other
     "l2-diagonal": Variation(2, _nine_points),  # the diagonals too (Crowson's style transfer)
 }
 """Total variation by name."""
+
+
+class VariationTerm:
+    """Total variation times a weight: `kind` is a name in VARIATIONS. Without weight it is 0."""
+
+    name = "variation"
+
+    def __init__(self, weight: float, kind: str) -> None:
+        self._weight, self._variation = weight, VARIATIONS[kind]
+
+    def add(self, canvas: Tensor, gradient: Tensor) -> Tensor:
+        """The term at a canvas, a scalar; its gradient is added to `gradient`, both (3, h, w)."""
+        if self._weight == 0:
+            return canvas.new_zeros(())
+        return self._variation.add(canvas, self._weight, gradient)

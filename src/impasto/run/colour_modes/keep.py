@@ -8,7 +8,7 @@ from torch import Tensor
 
 from impasto.images.colour_transfer import luminance, matched_lightness, with_colours_of
 from impasto.images.spaces import ColourSpace
-from impasto.objective.constraints import of_luminance
+from impasto.objective.constraints import luminance_only
 from impasto.run.colour_modes.base import ColourMode, Function
 from impasto.settings import Settings
 
@@ -36,7 +36,9 @@ class Keep(ColourMode):
 
     def constrain(self, function: Function, space: ColourSpace, settings: Settings) -> Function:
         """See ColourMode."""
-        return of_luminance(function, space) if settings.colour_method == "luminance" else function
+        return (
+            luminance_only(function, space) if settings.colour_method == "luminance" else function
+        )
 
     def show(self, rgb: Tensor, settings: Settings) -> Tensor:
         """See ColourMode; only luminance was optimised, so chroma is dropped."""

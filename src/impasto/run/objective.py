@@ -1,0 +1,153 @@
+"""The objective that settings describe at one stage: its terms, their targets, and more terms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+
+from torch import Tensor
+
+from impasto.encoder import Encoder
+from impasto.images.checksums import values_checksum
+from impasto.images.spaces import ColourSpace
+from impasto.objective import Objective, StyleCache
+from impasto.objective.measure import (
+    StyleStatistics,
+    blend_statistics,
+    measure_statistics,
+    unchecked,
+)
+from impasto.objective.style_losses import declaration, find_style_loss
+from impasto.objective.terms import (
+    AnyTerm,
+    ContentTerm,
+    StyleTarget,
+    StyleTerm,
+    TermContext,
+    TermFactory,
+    VariationTerm,
+)
+from impasto.objective.tiles import Tiling
+from impasto.run.regions import Region
+from impasto.run.stage_inputs import StageInputs
+from impasto.settings import Settings
+
+__all__ = ["objective_for"]
+
+
+def objective_for(
+    encoder: Encoder,
+    inputs: StageInputs,
+    settings: Settings,
+    space: ColourSpace,
+    *,
+    tiling: Tiling = Tiling(),  # noqa: B008 (frozen)
+    cache: StyleCache | None = None,
+    terms: Sequence[TermFactory] = (),
+    check: Callable[[], object] = unchecked,
+) -> Objective:
+    """Content, style and variation as the settings weigh them, then a term of each factory.
+
+    Args:
+        encoder: the network.
+        inputs: the pictures of a stage, on the encoder's device.
+        settings: weights, layers, normalisations, the style loss.
+        space: the canvas's colour space.
+        tiling: how canvas and pictures are cut into windows.
+        cache: style statistics that were measured before.
+        terms: makers of more terms.
+        check: called between windows; what it raises ends the computation.
+
+    Raises SettingsError where a term has a weight and no picture, or two terms have one name.
+    """
+    s, relative = settings, settings.weighting == "relative"
+    content = ContentTerm(
+        encoder,
+        inputs.content,
+        _weights(s.content_layers, s.content_weight),
+        normalisation=s.content_normalisation,
+        relative=relative,
+        check=check,
+    )
+    style = _Style(encoder, settings, tiling, cache or StyleCache(), check).term(inputs)
+    listed: list[AnyTerm] = [content, style, VariationTerm(s.tv_weight, s.tv_normalisation)]
+    context = TermContext(encoder, space, inputs.size, inputs.content, tiling)
+    listed += [make(context) for make in terms]
+    return Objective(encoder, listed, space=space, tiling=tiling, check=check)
+
+
+def _weights(layers: dict[str, float], weight: float) -> dict[str, float]:
+    """Tap -> full weight."""
+    return {tap: weight * part for tap, part in layers.items()}
+
+
+class _Style:
+    """Measures the styles of a stage and makes the style term."""
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        settings: Settings,
+        tiling: Tiling,
+        cache: StyleCache,
+        check: Callable[[], object],
+    ) -> None:
+        s = self._settings = settings
+        self._encoder, self._tile, self._cache, self._check = encoder, tiling.tile, cache, check
+        self._loss = find_style_loss(s.style_loss, s.style_normalisation)
+        weights = _weights(s.style_layers, s.style_weight)
+        self._weights = {tap: weight for tap, weight in weights.items() if weight != 0}
+
+    def term(self, inputs: StageInputs) -> StyleTerm:
+        """The style term of a stage's regions."""
+        regions = inputs.regions if self._weights else ()
+        targets = [target for region in regions for target in self._targets(inputs, region)]
+        relative = self._settings.weighting == "relative"
+        net = self._encoder.architecture
+        return StyleTerm(net, targets, self._weights, self._loss, relative=relative)
+
+    def _targets(self, inputs: StageInputs, region: Region) -> Iterator[StyleTarget]:
+        """A region's styles, blended into one target or each a target of its own.
+
+        A region's share is its part of the canvas, so that every pixel counts alike.
+        """
+        s, where = self._settings, region.where
+        styles = [
+            (self._cached(inputs.styles[part.index], part.where), part.share)
+            for part in region.parts
+        ]
+        if s.strength < 1 and inputs.content is not None:
+            own = self._measured(inputs.content, where)
+            styles = [(own, 1 - s.strength), *((m, share * s.strength) for m, share in styles)]
+        share = 1.0 if where is None else float(where.mean())
+        if s.style_blend == "statistics":
+            yield StyleTarget(blend_statistics(styles), where, share)
+        else:
+            yield from (StyleTarget(style, where, share * part) for style, part in styles)
+
+    def _cached(self, picture: Tensor, where: Tensor | None) -> StyleStatistics:
+        """Statistics of a style picture (3, h, w) under weights (h, w), measured once.
+
+        The key is all that they depend on: values, not names.
+        """
+        declared, e = declaration(self._loss), self._encoder
+        key = (
+            (e.weights, e.pooling, e.padding, e.dtype, e.device, e.exact),
+            tuple(self._weights),
+            self._tile,
+            declared.statistic,
+            declared.needs,
+            values_checksum(picture, where),
+        )
+        return self._cache.get(key, partial(self._measured, picture, where))
+
+    def _measured(self, picture: Tensor, where: Tensor | None) -> StyleStatistics:
+        return measure_statistics(
+            self._encoder,
+            picture,
+            self._weights,
+            self._tile,
+            loss=self._loss,
+            where=where,
+            check=self._check,
+        )

@@ -1,0 +1,1 @@
+"""What several test modules share: small networks and pictures, oracles, child processes."""
