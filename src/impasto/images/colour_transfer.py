@@ -128,18 +128,17 @@ class Palette:
     @classmethod
     def of(cls, picture: Tensor, where: Tensor | None = None) -> Palette:
         """That of a picture (3, h, w), or of where in it; all of it if that is nowhere."""
-        colours, weights = (
-            _strips(picture),
-            [torch.ones((), dtype=torch.float64)] * len(_strips(picture)),
-        )
+        colours = _strips(picture)
+        weights: Sequence[Tensor | float] = [1.0] * len(colours)
         count: float | Tensor = picture[0].numel()
         if where is not None and where.any():
-            weights = [strip.double() for strip in torch.split(where.flatten(), _STRIP)]
+            where = _with_float64(where.to(picture.device))
+            weights = torch.split(where.double().flatten(), _STRIP)
             count = where.sum(dtype=torch.float64)
-        parts = [*zip(colours, (w.to(picture.device) for w in weights), strict=True)]
-        sums = ((c.double() * w).sum(1, keepdim=True) for c, w in parts)
+        parts = [*zip(colours, weights, strict=True)]
+        sums = ((_exact(c) * w).sum(1, keepdim=True) for c, w in parts)
         mean = torch.as_tensor(sum(sums)) / count
-        around = ((c.double() - mean, w) for c, w in parts)
+        around = ((_exact(c) - mean, w) for c, w in parts)
         covariance = torch.as_tensor(sum((c * w) @ c.T for c, w in around)) / count
         return cls(mean, covariance + 1e-5 * covariance.new_ones(3).diag())
 
@@ -170,7 +169,7 @@ def recoloured(content: Tensor, style: Tensor | Palette, where: Tensor | None = 
     transport = unroot @ _power(root @ b @ root, 0.5) @ unroot
     moved = torch.empty_like(content, memory_format=torch.contiguous_format)
     for colours, into in zip(_strips(content), _strips(moved), strict=True):
-        into.copy_(transport @ (colours.double() - mean) + goal)
+        into.copy_(transport @ (_exact(colours) - mean) + goal)
     return moved
 
 
@@ -293,10 +292,19 @@ def _sample(picture: Tensor) -> Tensor:
 def _through(change: Callable[..., Tensor], *pictures: Tensor) -> Tensor:
     """Change, of the colours (3, n) of pictures of one size, for all of them in strips."""
     changed = torch.empty_like(pictures[0], memory_format=torch.contiguous_format)
-    exact = torch.float32 if changed.device.type == "mps" else torch.float64  # mps has none
     for into, *strips in zip(*map(_strips, (changed, *pictures)), strict=True):
-        into.copy_(change(*(strip.to(exact) for strip in strips)))
+        into.copy_(change(*map(_exact, strips)))
     return changed
+
+
+def _exact(values: Tensor) -> Tensor:
+    """The values in float64, on the CPU where their device has none."""
+    return _with_float64(values).double()
+
+
+def _with_float64(values: Tensor) -> Tensor:
+    """The values on their device, or on the CPU where that has no float64."""
+    return values.cpu() if values.device.type == "mps" else values
 
 
 def _strips(picture: Tensor) -> tuple[Tensor, ...]:
