@@ -9,14 +9,16 @@ from skimage.color import deltaE_ciede2000, rgb2lab
 from conftest import random_image, smooth_picture
 from impasto.images import read, resize, samples
 from impasto.images.colour_transfer import (
-    from_oklab,
+    Palette,
     histogram_matched,
     luminance,
     matched_lightness,
     recoloured,
-    to_oklab,
     with_colours_of,
 )
+from impasto.images.oklab import from_oklab, to_oklab
+from impasto.settings.variants import EFFECTS
+from pretend_device import pretended_device
 
 sides = st.integers(1, 9)
 LEVELS = torch.linspace(0.02, 0.98, 25, dtype=torch.float64)
@@ -191,3 +193,40 @@ def test_strips_change_nothing(monkeypatch):
     monkeypatch.setattr("impasto.images.colour_transfer._STRIP", 7)
     for function, expected in zip(functions, whole, strict=True):
         torch.testing.assert_close(function(turned, content), expected, rtol=0, atol=1e-6)
+
+
+def on_both(function, *pictures):
+    """Its results for pictures on the CPU, and on a device that has no float64."""
+    with pytest.MonkeyPatch.context() as patch, pretended_device(patch) as device:
+        there = function(*(picture.to(device) for picture in pictures))
+        assert there.device == device
+        return function(*pictures), there.cpu()
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        with_colours_of,
+        matched_lightness,
+        histogram_matched,
+        recoloured,
+        lambda painted, _: luminance(painted),
+        lambda painted, content: recoloured(painted, content, painted[0]),
+        lambda painted, content: recoloured(painted, Palette.of(content, content[1])),
+        *(
+            lambda painted, _, name=name: EFFECTS.get(name)(painted, 0.7)
+            for name in EFFECTS.names()
+        ),
+    ],
+)
+def test_a_device_without_float64_computes_the_same(function):
+    painted, content = (smooth_picture(24, 20, phase).pixels for phase in (0, 1))
+    here, there = on_both(function, painted, content)
+    torch.testing.assert_close(there, here, rtol=0, atol=1e-6)
+
+
+def test_a_palette_is_on_the_cpu():
+    with pytest.MonkeyPatch.context() as patch, pretended_device(patch) as device:
+        palette = Palette.of(smooth_picture(24, 20).pixels.to(device))
+    assert palette.mean.device.type == palette.covariance.device.type == "cpu"
+    assert palette.covariance.dtype == torch.float64

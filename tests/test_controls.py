@@ -12,7 +12,8 @@ from conftest import random_image, smooth_picture, tiny_weights
 from impasto.encoder import Encoder, Weights
 from impasto.errors import ImageTooSmall, ImpastoError, SettingsError
 from impasto.images import Picture, fit, read, samples
-from impasto.images.colour_transfer import Palette, to_oklab
+from impasto.images.colour_transfer import Palette
+from impasto.images.oklab import to_oklab
 from impasto.images.spaces import SPACES, colour_space
 from impasto.objective import Evaluation, blend_statistics, measure_statistics
 from impasto.objective.constraints import luminance_only, protected

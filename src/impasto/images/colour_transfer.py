@@ -1,7 +1,8 @@
-"""What colours a painting ends in: the style's, the photograph's, or the style's in their place.
+"""Colour transfer: a painting in the content's colours, or a picture in those of another.
 
-Pure functions from sRGB pictures (3, h, w) in [0, 1] to sRGB pictures; lightness is Oklab's. All
-compute in float64, in strips: whole pictures in float64 would not fit beside the painting.
+Pure functions of sRGB pictures (3, h, w) in [0, 1]; lightness is Oklab's. All compute in float64,
+on the CPU where the device has none, and in strips, because a whole picture in float64 may not fit
+into memory.
 """
 
 from __future__ import annotations
@@ -13,79 +14,61 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from impasto.images.oklab import (
+    encoded,
+    from_oklab,
+    nearer_lightness,
+    reduced_chroma,
+    to_oklab,
+)
+from impasto.images.precision import in_float64
+
 __all__ = [
     "Palette",
-    "from_oklab",
     "histogram_matched",
     "luminance",
     "matched_lightness",
     "recoloured",
-    "to_oklab",
     "with_colours_of",
 ]
 
 _STRIP = 2**20  # pixels
-_YIELDING = 0.08  # lightness that a colour may move to be shown
-
-_LMS = torch.tensor(  # of linear RGB
-    [
-        [0.4122214708, 0.5363325363, 0.0514459929],
-        [0.2119034982, 0.6806995451, 0.1073969566],
-        [0.0883024619, 0.2817188376, 0.6299787005],
-    ],
-    dtype=torch.float64,
-)
-_LAB = torch.tensor(  # of ∛LMS; in the digits of CSS Color 4, in which greys are a = b = 0
-    [
-        [0.2104542683, 0.7936177747, -0.0040720430],
-        [1.9779985324, -2.4285922420, 0.4505937096],
-        [0.0259040425, 0.7827717125, -0.8086757549],
-    ],
-    dtype=torch.float64,
-)
-
-
-def to_oklab(rgb: Tensor) -> Tensor:
-    """SRGB (3, h, w) -> lightness L in [0, 1], green-red a and blue-yellow b in about ± 0.3.
-
-    Oklab (Ottosson 2020, bottosson.github.io/posts/oklab): Lab = M₂ ∛(M₁ rgb), rgb linear.
-    """
-    return _through(_oklab, rgb)
-
-
-def from_oklab(lab: Tensor) -> Tensor:
-    """Inverse of `to_oklab`; not clipped, with values outside [0, 1] for colours sRGB lacks."""
-    return _through(lambda colours: _encoded(_light(colours)), lab)
+_MAX_MOVE = 0.08  # lightness that a colour may move to be in sRGB
 
 
 def with_colours_of(painted: Tensor, content: Tensor, strength: float = 1.0) -> Tensor:
-    """The painting in the photograph's colours: painted's Oklab L, a and b moved to content's.
+    """The painting in content's colours: its own Oklab L, with a and b moved to content's.
 
-    Both (3, h, w). `strength` is how far, 0 to 1. What sRGB cannot show comes nearer to content's
-    lightness by as little as it must and 0.08 at most, and then loses chroma; hue stays. Absolute
-    chroma is kept, not C / L: dark strokes in a light sky would turn grey.
-    Gatys et al. 2016 (arXiv:1606.05897) do this in YIQ, whose steps are less even to the eye.
+    Both are (3, h, w) in [0, 1], and so is the result; `strength` is how far, 0 to 1. A colour that
+    sRGB lacks moves towards content's lightness by as little as it must and at most 0.08, then
+    loses chroma; its hue stays. Chroma itself is transferred, not C / L, which would turn dark
+    strokes in a light sky grey. Gatys et al. 2016 (arXiv:1606.05897) do this in YIQ, whose steps
+    are less even to the eye.
     """
     if strength == 0:
         return painted
 
     def coloured(painted: Tensor, content: Tensor) -> Tensor:
-        own, theirs = _oklab(painted), _oklab(content)
+        own, theirs = to_oklab(painted), to_oklab(content)
         lab = torch.cat([own[:1], own[1:].lerp(theirs[1:], strength)])
-        lab = _nearer(lab, (theirs[:1] - own[:1]).clamp(-_YIELDING, _YIELDING) * strength)
-        return _encoded(_light(_shown(lab))).clamp(0, 1)
+        move = (theirs[:1] - own[:1]).clamp(-_MAX_MOVE, _MAX_MOVE) * strength
+        return from_oklab(reduced_chroma(nearer_lightness(lab, move))).clamp(0, 1)
 
     return _through(coloured, painted, content)
 
 
 def luminance(rgb: Tensor) -> Tensor:
-    """The grey picture (3, h, w) of the same Oklab lightness: linear light L³ in each channel."""
-    return _through(lambda colours: _encoded(_oklab(colours)[:1] ** 3).clamp(0, 1), rgb)
+    """The grey picture of the same Oklab lightness: linear light L³ in each channel.
+
+    (3, h, w) in [0, 1], and so is the result.
+    """
+    return _through(lambda colours: encoded(to_oklab(colours)[:1] ** 3).clamp(0, 1), rgb)
 
 
 def matched_lightness(style: Tensor, content: Tensor) -> Tensor:
-    """Style's luminance with content's mean and deviation, grey (3, h, w) in [0, 1].
+    """Style's luminance with content's mean and standard deviation: grey (3, h, w) in [0, 1].
 
+    Both are pictures (3, h, w) in [0, 1], of any sizes.
     L ↦ (L - μₛ) σ / σₛ + μ (Gatys et al. 2016, luminance-only transfer), clamped.
     """
     grey = luminance(style)
@@ -93,16 +76,22 @@ def matched_lightness(style: Tensor, content: Tensor) -> Tensor:
         torch.std_mean(x[0], correction=0) for x in (grey, luminance(content))
     )
     gain = spread / own.clamp_min(1e-4)
-    return _through(lambda colours: ((colours - mean) * gain + goal).clamp(0, 1), grey)
+    factors = (mean, gain, goal)
+
+    def matched(colours: Tensor) -> Tensor:
+        mean, gain, goal = (factor.to(colours) for factor in factors)
+        return ((colours - mean) * gain + goal).clamp(0, 1)
+
+    return _through(matched, grey)
 
 
 def histogram_matched(picture: Tensor, goal: Tensor, turns: int = 16) -> Tensor:
-    """Picture (3, h, w) with the distribution of colours of goal (3, h', w').
+    """Picture (3, h, w) with the distribution of colours of goal (3, h', w'); all in [0, 1].
 
-    Iterative distribution transfer (Pitié, Kokaram & Dahyot 2007): along the axes of one rotation
-    of RGB after another, values move to the goal's quantiles. The rotations are fixed and the last
-    is none, so that red, green and blue each end in the goal's distribution. The maps are found on
-    a sample and then applied to all pixels.
+    Iterative distribution transfer (Pitié, Kokaram & Dahyot 2007): along the axes of `turns`
+    rotations of RGB, one after another, values move to the goal's quantiles. The rotations are
+    fixed. The last is the identity, so that red, green and blue each end in the goal's
+    distribution. The maps are found on a sample and applied to all pixels.
     """
     sample, target = _sample(picture), _sample(goal)
     moves = []
@@ -120,31 +109,32 @@ def histogram_matched(picture: Tensor, goal: Tensor, turns: int = 16) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Palette:
-    """Mean (3, 1) and covariance (3, 3) of colours, in float64; the latter never singular."""
+    """Mean (3, 1) and covariance (3, 3) of sRGB colours, float64 on the CPU; never singular."""
 
     mean: Tensor
     covariance: Tensor
 
     @classmethod
     def of(cls, picture: Tensor, where: Tensor | None = None) -> Palette:
-        """That of a picture (3, h, w), or of where in it; all of it if that is nowhere."""
-        colours = _strips(picture)
-        weights: Sequence[Tensor | float] = [1.0] * len(colours)
+        """Palette of a picture (3, h, w) in [0, 1], weighted by `where` (h, w) in [0, 1].
+
+        Without weights, and where all are 0, every pixel counts alike.
+        """
+        strips = _strips(picture)
+        weights: Sequence[Tensor] = [picture.new_ones(1, 1)] * len(strips)
         count: float | Tensor = picture[0].numel()
         if where is not None and where.any():
-            where = _with_float64(where.to(picture.device))
-            weights = torch.split(where.double().flatten(), _STRIP)
-            count = where.sum(dtype=torch.float64)
-        parts = [*zip(colours, weights, strict=True)]
-        sums = ((_exact(c) * w).sum(1, keepdim=True) for c, w in parts)
+            weights, count = _strips(where[None]), where.cpu().sum(dtype=torch.float64)
+        parts = [*zip(strips, (w.to(picture.device) for w in weights), strict=True)]
+        sums = ((in_float64(c) * in_float64(w)).sum(1, keepdim=True) for c, w in parts)
         mean = torch.as_tensor(sum(sums)) / count
-        around = ((_exact(c) - mean, w) for c, w in parts)
-        covariance = torch.as_tensor(sum((c * w) @ c.T for c, w in around)) / count
-        return cls(mean, covariance + 1e-5 * covariance.new_ones(3).diag())
+        around = ((in_float64(c) - mean, in_float64(w)) for c, w in parts)
+        covariance = (torch.as_tensor(sum((c * w) @ c.T for c, w in around)) / count).cpu()
+        return cls(mean.cpu(), covariance + 1e-5 * covariance.new_ones(3).diag())
 
     @classmethod
     def blend_statistics(cls, palettes: Sequence[Palette], shares: Sequence[float]) -> Palette:
-        """That of several pictures' colours together; shares add up to 1."""
+        """Palette of the colours of several pictures together; shares add up to 1."""
         parts = [*zip(palettes, shares, strict=True)]
         mean = torch.as_tensor(sum(share * p.mean for p, share in parts))
         spread = (share * (p.covariance + _square(p.mean - mean)) for p, share in parts)
@@ -156,11 +146,12 @@ def _square(column: Tensor) -> Tensor:
 
 
 def recoloured(content: Tensor, style: Tensor | Palette, where: Tensor | None = None) -> Tensor:
-    """Content (3, h, w) mapped linearly to the style's mean colour and covariance.
+    """Content (3, h, w) in [0, 1] mapped linearly to the style's mean colour and covariance.
 
-    Of all maps that do, the one that moves colours least (optimal transport between Gaussians;
-    Pitié & Kokaram 2007): x ↦ μₛ + A⁻½ (A½ B A½)½ A⁻½ (x - μ) with A the content's covariance and
-    B the style's; where there are weights (h, w), A is that of the content there. Not clipped.
+    `style` is a picture (3, h', w') in [0, 1] or a Palette. Of all maps that do this, the one that
+    moves colours least (optimal transport between Gaussians; Pitié & Kokaram 2007):
+    x ↦ μₛ + A⁻½ (A½ B A½)½ A⁻½ (x - μ) with A the content's covariance, each pixel weighted by
+    `where` (h, w) in [0, 1], and B the style's. The result (3, h, w) is not clipped.
     """
     own = Palette.of(content, where)
     other = Palette.of(style) if isinstance(style, Tensor) else style
@@ -169,69 +160,10 @@ def recoloured(content: Tensor, style: Tensor | Palette, where: Tensor | None = 
     transport = unroot @ _power(root @ b @ root, 0.5) @ unroot
     moved = torch.empty_like(content, memory_format=torch.contiguous_format)
     for colours, into in zip(_strips(content), _strips(moved), strict=True):
-        into.copy_(transport @ (_exact(colours) - mean) + goal)
+        exact = in_float64(colours)
+        to, shift = transport.to(exact), goal.to(exact)
+        into.copy_(to @ (exact - mean.to(exact)) + shift)
     return moved
-
-
-def _linear(rgb: Tensor) -> Tensor:
-    """SRGB values -> light (IEC 61966-2-1), odd below 0."""
-    size = rgb.abs()
-    return torch.where(size > 0.04045, rgb.sign() * ((size + 0.055) / 1.055) ** 2.4, rgb / 12.92)
-
-
-def _encoded(light: Tensor) -> Tensor:
-    """Inverse of `_linear`."""
-    size = light.abs()
-    curve = light.sign() * (1.055 * size ** (1 / 2.4) - 0.055)
-    return torch.where(size > 0.0031308, curve, light * 12.92)
-
-
-def _oklab(rgb: Tensor) -> Tensor:
-    """SRGB (3, n) -> Oklab (3, n)."""
-    lms = _LMS.to(rgb) @ _linear(rgb)
-    return _LAB.to(rgb) @ (lms.sign() * lms.abs() ** (1 / 3))
-
-
-def _light(lab: Tensor) -> Tensor:
-    """Oklab (3, n) -> linear RGB (3, n), outside [0, 1] for colours that sRGB lacks."""
-    return _LMS.inverse().to(lab) @ (_LAB.inverse().to(lab) @ lab) ** 3
-
-
-def _fits(lab: Tensor) -> Tensor:
-    """Whether sRGB shows these colours (3, n): (n,)."""
-    light = _light(lab)
-    return ((light >= -1e-12) & (light <= 1 + 1e-12)).all(0)
-
-
-def _nearer(lab: Tensor, lightness: Tensor) -> Tensor:
-    """Oklab (3, n), where sRGB lacks the colour with as much of `lightness` (1, n) as it needs."""
-    lost = ~_fits(lab)
-    start, enough = lab[:, lost], lab.new_ones(int(lost.sum()))
-    move, less = lightness[:, lost], torch.zeros_like(enough)
-    for _ in range(8):
-        middle = (less + enough) / 2
-        fits = _fits(torch.cat([start[:1] + middle * move, start[1:]]))
-        less, enough = torch.where(fits, less, middle), torch.where(fits, middle, enough)
-    nearer = lab.clone()
-    nearer[:1, lost] = start[:1] + enough * move
-    return nearer
-
-
-def _shown(lab: Tensor) -> Tensor:
-    """Oklab (3, n), where sRGB lacks the colour with the most chroma that it shows; L in [0, 1].
-
-    By bisection between the colour and the grey as light, to 1e-5 of the chroma.
-    """
-    lost = ~_fits(lab)
-    beyond, inside = lab[:, lost], lab[:, lost]
-    inside[1:] = 0
-    for _ in range(16):
-        middle = (inside + beyond) / 2
-        fits = _fits(middle)
-        inside, beyond = torch.where(fits, middle, inside), torch.where(fits, beyond, middle)
-    shown = lab.clone()
-    shown[:, lost] = inside
-    return shown
 
 
 @dataclass(frozen=True, eq=False)
@@ -250,10 +182,10 @@ class _Move:
     def between(cls, axes: Tensor, sample: Tensor, target: Tensor) -> _Move:
         """Optimal transport in one dimension, Q ∘ F, from sample (3, n) to target (3, m).
 
-        A table, for its slope is bounded where the sample's distribution jumps: of equal colours,
-        rounding would otherwise make different ones.
+        A table bounds the slope where the sample's distribution jumps. Otherwise rounding would
+        turn equal colours into different ones.
         """
-        levels = torch.linspace(0, 1, 1024, dtype=torch.float64)
+        levels = torch.linspace(0, 1, 1024, dtype=torch.float64, device="cpu")
         knots, goals = ((axes @ x).quantile(levels, 1).T.numpy() for x in (sample, target))
         low, high = knots[:, :1], knots[:, -1:]
         step = np.maximum(high - low, 1e-3) / 4096
@@ -275,10 +207,11 @@ class _Move:
 
 def _rotations(turns: int) -> Iterator[Tensor]:
     """`turns` orthogonal matrices (3, 3): always the same random ones, last the identity."""
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator("cpu").manual_seed(0)
     for _ in range(turns - 1):
-        yield torch.linalg.qr(torch.randn(3, 3, generator=generator, dtype=torch.float64)).Q
-    yield torch.eye(3, dtype=torch.float64)
+        noise = torch.randn(3, 3, generator=generator, dtype=torch.float64, device="cpu")
+        yield torch.linalg.qr(noise).Q
+    yield torch.eye(3, dtype=torch.float64, device="cpu")
 
 
 def _sample(picture: Tensor) -> Tensor:
@@ -290,25 +223,18 @@ def _sample(picture: Tensor) -> Tensor:
 
 
 def _through(change: Callable[..., Tensor], *pictures: Tensor) -> Tensor:
-    """Change, of the colours (3, n) of pictures of one size, for all of them in strips."""
+    """Apply `change` to the colours (3, n), float64, of pictures of one size (3, h, w).
+
+    The result (3, h, w) has the dtype and the device of the first picture.
+    """
     changed = torch.empty_like(pictures[0], memory_format=torch.contiguous_format)
     for into, *strips in zip(*map(_strips, (changed, *pictures)), strict=True):
-        into.copy_(change(*map(_exact, strips)))
+        into.copy_(change(*map(in_float64, strips)))
     return changed
 
 
-def _exact(values: Tensor) -> Tensor:
-    """The values in float64, on the CPU where their device has none."""
-    return _with_float64(values).double()
-
-
-def _with_float64(values: Tensor) -> Tensor:
-    """The values on their device, or on the CPU where that has no float64."""
-    return values.cpu() if values.device.type == "mps" else values
-
-
 def _strips(picture: Tensor) -> tuple[Tensor, ...]:
-    """A picture's pixels (3, n) in parts, for float64 of all would be twice the picture."""
+    """The pixels of a picture (c, h, w) in parts (c, n) of at most 2²⁰."""
     return torch.split(picture.flatten(1), _STRIP, 1)
 
 
