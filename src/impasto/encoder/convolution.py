@@ -55,7 +55,7 @@ def describe_convolutions(device: torch.device, dtype: torch.dtype, *, exact: bo
     if _packs(device, dtype, exact):
         return "oneDNN (weights arranged once, ReLU applied on the way)"
     if device.type == "cuda":
-        return "cuDNN (each evaluation one CUDA graph)"
+        return "cuDNN (each evaluation two CUDA graphs)"
     if layout(dtype, exact=exact) == torch.contiguous_format:
         return "torch's own (the digits of every other torch program)"
     return "torch's own"

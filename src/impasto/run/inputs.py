@@ -59,7 +59,6 @@ class Inputs:
 
         Without content the canvas has the first style picture's shape where `size` is one number.
         """
-        check_terms(settings)
         sources.check()
         _check_settings(sources, settings)
         with memory_guard("these pictures"):

@@ -23,7 +23,7 @@ from impasto.run.build import encoder_for, plans_for, trial_of
 from impasto.run.checkpoint import Checkpoint
 from impasto.run.events import Notice, Stage, Step
 from impasto.run.identity import check_identity
-from impasto.run.inputs import Inputs
+from impasto.run.inputs import Inputs, check_terms
 from impasto.run.postprocess import Postprocess
 from impasto.run.provenance import make_record
 from impasto.run.sources import Sources
@@ -60,6 +60,8 @@ class Painter:
         notices: list[Notice],
     ) -> None:
         self.settings, self.terms = settings, tuple(terms)
+        if not self.terms:
+            check_terms(settings)
         self.space, self.cache = colour_space(settings.space), cache or StyleCache()
         notify = partial(tell, notices, "device")
         self.hardware = Hardware.choose(settings, trial=trial_of(_paint), notify=notify)
