@@ -24,4 +24,15 @@ def made_steps(*scales, shape=(3, 2), variation=5.0, total=None):
             }
             canvas = smooth_picture(*size, phase=done / 9).pixels
             loss = sum(terms.values())
-            yield Step(scale, iteration, done, total, loss, terms, 0.25 * done, SRGB, canvas)
+            yield Step(
+                scale=scale,
+                iteration=iteration,
+                done=done,
+                total=total,
+                loss=loss,
+                terms=terms,
+                seconds=0.25 * done,
+                space=SRGB,
+                size=(size[0], size[1]),
+                canvas=canvas,
+            )

@@ -14,9 +14,9 @@ from PIL import Image
 from conftest import smooth_picture
 from impasto.errors import ExtraMissing, OutputError
 from impasto.images import Picture
+from impasto.outputs.sampler import EvenSampler
 from impasto.outputs.timelapse import FILMS, Timelapse, check_film
 from impasto.outputs.timelapse.encoders import H264
-from impasto.outputs.timelapse.pace import Pace
 from made_steps import made_steps
 
 ENDINGS = sorted(FILMS)
@@ -63,9 +63,9 @@ def shades(count, size=8):
 
 
 @pytest.mark.parametrize(("parts", "total"), [(10, 100), (10, 7), (3, 100), (239, 500), (10, 0)])
-def test_the_pace_is_even(parts, total):
-    pace = Pace(parts)
-    due = [step.done for step in made_steps((2, total)) if pace.due(step)]
+def test_the_sampler_is_even(parts, total):
+    sampler = EvenSampler(parts)
+    due = [step.done for step in made_steps((2, total)) if sampler.due(step)]
     assert due[0] == 0
     assert due[-1] == total
     assert len(due) == min(parts, total) + 1
@@ -73,9 +73,9 @@ def test_the_pace_is_even(parts, total):
     assert total == 0 or gaps.max() - gaps.min() <= 1
 
 
-def test_the_pace_counts_a_new_scale_once():
-    pace = Pace(100)
-    due = [step for step in made_steps((2, 3), (4, 2)) if pace.due(step)]
+def test_the_sampler_counts_a_new_scale_once():
+    sampler = EvenSampler(100)
+    due = [step for step in made_steps((2, 3), (4, 2)) if sampler.due(step)]
     assert [(step.scale, step.done) for step in due] == [
         (2, 0),
         (2, 1),
@@ -237,7 +237,8 @@ def test_a_full_disk_costs_the_film_only(ending, tmp_path):
             step.canvas.copy_(torch.rand(step.canvas.shape, generator=noise))
             raised += told(film.record, step)
         raised += told(film.close)
-    assert raised == [f"{path}: File too large; no film was written"]
+    reason = "File too large" if ending == ".mp4" else "no space for the frames"
+    assert raised == [f"{path}: {reason}; no film was written"]
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
     assert path.read_bytes() == b"old"
 

@@ -1,15 +1,24 @@
 """A session writes what it was asked for, whatever happens on the way."""
 
 import json
+import re
+import signal
+from dataclasses import replace
+from threading import Event
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from impasto.errors import Diverged, OutputError
 from impasto.images import read
 from impasto.outputs import Request, paint
-from impasto.run.run import Run
+from impasto.outputs.kept import KeptPictures
+from impasto.run import Run
+from impasto.run.checkpoint import Checkpoint
+from impasto.run.events import Step
 from impasto.settings import Settings
+from made_steps import made_steps
 
 
 @pytest.fixture
@@ -30,13 +39,18 @@ def run(photo, painting):
     return Run(photo, painting, Settings.of(size=48, iterations=5, precision="fp32"))
 
 
+def at_steps(action):
+    """A function of events that passes on the steps."""
+    return lambda event: isinstance(event, Step) and action(event)
+
+
 def traced(files):
     return [json.loads(line) for line in files.path("trace").read_text("utf-8").splitlines()]
 
 
 def test_everything_is_written(run, files, tmp_path):
     shown = []
-    outcome = paint(run, files, shown.append)
+    outcome = paint(run, files, at_steps(shown.append))
     assert not outcome.interrupted
     assert [step.iteration for step in shown] == list(range(6))
     names = {"o.png", "o.0002.png", "o.0004.png", "t.jsonl", "r.html", "f.gif"}
@@ -52,7 +66,7 @@ def stop_at(iteration, error):
         if step.iteration == iteration:
             raise error
 
-    return show
+    return at_steps(show)
 
 
 def test_interrupted_it_keeps_what_there_is(run, files, tmp_path):
@@ -120,3 +134,129 @@ def test_scales_save_each_iteration_once(photo, painting, tmp_path):
     assert [read(tmp_path / name).width for name in saved] == [32, 32, 64]
     scales = [(line["scale"], line["iteration"]) for line in traced(files)]
     assert scales == [(s, i) for s in (32, 64) for i in range(5)]
+
+
+# A run that is resumed
+
+
+SCALES = {"size": 48, "scales": "0.5,1", "iterations": "4,5", "precision": "fp32"}
+
+
+def resumed(photo, painting, folder, stop_after, **wanted):
+    """The outcome of a run that is stopped after some steps and resumed from its checkpoint."""
+    settings, stop = Settings.of(**SCALES), Event()
+    first = requested(folder, **wanted, checkpoint_every=0.0)
+    run = Run(photo, painting, settings)
+    outcome = paint(run, first, lambda _: len(run.steps) == stop_after and stop.set(), stop)
+    assert outcome.interrupted
+    saved = Checkpoint.load(first.path("checkpoint"))
+    second = Run(photo, painting, settings, resume=saved)
+    assert len(second.steps) == stop_after
+    return paint(second, requested(folder, **wanted, checkpoint_every=0.0))
+
+
+@pytest.mark.parametrize("stop_after", [1, 3, 6, 9])
+def test_reports_films_and_traces_of_a_resumed_run_are_whole(stop_after, photo, painting, tmp_path):
+    wanted = {"trace": "t.jsonl", "report": "r.html", "timelapse": "f.gif"}
+    for name in ("whole", "broken"):
+        (tmp_path / name).mkdir()
+    whole = requested(tmp_path / "whole", **wanted)
+    expected = paint(Run(photo, painting, Settings.of(**SCALES)), whole).result
+    resumed(photo, painting, tmp_path / "broken", stop_after, **wanted)
+    left = sorted(path.name for path in (tmp_path / "broken").iterdir())
+    assert left == ["f.gif", "o.png", "r.html", "t.jsonl"]
+    pages = [(tmp_path / name / "r.html").read_text("utf-8") for name in ("whole", "broken")]
+    captions = [re.findall(r"<figcaption>(.*?)</figcaption>", page) for page in pages]
+    assert captions[0] == captions[1]
+    curves = [re.findall(r'<path d="(.*?)"', page, re.DOTALL) for page in pages]
+    assert curves[0] == curves[1]
+    traces = [traced(requested(tmp_path / name, **wanted)) for name in ("whole", "broken")]
+    losses = [[line["loss"] for line in trace] for trace in traces]
+    assert losses[0] == losses[1] == [step.loss for step in expected.steps]
+    films = [list(frames(tmp_path / name / "f.gif")) for name in ("whole", "broken")]
+    assert [seconds for _, seconds in films[0]] == [seconds for _, seconds in films[1]]
+    for (one, _), (other, _) in zip(*films, strict=True):
+        assert np.abs(one - other).mean() < 8  # levels of 255; JPEG, and another palette
+
+
+def frames(path):
+    """Levels (h, w, 3) and duration of each frame."""
+    with Image.open(path) as film:
+        for index in range(film.n_frames):
+            film.seek(index)
+            yield np.asarray(film.convert("RGB")).astype(float), film.info["duration"]
+
+
+def test_the_first_picture_of_a_resumed_run_is_not_called_the_initial_canvas(painting, tmp_path):
+    run = Run(None, painting, Settings.of("texture", size=32, iterations=4, precision="fp32"))
+    stop, request = Event(), requested(tmp_path, checkpoint_every=0.0)
+    paint(run, request, lambda _: len(run.steps) == 3 and stop.set(), stop)
+    saved = Checkpoint.load(request.path("checkpoint"))
+    second = Run(None, painting, run.settings, resume=saved)
+    paint(second, requested(tmp_path, report="r.html"))  # which was not asked for at first
+    page = (tmp_path / "r.html").read_text("utf-8")
+    assert "Initial canvas" not in page
+    assert "4 iterations" in page
+
+
+def test_kept_pictures_are_of_the_same_run(photo, painting, tmp_path):
+    request, stop = requested(tmp_path, timelapse="f.gif", checkpoint_every=0.0), Event()
+    run = Run(photo, painting, Settings.of(**SCALES))
+    paint(run, request, lambda _: len(run.steps) == 4 and stop.set(), stop)
+    kept = KeptPictures(request.path("timelapse"))
+    assert all(kept.get(step) for step in run.steps)
+    assert not any(kept.get(replace(step, loss=step.loss * (1 + 1e-15))) for step in run.steps)
+    (damaged,) = kept.folder.glob("0000002-*")
+    damaged.write_bytes(damaged.read_bytes()[:200])
+    assert [bool(kept.get(step)) for step in run.steps] == [True, True, False, True]
+    paint(run, requested(tmp_path, timelapse="f.gif", checkpoint_every=0.0))  # from the beginning
+    assert not kept.folder.exists()
+
+
+def test_kept_pictures_do_not_follow_a_link(photo, tmp_path):
+    kept = KeptPictures(tmp_path / "f.gif")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "1-1.jpg").write_bytes(b"mine")
+    kept.folder.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OutputError, match="is a link"):
+        kept.add(next(made_steps((8, 1))), photo)
+    kept.remove()
+    assert [path.name for path in (tmp_path / "elsewhere").iterdir()] == ["1-1.jpg"]
+
+
+# Stopping
+
+
+def test_a_stopped_run_ends_after_the_step(run, files):
+    stop = Event()
+    outcome = paint(run, files, at_steps(lambda step: step.iteration == 2 and stop.set()), stop)
+    assert outcome.interrupted
+    assert run.done == 2
+
+
+def test_what_is_saved_has_the_size_that_was_asked_for(photo, painting, tmp_path):
+    settings = Settings.of(size=64, scales="0.5,1", iterations="7,9", precision="fp32")
+    stop, seen = Event(), []
+
+    def show(step):
+        if (tmp_path / "o.png").exists():
+            seen.append(read(tmp_path / "o.png").size)
+            stop.set()
+
+    outcome = paint(
+        Run(photo, painting, settings), requested(tmp_path, preview=True), at_steps(show), stop
+    )
+    assert outcome.interrupted
+    assert seen == [(64, 53)]
+    assert read(tmp_path / "o.png").size == (64, 53)
+
+
+def test_a_session_leaves_signals_alone(run, tmp_path):
+    handlers = []
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+
+    def show(_):
+        handlers.append([signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)])
+
+    paint(run, requested(tmp_path, checkpoint_every=0.0), at_steps(show))
+    assert handlers == [before] * 6

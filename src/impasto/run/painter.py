@@ -70,6 +70,7 @@ class Painter:
         with self.hardware.computing():
             self.weights = given.weights if isinstance(given, Encoder) else weights_of(given)
             self.inputs = Inputs.of(sources, settings, max_pixels, self.weights.architecture)
+        self.reserved = 0  # bytes that listeners hold while the run goes on
         self._alpha: tuple[tuple[int, int], Tensor | None] | None = None
 
     def at(
@@ -92,14 +93,15 @@ class Painter:
         """Decide how each stage is painted in the memory there is, unless that is decided."""
         i = self.inputs
         if not state.plans:
+            reserved = self.reserved if self.hardware.device.type == "cpu" else 0
             state.plans = plans_for(
-                self.settings, self.hardware, i.stages, i.style_size, i.extra_bytes, self.encoder()
+                self.settings,
+                self.hardware,
+                i.stages,
+                i.style_size,
+                lambda size: i.extra_bytes(size) + reserved,
+                self.encoder(),
             )
-
-    def network(self) -> dict[str, str]:
-        """The network by name: SHA-256 of its file, or else of its weights."""
-        weights = self.weights
-        return {weights.name or weights.architecture.name: weights.sha256 or weights.digest}
 
     def postprocess(self, inputs: StageInputs) -> Postprocess:
         """What becomes of a canvas that was painted from these pictures."""
@@ -160,12 +162,13 @@ class Painter:
             notices.append(Notice(text, "resume"))
 
     def _record(self, step: Step, done: int | None) -> str:
-        h = self.hardware
+        h, weights = self.hardware, self.weights
+        name = weights.name or weights.architecture.name
         return make_record(
             {
                 "settings": self.settings.model_dump(mode="json"),
                 **self.inputs.origins,
-                "weights": self.network(),
+                "weights": {name: weights.sha256 or weights.digest},
                 "hardware": {"device": h.device.type, "dtype": str(h.dtype).removeprefix("torch.")},
                 "result": {**step.line(), "iterations_run": done},
             }

@@ -88,6 +88,10 @@ class Run:
         """Stop the run, from any thread: the evaluation under way ends within one tile."""
         self._cancelled.set()
 
+    def reserve(self, extra_bytes: int) -> None:
+        """Plan with so many bytes less, which listeners hold while the run goes on."""
+        self._painter.reserved += extra_bytes
+
     def checkpoint(self, *, copy: bool = True) -> Checkpoint:
         """The state after the last step; ValueError before the first, or in the middle of one.
 
@@ -104,18 +108,13 @@ class Run:
 
         The picture has the size that was asked for: a smaller scale's is enlarged.
         """
-        step = self.state.selected(select or self.settings.select)
+        step = self.state.selected(select or self.settings.take)
         image = self._painter.picture(step, self.done, self.inputs.size)
         return Result(image, self.settings, self.steps)
 
     def picture(self, step: Step) -> Picture:
         """A step's canvas as it is saved: with the content's alpha and the run's record."""
         return self._painter.picture(step, self.done, step.size)
-
-    @property
-    def weights(self) -> dict[str, str]:
-        """The network by name, with the SHA-256 of its file or else of its weights."""
-        return self._painter.network()
 
     @property
     def total(self) -> int:

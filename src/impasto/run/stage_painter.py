@@ -163,7 +163,7 @@ class StagePainter:
         if state.saved:
             assert state.last.canvas is not None
             return state.last.canvas
-        finished = state.selected(painter.settings.select).canvas
+        finished = state.selected(painter.settings.take).canvas
         assert finished is not None
         return enlarged(finished.to(inputs.like), inputs, painter.settings, painter.space)
 

@@ -22,7 +22,7 @@ from impasto.images.checksums import file_checksum
 from impasto.objective import StyleCache
 from impasto.outputs.session import paint
 from impasto.run import Result, Run
-from impasto.run.events import Step
+from impasto.run.events import Event, Step
 from impasto.run.inputs import check_layers
 from impasto.settings import Settings
 
@@ -34,7 +34,7 @@ OWN = (ImageError, OutputError, OutOfMemory, Diverged)
 STYLES = 64  # measured and remembered at least
 _SCALES = 16  # more than runs have
 
-Show = Callable[[Step], object]
+Show = Callable[[Event], object]
 
 
 class Batch:
@@ -77,7 +77,7 @@ class Batch:
         return self.entries()
 
     def entries(self, show: Show = lambda _: None) -> Iterator[Entry]:
-        """Paint pair after pair, show each Step, and tell what became of each pair.
+        """Paint pair after pair, show each event, and tell what became of each pair.
 
         Raises OutputError if the folder or its manifest cannot be written, SettingsError or
         WeightsError for a network or layers that there are not.
@@ -152,7 +152,7 @@ def _is_done(job: Job, begun: Entry, known: Entry | None) -> bool:
 
 def _kept(result: Result) -> Step:
     """The step whose canvas became the picture: the last, or the best at the last scale."""
-    if result.settings.select == "last":
+    if result.settings.take == "last":
         return result.steps[-1]
     first = max(n for n, step in enumerate(result.steps) if step.iteration == 0)
     return min(result.steps[first:], key=lambda step: step.loss)

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from impasto.apps.cli.options import Asked, with_options
 from impasto.apps.cli.printing import one_line
-from impasto.apps.cli.progress import json_line
+from impasto.apps.cli.progress import json_line, warn
 from impasto.apps.cli.session import available_files
 from impasto.errors import OutputError, SettingsError, printable
 from impasto.outputs.base import Value
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from impasto.apps.batch.manifest import Entry
     from impasto.apps.batch.painting import Batch
     from impasto.apps.batch.pairs import Gallery, Pair
-    from impasto.run.events import Step
+    from impasto.run.events import Event
 
 __all__ = ["batch"]
 
@@ -186,7 +186,7 @@ def _paint(batch: "Batch", asked: Asked) -> int:
     return 130 if interrupted else int(bool(failures))
 
 
-Show = Callable[["Step"], None]
+Show = Callable[["Event"], None]
 Note = Callable[["Entry"], None]
 Shown = Callable[["Batch"], AbstractContextManager[tuple[Show, Note]]]
 
@@ -214,7 +214,13 @@ def _bar(batch: "Batch") -> Iterator[tuple[Show, Note]]:
     ended = Counter[bool]()
     task = progress.add_task("", total=len(batch), pairs=f"0/{len(batch)}", iteration="…")
 
-    def show(step: "Step") -> None:
+    def show(event: "Event") -> None:
+        from impasto.run.events import Step
+
+        warn(event)
+        if not isinstance(event, Step):
+            return
+        step = event
         progress.start()  # not before the first step, so that an error stands alone
         now = f"{step.done}/{step.total}"
         part = step.done / max(1, step.total)
@@ -239,10 +245,10 @@ def _bar(batch: "Batch") -> Iterator[tuple[Show, Note]]:
 @contextmanager
 def _json_lines(batch: "Batch") -> Iterator[tuple[Show, Note]]:
     """One JSON object a pair on stdout, as in the manifest."""
-    yield lambda _: None, lambda entry: json_line(entry.line())
+    yield warn, lambda entry: json_line(entry.line())
 
 
 @contextmanager
 def _silent(batch: "Batch") -> Iterator[tuple[Show, Note]]:
     """Nothing."""
-    yield lambda _: None, lambda _: None
+    yield warn, lambda _: None

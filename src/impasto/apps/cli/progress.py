@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from impasto.errors import OutputError
+from impasto.errors import OutputError, printable
 
 if TYPE_CHECKING:
-    from impasto.run.events import Step
+    from impasto.run.events import Event
     from impasto.run.run import Run
 
-__all__ = ["Shown", "bar", "json_line", "json_lines", "silent"]
+__all__ = ["Shown", "bar", "json_line", "json_lines", "silent", "warn"]
 
-Shown = Callable[["Run"], AbstractContextManager[Callable[["Step"], None]]]
+Shown = Callable[["Run"], AbstractContextManager[Callable[["Event"], None]]]
 
 
 @contextmanager
-def bar(run: "Run") -> "Iterator[Callable[[Step], None]]":
+def bar(run: "Run") -> "Iterator[Callable[[Event], None]]":
     """A bar on stderr: iterations, loss, time left."""
     columns = (
         TextColumn("painting"),
@@ -35,9 +35,13 @@ def bar(run: "Run") -> "Iterator[Callable[[Step], None]]":
     progress = Progress(*columns, console=Console(stderr=True))
     task = progress.add_task("painting", total=run.total, loss="…")
 
-    def show(step: "Step") -> None:
-        progress.start()  # not before the first step, so that an error stands alone
-        progress.update(task, completed=step.done, loss=f"{step.loss:.4g}")
+    def show(event: "Event") -> None:
+        from impasto.run.events import Step
+
+        warn(event)
+        if isinstance(event, Step):
+            progress.start()  # not before the first step, so that an error stands alone
+            progress.update(task, completed=event.done, loss=f"{event.loss:.4g}")
 
     try:
         yield show
@@ -47,9 +51,17 @@ def bar(run: "Run") -> "Iterator[Callable[[Step], None]]":
 
 
 @contextmanager
-def json_lines(run: "Run") -> "Iterator[Callable[[Step], None]]":
-    """One JSON object a step on stdout, as in a trace file."""
-    yield lambda step: json_line(step.line())
+def json_lines(run: "Run") -> "Iterator[Callable[[Event], None]]":
+    """One JSON object a step on stdout, as in a trace file; notices on stderr."""
+
+    def show(event: "Event") -> None:
+        from impasto.run.events import Step
+
+        warn(event)
+        if isinstance(event, Step):
+            json_line(event.line())
+
+    yield show
 
 
 def json_line(record: Mapping[str, Any]) -> None:
@@ -62,6 +74,14 @@ def json_line(record: Mapping[str, Any]) -> None:
 
 
 @contextmanager
-def silent(run: "Run") -> "Iterator[Callable[[Step], None]]":
-    """Nothing."""
-    yield lambda _: None
+def silent(run: "Run") -> "Iterator[Callable[[Event], None]]":
+    """Nothing but notices."""
+    yield warn
+
+
+def warn(event: "Event") -> None:
+    """Print a notice as one line on stderr."""
+    from impasto.run.events import Notice
+
+    if isinstance(event, Notice):
+        print("warning:", printable(" ".join(event.text.split())), file=sys.stderr)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from impasto.outputs.base import Option, Output
+from impasto.outputs.base import Option, Output, Size
 
 if TYPE_CHECKING:
     from impasto.run import Result, Run
@@ -14,7 +14,11 @@ __all__ = ["ReportOutput"]
 
 
 class ReportOutput(Output):
-    """Pictures and curves of the run, on a sheet or a page."""
+    """Pictures and curves of the run, on a sheet or a page.
+
+    While a run writes checkpoints, the pictures are kept beside the report, so that it is whole if
+    the run is resumed. Without them it has all losses, and pictures from there on.
+    """
 
     options = (
         Option(
@@ -22,6 +26,7 @@ class ReportOutput(Output):
         ),
     )
     endings = (".png", ".html")
+    resumable = True
 
     def require(self) -> None:
         """ExtraMissing for a library that is not installed."""
@@ -29,19 +34,31 @@ class ReportOutput(Output):
 
         require(self.path.suffix)
 
+    def extra_bytes(self, size: Size) -> int:
+        """Memory of the pictures that a history holds, bytes."""
+        from impasto.outputs.report.history import BYTES
+
+        return BYTES
+
     def begin(self, run: Run, *, continues: bool) -> None:
-        """Begin its history."""
+        """Begin its history, with the steps and the kept snapshots of a run that was resumed."""
+        from impasto.outputs.kept import KeptPictures
         from impasto.outputs.report.history import RunHistory
 
-        self._run = run
+        self._run, self._continues = run, continues
         self._history = RunHistory(run.inputs.content, run.inputs.style)
+        self._kept = KeptPictures(self.path)
+        if not run.steps:
+            self._kept.remove()  # another run's
+        self._history.replay(run.steps, self._kept.get)
 
     def handle(self, event: Any) -> None:  # noqa: ANN401
-        """Record a Step."""
+        """Record a Step; OutputError where a snapshot that is to be kept cannot be written."""
         from impasto.run.events import Step
 
-        if isinstance(event, Step):
-            self._history.record(event)
+        snapshot = self._history.record(event) if isinstance(event, Step) else None
+        if snapshot and self._continues:
+            self._kept.add(snapshot.step, snapshot.picture)
 
     def finish(self, result: Result | None) -> None:
         """Write the report; OutputError where that fails."""
@@ -55,3 +72,8 @@ class ReportOutput(Output):
         settings = result.settings.model_dump()
         facts = {name: str(value) for name, value in settings.items()}
         write_report(self._history, self.path, result.image, title=title, facts=facts)
+
+    def settle(self, *, complete: bool) -> None:
+        """Delete the kept snapshots of a complete run."""
+        if complete:
+            self._kept.remove()

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from types import TracebackType
 
 from impasto.errors import OutputError, optional, shown
 from impasto.images import AtomicFile, Picture, check_place, resize
+from impasto.outputs.sampler import EvenSampler
 from impasto.outputs.timelapse.encoders import FILMS, Kind, Size, VideoEncoder
-from impasto.outputs.timelapse.pace import Pace
 from impasto.run.events import Step
 
 __all__ = ["Timelapse", "check_film", "require"]
 
-SECONDS = 10  # of a film that has all its frames
-SLOWEST = 4  # frames a second
+SECONDS = 10  # duration of a film that has all its frames
+MIN_FPS = 4  # frames a second
 HOLD = 2  # seconds that the last picture stays
 
 
@@ -40,43 +40,57 @@ def _kind(path: str | os.PathLike[str]) -> Kind:
 
 
 class Timelapse:
-    """A film being made: `record` each Step, then `close`.
+    """A film in the making: `record` each Step, then `close`.
 
     Frames are evenly spaced over the planned run, the initial canvas first; wherever the run ends,
     its last canvas is shown. A long run takes about ten seconds. The file appears when the film is
-    closed, not before it is whole.
+    closed, and is complete then.
 
-    As a context manager it is closed at the end of the block, and abandoned where that is left by
-    an error.
+    As a context manager it is closed at the end of the block, and abandoned if the block raises.
 
     Args:
         path: the file; `.mp4` is H.264 and needs PyAV; `.gif` and `.webp` are smaller pictures.
-        size: (width, height) of the run's last pictures in pixels, by default that of the first.
-            Formats have a largest size, to which it is reduced.
+        size: (width, height) of the run's result in pixels, by default that of the first step.
+            A format has a maximal size, to which it is reduced.
 
     Raises what `check_film` does. After an error in `record` or `close` the film is abandoned and
-    ignores what follows, so that the run can go on.
+    ignores all further calls, so that the run can go on.
     """
 
     def __init__(self, path: str | os.PathLike[str], size: Size | None = None) -> None:
         self._path, self._size, self._kind = path, size, _kind(path)
-        self._pace = Pace(self._kind.frames - 1)
+        self._sampler = EvenSampler(self._kind.frames - 1)
         self._draft: AtomicFile | None = None
-        self._reel: VideoEncoder | None = None
-        self._waiting: Step | None = None  # the latest, as long as it was not shown
+        self._encoder: VideoEncoder | None = None
+        self._waiting: Step | None = None  # the last step, unless it was shown
         self._over = False
 
-    def record(self, step: Step) -> None:
-        """Show the step if it is due, or keep it in case it is the last.
+    def record(self, step: Step) -> bool:
+        """Show the step if it is due, and return whether it is; else keep it for the end.
 
-        Raises OutputError, once, where the film cannot be written.
+        Raises OutputError, once, if the film cannot be written.
         """
         if self._over:
-            return
+            return False
         self._waiting = step
-        if self._pace.due(step):
+        due = self._sampler.due(step)
+        if due:
             with self._abandoned_by(Exception):  # an interruption ends the run, not the film
                 self._show_waiting()
+        return due
+
+    def replay(self, steps: Iterable[Step], pictures: Callable[[Step], Picture | None]) -> None:
+        """Show steps before a run was resumed, as far as there are `pictures` of them.
+
+        Where the next due step has no picture, the first one after it that has one is shown.
+        """
+        due = False
+        with self._abandoned_by(Exception):
+            for step in steps:
+                due = self._sampler.due(step) or due
+                if due and (picture := pictures(step)):
+                    self._show(picture, self._encoder or self._start(picture, step.total))
+                    due = False
 
     def close(self, result: Picture | None = None) -> None:
         """Show the last step, then `result` for two seconds, and put the file in its place.
@@ -88,17 +102,17 @@ class Timelapse:
         with self._abandoned_by(BaseException):
             self._show_waiting()
             if result:
-                self._show(result, self._reel or self._start(result, 0))
-            if self._reel and self._draft:
-                self._reel.hold(HOLD)
-                self._reel.close()
+                self._show(result, self._encoder or self._start(result, 0))
+            if self._encoder and self._draft:
+                self._encoder.hold(HOLD)
+                self._encoder.close()
                 self._draft.publish()
             self._end()
 
     def abandon(self) -> None:
-        """Leave no trace of the film, unless it is closed."""
-        if self._reel:
-            self._reel.abandon()
+        """Delete the unfinished film; a closed one stays."""
+        if self._encoder:
+            self._encoder.abandon()
         if self._draft:
             self._draft.discard()
         self._end()
@@ -118,27 +132,26 @@ class Timelapse:
 
     def _show_waiting(self) -> None:
         if self._waiting:
-            picture = self._waiting.picture()
-            self._show(picture, self._reel or self._start(picture, self._waiting.total))
+            step = self._waiting
+            picture = step.preview(max(self._kind.fitted(self._size or step.size)))
+            self._show(picture, self._encoder or self._start(picture, step.total))
             self._waiting = None
 
-    def _show(self, picture: Picture, reel: VideoEncoder) -> None:
-        fitted = resize(replace(picture, alpha=None), reel.size)
-        reel.add(fitted.levels(8))
+    def _show(self, picture: Picture, encoder: VideoEncoder) -> None:
+        fitted = resize(replace(picture, alpha=None), encoder.size)
+        encoder.add(fitted.levels(8))
 
     def _start(self, first: Picture, total: int) -> VideoEncoder:
-        """The reel, now that the size and the number of iterations are known."""
-        size = self._size or first.size
-        shrink = min(1, self._kind.longest / max(size))
-        width, height = (max(1, round(side * shrink)) for side in size)
+        """The encoder, now that the size and the number of iterations are known."""
         frames = min(total + 1, self._kind.frames)
         self._draft = AtomicFile(self._path)
-        fps = max(SLOWEST, round(frames / SECONDS))
-        self._reel = self._kind.reel(self._draft.file, (width, height), fps)
-        return self._reel
+        fps = max(MIN_FPS, round(frames / SECONDS))
+        size = self._kind.fitted(self._size or first.size)
+        self._encoder = self._kind.encoder(self._draft.file, size, fps)
+        return self._encoder
 
     def _end(self) -> None:
-        self._over, self._draft, self._reel, self._waiting = True, None, None, None
+        self._over, self._draft, self._encoder, self._waiting = True, None, None, None
 
     @contextmanager
     def _abandoned_by(self, errors: type[BaseException]) -> Iterator[None]:

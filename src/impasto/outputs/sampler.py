@@ -2,14 +2,14 @@
 
 from impasto.run.events import Step
 
-__all__ = ["Pace"]
+__all__ = ["EvenSampler"]
 
 
-class Pace:
-    """Divides a planned run into `parts` of equal length: due are the first step and each end.
+class EvenSampler:
+    """Divides a planned run into `parts` of equal length; due are the first step and each end.
 
-    Where there are fewer iterations than parts, every one of them is due; where a new scale
-    repeats a count of iterations, only the first step with that count.
+    If there are fewer iterations than parts, each iteration is due. Where a new scale repeats a
+    count of iterations, only the first step with that count is due.
     """
 
     def __init__(self, parts: int) -> None:
@@ -17,7 +17,7 @@ class Pace:
         self._reached = -1
 
     def due(self, step: Step) -> bool:
-        """Whether to show this one, the next of the run; at most `parts` + 1 of them."""
+        """Whether the next step of the run is due; this holds for `parts` + 1 steps at most."""
         reached = min(self._parts, step.done * self._parts // max(1, step.total))
         due = reached > self._reached
         self._reached = max(reached, self._reached)
