@@ -38,7 +38,7 @@ from impasto.errors import ImageError, OutputError, SettingsError
 from impasto.images import read
 from impasto.run.provenance import show_record
 
-SMALL = {"size": 32, "iterations": 1, "precision": "fp32", "style_loss": "gram"}
+SMALL = {"size": 32, "iterations": 1, "precision": "fp32", "style_loss": "gram", "encoder": "tiny"}
 QUICK = [
     part for name, value in SMALL.items() for part in (f"--{name.replace('_', '-')}", str(value))
 ]

@@ -6,11 +6,9 @@ import json
 import os
 import pickle
 import resource
-import subprocess
 import sys
 import threading
 import zipfile
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 
@@ -39,6 +37,7 @@ from impasto.optimisers import (
 from impasto.outputs import checkpointing
 from impasto.outputs.checkpointing import CheckpointWriter
 from impasto.run.checkpoint import Checkpoint
+from support.children import child
 
 SHAPE = (3, 6, 8)
 
@@ -429,15 +428,9 @@ for n in itertools.count():
 """
 
 
-@contextmanager
 def saving(path):
     """A process that saves checkpoints to `path` for ever; it ends with the block."""
-    command = [sys.executable, "-c", SAVING, str(path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
-        try:
-            yield child
-        finally:
-            child.kill()
+    return child([sys.executable, "-c", SAVING, path])
 
 
 def assert_whole(found):
@@ -447,12 +440,12 @@ def assert_whole(found):
 def test_killed_at_any_moment_there_is_a_whole_one(tmp_path):
     for pause in (0.0, 0.004, 0.011):
         path = tmp_path / str(pause)
-        with saving(path) as child:
-            while (said := int(child.stdout.readline())) < 3:
+        with saving(path) as process:
+            while (said := int(process.stdout.readline())) < 3:
                 pass
             threading.Event().wait(pause)
-            child.kill()
-            child.wait(60)
+            process.kill()
+            process.wait()
         found = Checkpoint.load(path)
         assert found.facts["number"] >= said
         assert_whole(found)

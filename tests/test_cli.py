@@ -6,9 +6,7 @@ import os
 import re
 import resource
 import signal
-import subprocess
 import sys
-import time
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
@@ -22,8 +20,10 @@ from impasto.apps.cli import main
 from impasto.images import Picture, read
 from impasto.run import provenance
 from impasto.settings import Settings
+from support.children import child, finished, impasto_command, succeeded, wait_until
 
 QUICK = ["--size", "48", "--iterations", "2", "--precision", "fp32", "--style-loss", "gram"]
+QUICK += ["--encoder", "tiny"]
 
 
 @pytest.fixture
@@ -56,16 +56,6 @@ def refused(result):
     assert err.startswith("error: ")
     assert err.count("\n") == 1
     return err
-
-
-def child(*arguments, **options):
-    return subprocess.Popen(
-        [sys.executable, "-m", "impasto", *map(str, arguments)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        **options,
-    )
 
 
 def test_stylize_writes_a_picture(folder, impasto):
@@ -540,24 +530,23 @@ def test_bare_command_shows_help(impasto):
     assert (code, err) == (2, "")
 
 
-def wait_for_lines(path, count, seconds=60):
-    """Until a trace has so many lines."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if path.exists() and path.read_text().count("\n") >= count:
-            return
-        time.sleep(0.05)
-    raise TimeoutError(f"{path} has fewer than {count} lines after {seconds} s")
+def lines_in(path):
+    return path.read_text().count("\n") if path.exists() else 0
+
+
+def endless(*options):
+    """A run that goes on until it is told to end."""
+    return impasto_command(
+        "stylize", "photo.png", "painting.png", "-o", "o.png", "--size", "64", "--encoder", "tiny",
+        "--scales", "1", "--iterations", "100000", "--trace", "t.jsonl", *options,
+    )  # fmt: skip
 
 
 def test_ctrl_c_saves_what_there_is(folder):
-    process = child(
-        "stylize", "photo.png", "painting.png", "-o", "o.png", "--size", "64",
-        "--iterations", "100000", "--trace", "t.jsonl",
-    )  # fmt: skip
-    wait_for_lines(folder / "t.jsonl", 3)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    with child(endless()) as process:
+        wait_until(lambda: lines_in(folder / "t.jsonl") >= 3, process)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate()
     assert process.returncode == 130, err
     assert "Traceback" not in err
     assert out == "interrupted; wrote o.png\n"
@@ -565,13 +554,10 @@ def test_ctrl_c_saves_what_there_is(folder):
 
 
 def test_kill_leaves_no_half_picture(folder):
-    process = child(
-        "stylize", "photo.png", "painting.png", "-o", "o.png", "--size", "64",
-        "--iterations", "100000", "--trace", "t.jsonl", "--save-every", "1",
-    )  # fmt: skip
-    wait_for_lines(folder / "t.jsonl", 5)
-    process.kill()
-    process.communicate(timeout=60)
+    with child(endless("--save-every", "1")) as process:
+        wait_until(lambda: lines_in(folder / "t.jsonl") >= 5, process)
+        process.kill()
+        process.communicate()
     saved = list(folder.glob("o.*.png"))
     assert len(saved) >= 2
     for picture in saved:
@@ -585,13 +571,15 @@ def in_little_memory(*options):
     def small():
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
-    process = child(
-        "stylize", "photo.png", "painting.png", "--size", "4000", "--scales", "1", "-q",
-        "--threads", "1", *options, preexec_fn=small,
+    done = finished(
+        impasto_command(
+            "stylize", "photo.png", "painting.png", "--size", "4000", "--scales", "1", "-q",
+            "--threads", "1", *options,
+        ),
+        preexec_fn=small,
     )  # fmt: skip
-    _, err = process.communicate(timeout=120)
-    assert process.returncode == 2, err
-    return err.splitlines()
+    assert done.returncode == 2, done.stderr
+    return done.stderr.splitlines()
 
 
 def test_too_little_memory_is_one_line_that_says_what_would_fit(folder):
@@ -616,8 +604,5 @@ def test_help_is_quick_and_needs_no_torch():
         "except SystemExit: pass\n"
         "sys.exit('torch' in sys.modules)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", probe], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0
+    done = succeeded([sys.executable, "-c", probe])
     assert "stylize" in done.stdout

@@ -4,7 +4,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from skimage.color import deltaE_ciede2000, rgb2lab
 
 from conftest import random_image, smooth_picture
 from impasto.images import read, resize, samples
@@ -19,9 +18,9 @@ from impasto.images.colour_transfer import (
 from impasto.images.oklab import from_oklab, to_oklab
 from impasto.settings.variants import EFFECTS
 from pretend_device import pretended_device
+from support.colours import colour_error, quantiles
 
 sides = st.integers(1, 9)
-LEVELS = torch.linspace(0.02, 0.98, 25, dtype=torch.float64)
 
 
 def grey_picture(*levels):
@@ -30,18 +29,6 @@ def grey_picture(*levels):
 
 def sample(name, size=(96, 80)):
     return resize(read(samples.sample(name)), size).pixels
-
-
-def colour_error(a, b):
-    """Mean ΔE2000 between pictures, as if both had the same lightness."""
-    a, b = (rgb2lab(x.permute(1, 2, 0).double().numpy()) for x in (a, b))
-    a[..., 0] = b[..., 0] = 50
-    return deltaE_ciede2000(a, b).mean()
-
-
-def quantiles(picture, axes=None):
-    colours = picture.flatten(1).double()
-    return (colours if axes is None else axes @ colours).quantile(LEVELS, dim=1)
 
 
 @given(sides, sides, st.integers(0, 9))

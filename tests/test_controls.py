@@ -27,10 +27,10 @@ from impasto.run.stage_inputs import StageInputs
 from impasto.settings import Settings
 from impasto.settings.variants import EFFECTS, STYLE_LOSSES
 from reference import gram, to_caffe, vgg
-from test_colouring import colour_error, quantiles
-from test_resume import lines, taken_up
+from support.colours import colour_error, quantiles
+from support.runs import lines, resumed
 
-QUICK = {"size": 48, "iterations": 3, "precision": "fp32", "threads": 1}
+QUICK = {"size": 48, "iterations": 3, "precision": "fp32", "threads": 1, "encoder": "tiny"}
 CONTENT_TAPS = {"relu3_2": 0.7, "conv2_1": 0.3}
 STYLE_TAPS = {"relu1_1": 1.0, "conv3_1": 0.5, "relu3_2": 2.0}
 KEPT = [("keep", "afterwards"), ("keep", "luminance")]
@@ -301,7 +301,7 @@ def test_resumed_with_an_average_is_uninterrupted(at, take, photo, painting, tmp
     )
     whole = Run(photo, painting, settings)
     canvases = [step.canvas for step in whole]
-    second = taken_up(Run(photo, painting, settings), at, photo, painting, settings, tmp_path)
+    second = resumed(Run(photo, painting, settings), at, photo, painting, settings, tmp_path)
     assert torch.equal(second.result("last").image.pixels, whole_at(whole, canvases, at))
     rest = [step.canvas for step in second]
     for found, expected in zip(rest, canvases[at:], strict=True):
@@ -491,7 +491,7 @@ def test_resumed_in_colours_is_uninterrupted(colour, method, photo, painting, tm
     for _ in whole:
         pass
     for at in (2, 4):
-        second = taken_up(Run(photo, painting, settings), at, photo, painting, settings, tmp_path)
+        second = resumed(Run(photo, painting, settings), at, photo, painting, settings, tmp_path)
         for _ in second:
             pass
         assert torch.equal(second.result().image.pixels, whole.result().image.pixels)

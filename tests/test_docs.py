@@ -1,8 +1,13 @@
-"""The commands and Python in the README and the docs run as they stand, at a small size."""
+"""The commands and Python in the README and the docs run as they stand, at a small size.
+
+Of commands with the same options one is run; the others are read and checked, up to the first
+iteration. Those that name no network paint with the tiny one.
+"""
 
 import importlib.util
 import re
 import shlex
+import shutil
 import sys
 from itertools import pairwise
 from pathlib import Path
@@ -11,10 +16,11 @@ import pytest
 import torch
 
 import impasto
-from conftest import smooth_picture
 from impasto.apps.cli import main
 from impasto.images import Picture
+from impasto.outputs.session import Outcome
 from impasto.settings import Settings
+from support.pictures import smooth_picture
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -36,27 +42,55 @@ PYTHON = [(page, block) for page, language, block in BLOCKS if language == "pyth
 PAINTING = {"stylize", "reconstruct", "texture", "batch"}
 
 
-def small(name, **overrides):
-    """What makes a run of the recipe `name` short."""
+def alike(command):
+    """The program and the names of the options: what tells commands apart."""
+    _, *arguments = shlex.split(command)
+    return (arguments[0], *sorted({a for a in arguments if a.startswith("-")} - {"-o"}))
+
+
+RUN = {alike(command): (page, command) for page, command in reversed(COMMANDS)}
+RUN.pop(("demo",))  # painted by tests/test_cli.py
+READ = [known for known in dict.fromkeys(COMMANDS) if known not in RUN.values()]
+
+
+def small(name, /, **overrides):
+    """What makes a run of the recipe `name` short, with these overrides."""
     at_scales = {"d2l": "96x64", "light-on-math": "64x64"}
     size = at_scales.get(name, 64)
     if "scales" in overrides:
         size = 128
-    return {"size": size, "iterations": 2, "evaluations": 2 if "fastai" in name else 0}
+    evaluations = 2 if "fastai" in name else 0
+    network = {} if "encoder" in overrides else {"encoder": "tiny"}
+    return {"size": size, "iterations": 2, "evaluations": evaluations, **network}
 
 
 def small_options(arguments):
     options = dict(pairwise(arguments))
     own = {"texture": "texture", "reconstruct": "reconstruction"}.get(arguments[0], "standard")
-    scaled = {"scales": True} if "--scales" in options else {}
-    shortened = small(options.get("--recipe", own), **scaled)
+    named = {name.removeprefix("--"): value for name, value in options.items()}
+    shortened = small(named.get("recipe", own), **named)
     return [part for k, v in shortened.items() for part in (f"--{k}", str(v))]
 
 
-@pytest.fixture
-def desk(tmp_path, monkeypatch):
+@pytest.fixture(scope="session")
+def laid_desk(tmp_path_factory):
     """A folder with all that the pages speak of."""
-    monkeypatch.chdir(tmp_path)
+    folder = tmp_path_factory.mktemp("desk")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.chdir(folder)
+        lay_desk()
+    return folder
+
+
+@pytest.fixture
+def desk(laid_desk, tmp_path, monkeypatch):
+    """The same folder, for one test."""
+    folder = shutil.copytree(laid_desk, tmp_path / "desk")
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def lay_desk():
     photo, painting = smooth_picture(96, 80), smooth_picture(80, 88, phase=1.0)
     for folder in ("pairs", "photos", "paintings"):
         Path(folder).mkdir()
@@ -67,8 +101,8 @@ def desk(tmp_path, monkeypatch):
     for name in ("other.jpg", "paintings/three.jpg"):
         smooth_picture(84, 80, phase=2.0).save(name)
     save_masks()
-    impasto.stylize("photo.jpg", "painting.jpg", size=32, iterations=1).image.save("out.png")
-    return tmp_path
+    quick = {"size": 32, "iterations": 1, "encoder": "tiny"}
+    impasto.stylize("photo.jpg", "painting.jpg", **quick).image.save("out.png")
 
 
 def save_masks():
@@ -90,8 +124,26 @@ def test_there_is_something_to_run():
     assert {"README.md", "tutorials.md", "reconstructions.md"} <= {page for page, _ in COMMANDS}
 
 
-@pytest.mark.parametrize(("page", "command"), COMMANDS)
+@pytest.mark.parametrize(("page", "command"), RUN.values())
 def test_command(page, command, desk, capsys):
+    called(command, capsys)
+
+
+@pytest.mark.parametrize(("page", "command"), READ)
+def test_command_is_understood(page, command, desk, capsys, monkeypatch):
+    """All but the painting: options, settings, pictures, masks, names of files, memory."""
+    monkeypatch.setattr("impasto.outputs.session.paint", checked)
+    called(command, capsys)
+
+
+def checked(run, request, *_):
+    """What a session does before the first iteration."""
+    request.check(size=run.inputs.size)
+    return Outcome(None)
+
+
+def called(command, capsys):
+    """Call the program with what a page says, made small; it succeeds."""
     _, *arguments = shlex.split(command)
     if arguments[0] in PAINTING:
         arguments += small_options(arguments)
@@ -105,7 +157,7 @@ def test_command(page, command, desk, capsys):
 @pytest.mark.parametrize(("page", "block"), PYTHON)
 def test_python(page, block, desk, monkeypatch):
     def shortened(name="standard", /, **overrides):
-        return of(name, **{**overrides, **small(name)})
+        return of(name, **{**overrides, **small(name, **overrides)})
 
     of = Settings.of
     monkeypatch.setattr(Settings, "of", shortened)

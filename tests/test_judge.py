@@ -1,7 +1,6 @@
 """The measures by which presets are chosen, and the experiment that prints them."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from scipy.linalg import sqrtm
 from conftest import random_image, smooth_picture, tiny_weights
 from impasto.encoder import Encoder
 from impasto.errors import SettingsError
+from support.children import succeeded
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 sys.path.append(str(BENCHMARKS))
@@ -243,7 +243,7 @@ def test_the_experiment(tmp_path):
     words = ["standard", "neural-style:init=content,iterations=3", "--fast", *pair]
     words += ["--out", tmp_path, "--json", numbers, "--each"]
     command = [sys.executable, BENCHMARKS / "presets.py", *words]
-    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    printed = succeeded(command).stdout
     assert "| standard, mean of 1 " in printed
     assert "| neural-style:init=content,iterations=3: coffee, dots " in printed
     made = json.loads(numbers.read_text("utf-8"))

@@ -1,7 +1,6 @@
 """The package's shape: imports follow the data, exports exist, nothing heavy loads early."""
 
 import ast
-import subprocess
 import sys
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import impasto
+from support.children import finished
 
 ROOT = Path(impasto.__file__).parent
 
@@ -120,4 +120,4 @@ def test_packages_list_what_they_export(package):
 @pytest.mark.parametrize("code", ["import impasto", "import impasto.apps.cli"])
 def test_torch_is_not_imported_early(code):
     probe = f"{code}; import sys; sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", probe], check=False).returncode == 0
+    assert finished([sys.executable, "-c", probe]).returncode == 0

@@ -110,8 +110,9 @@ def test_a_last_update_that_fails_does_not_hide_the_error(cell, monkeypatch):
 
 def test_live_is_stylize_watched(cell):
     photo, painting = smooth_picture(40, 40), smooth_picture(40, 40, phase=1.0)
-    result = live(photo, painting, every=1, size=32, iterations=2, precision="fp32")
-    plain = impasto.stylize(photo, painting, size=32, iterations=2, precision="fp32")
+    quick = {"size": 32, "iterations": 2, "precision": "fp32", "encoder": "tiny"}
+    result = live(photo, painting, every=1, **quick)
+    plain = impasto.stylize(photo, painting, **quick)
     assert (result.image.pixels == plain.image.pixels).all()
     panels = checked(cell, 2)
     np.testing.assert_array_equal(np.asarray(panels[-1])[:32, :32], result.image.levels(8))

@@ -1,7 +1,6 @@
 """Laws of plans: they fit, more room is never worse, and what is predicted is what is measured."""
 
 import re
-import subprocess
 import sys
 from dataclasses import replace
 from math import ceil, inf
@@ -22,7 +21,8 @@ from impasto.hardware.memory_model import Demand
 from impasto.hardware.planner import plan
 from impasto.objective.tiles import Tiling, least_tile, windows
 from impasto.settings import Settings
-from test_tiles import cost
+from support.children import succeeded
+from support.costs import tiled_cost
 
 VGG19 = ARCHITECTURES["vgg19"]
 STYLE = tuple(f"relu{block}_1" for block in range(1, 6))
@@ -173,7 +173,9 @@ def test_content_is_measured_anew_only_where_it_must_be():
 def test_cost_is_counted_as_by_hand(side, tile, tapes):
     settings = Settings.of("standard", content_weight=0.0)
     demand = Demand(settings, (side, side), None, torch.bfloat16, CPU, 0)
-    assert demand.cost(Tiling(tile, tapes)) == pytest.approx(cost(side, tile, tapes), rel=1e-12)
+    assert demand.cost(Tiling(tile, tapes)) == pytest.approx(
+        tiled_cost(side, tile, tapes), rel=1e-12
+    )
 
 
 @pytest.mark.parametrize("style", [(900, 700), (2700, 2100)])
@@ -288,15 +290,12 @@ print(found.peak / peak)
     [("off", "auto", "lbfgs"), ("250", "auto", "lbfgs"), ("off", "fp32", "adam")],
 )
 def test_what_is_predicted_is_what_the_kernel_measures(choices):
-    done = subprocess.run(
-        [sys.executable, "-c", PAINT, *choices], capture_output=True, text=True, check=True
-    )
+    done = succeeded([sys.executable, "-c", PAINT, *choices])
     assert 0.75 < float(done.stdout) < 1.25
 
 
 @pytest.mark.slow
 def test_the_benchmark_of_one_gradient_runs():
     script = Path(__file__).parent.parent / "benchmarks" / "sizes.py"
-    command = [sys.executable, str(script), "--gradient", "64x48"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = succeeded([sys.executable, script, "--gradient", "64x48"])
     assert "| 64x48 " in done.stdout

@@ -41,6 +41,7 @@ LOSSES = STYLE_LOSSES.names()
 BARE = {"style_loss": "gram", "weighting": "absolute"}
 ALONE = {"content_weight": 0, "tv_weight": 0, "style_layers": TAPS, **BARE}
 QUICK = {"size": 48, "iterations": 3, "precision": "fp32", "threads": 1, "tile": "off"}
+QUICK["encoder"] = "tiny"
 
 
 def soft_mask(height, width, seed=0):

@@ -432,7 +432,8 @@ def test_the_old_report_survives_a_failure(ending, tmp_path, monkeypatch, two_sc
 
 def test_a_real_run(tmp_path, photo, painting):
     history = RunHistory(photo, painting)
-    result = impasto.stylize(photo, painting, size=32, iterations=2, on_step=history.record)
+    quick = {"size": 32, "iterations": 2, "encoder": "tiny"}
+    result = impasto.stylize(photo, painting, **quick, on_step=history.record)
     write_report(history, tmp_path / "r.html", result.image)
     captions = re.findall(r"<small>(.*?)</small>", text_of(tmp_path))
     assert captions == ["32 × 27 px", *(f"loss {brief(step.loss)}" for step in result.steps[1:])]

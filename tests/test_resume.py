@@ -3,16 +3,11 @@
 import os
 import random
 import signal
-import subprocess
-import sys
-import time
-from itertools import islice
 
 import pytest
 import torch
 
 import impasto
-from conftest import smooth_picture
 from impasto.errors import CheckpointError, Diverged, OutputError
 from impasto.images import read
 from impasto.objective import Objective
@@ -21,8 +16,12 @@ from impasto.outputs.session import paint
 from impasto.run.checkpoint import Checkpoint
 from impasto.run.run import Run
 from impasto.settings import Settings
+from support.children import PROGRAM, finished, impasto_command, succeeded
+from support.pictures import smooth_picture
+from support.runs import lines, resumed
 
 SMALL = {
+    "encoder": "tiny",
     "size": 48,
     "iterations": "6,5",
     "scales": "0.7,1",
@@ -44,25 +43,13 @@ def chosen(**overrides):
     return Settings.of(**{**SMALL, **overrides})
 
 
-def taken_up(run, at, photo, painting, settings, tmp_path):
-    """A second run that goes on where the first was after step `at`, through a file."""
-    for _ in islice(run, at):
-        pass
-    run.checkpoint().save(tmp_path / "c.checkpoint")
-    return Run(photo, painting, settings, resume=Checkpoint.load(tmp_path / "c.checkpoint"))
-
-
-def lines(run):
-    return [{**step.line(), "seconds": 0, "done": step.done} for step in run.steps]
-
-
 @pytest.mark.parametrize("name", VARIANTS)
 @pytest.mark.parametrize("at", [1, 4, 7, 8, 10])
 def test_resumed_is_uninterrupted(name, at, photo, painting, tmp_path):
     settings = chosen(**VARIANTS[name])
     whole = Run(photo, painting, settings)
     assert len(list(whole)) >= at
-    second = taken_up(Run(photo, painting, settings), at, photo, painting, settings, tmp_path)
+    second = resumed(Run(photo, painting, settings), at, photo, painting, settings, tmp_path)
     assert second.done == whole.steps[at - 1].done
     assert len(second.steps) == at
     for _ in second:
@@ -74,7 +61,7 @@ def test_resumed_is_uninterrupted(name, at, photo, painting, tmp_path):
 
 def test_a_run_that_was_taken_up_can_begin_again(photo, painting, tmp_path):
     settings, run = chosen(), Run(photo, painting, chosen())
-    second = taken_up(run, 7, photo, painting, settings, tmp_path)
+    second = resumed(run, 7, photo, painting, settings, tmp_path)
     once, again = [[step.done for step in second] for _ in range(2)]
     assert (once[0] > 0, again[0]) == (True, 0)
     assert again[-len(once) :] == once
@@ -82,7 +69,7 @@ def test_a_run_that_was_taken_up_can_begin_again(photo, painting, tmp_path):
 
 def test_a_finished_run_is_taken_up_as_its_result(photo, painting, tmp_path):
     settings, run = chosen(), Run(photo, painting, chosen())
-    second = taken_up(run, 99, photo, painting, settings, tmp_path)
+    second = resumed(run, 99, photo, painting, settings, tmp_path)
     assert list(second) == []
     assert torch.equal(second.result().image.pixels, run.result().image.pixels)
 
@@ -98,15 +85,15 @@ def test_a_finished_run_is_taken_up_as_its_result(photo, painting, tmp_path):
 def test_other_settings_are_refused_by_name(overrides, difference, photo, painting, tmp_path):
     run = Run(photo, painting, chosen())
     with pytest.raises(CheckpointError, match=difference):
-        taken_up(run, 2, photo, painting, chosen(**overrides), tmp_path)
+        resumed(run, 2, photo, painting, chosen(**overrides), tmp_path)
 
 
 def test_other_pictures_are_refused(photo, painting, tmp_path):
     run = Run(photo, painting, chosen())
     with pytest.raises(CheckpointError, match="content is '"):
-        taken_up(run, 2, smooth_picture(48, 40, 0.1), painting, chosen(), tmp_path)
+        resumed(run, 2, smooth_picture(48, 40, 0.1), painting, chosen(), tmp_path)
     with pytest.raises(CheckpointError, match="style is '"):
-        taken_up(Run(photo, painting, chosen()), 2, photo, photo, chosen(), tmp_path)
+        resumed(Run(photo, painting, chosen()), 2, photo, photo, chosen(), tmp_path)
 
 
 def test_a_checkpoint_of_another_make_is_refused(photo, painting, tmp_path):
@@ -136,71 +123,74 @@ def command(folder, output, *more):
     arguments = [
         "stylize", str(folder / "photo.png"), str(folder / "painting.png"), "-o", str(output),
         "--size", "64", "--scales", "0.5,0.75,1", "--iterations", "25", "--tile", "off",
-        "--style-loss", "gram", "--threads", "1", "--quiet", *more,
+        "--style-loss", "gram", "--encoder", "tiny", "--threads", "1", "--quiet", *more,
     ]  # fmt: skip
-    return [sys.executable, "-m", "impasto", *arguments]
+    return impasto_command(*arguments)
+
+
+def made(folder):
+    smooth_picture(96, 80).save(folder / "photo.png")
+    smooth_picture(80, 70, 1.0).save(folder / "painting.png")
+    return folder
 
 
 @pytest.fixture
 def folder(tmp_path):
-    smooth_picture(96, 80).save(tmp_path / "photo.png")
-    smooth_picture(80, 70, 1.0).save(tmp_path / "painting.png")
-    return tmp_path
+    return made(tmp_path)
 
 
-def test_killed_five_times_and_resumed_is_the_same_picture(folder):
-    """SIGKILL at five random moments after the first checkpoint was begun."""
-    whole, broken = folder / "whole.png", folder / "broken.png"
-    subprocess.run(command(folder, whole), check=True, timeout=120)
-    saved, moments = folder / "broken.checkpoint", random.Random()
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """What `command` paints when nothing interrupts it."""
+    folder = made(tmp_path_factory.mktemp("whole"))
+    succeeded(command(folder, folder / "whole.png"))
+    return read(folder / "whole.png")
+
+
+def signalled(number, count, name, command):
+    """The same command, which gets a signal at the count-th touch of files of that name."""
+    program = command.index(str(PROGRAM)) + 1
+    return [*command[:program], "--signal", int(number), count, name, *command[program:]]
+
+
+def test_killed_five_times_and_resumed_is_the_same_picture(folder, whole):
+    """SIGKILL at five random moments of saving checkpoints."""
+    saved, moments = folder / "broken.checkpoint", random.Random(0)
     again = command(
-        folder, broken, "--resume", "--checkpoint-every", "0", "--trace", str(folder / "t.jsonl")
-    )
-    kills = 0
+        folder, folder / "broken.png", "--resume", "--checkpoint-every", "0",
+        "--trace", folder / "t.jsonl",
+    )  # fmt: skip
     for _ in range(5):
-        before = saved.stat().st_mtime_ns if saved.exists() else 0
-        process = subprocess.Popen(again, stderr=subprocess.PIPE)
-        started = time.monotonic()
-        while process.poll() is None and time.monotonic() - started < 60:
-            if saved.exists() and saved.stat().st_mtime_ns > before:
-                time.sleep(moments.uniform(0, 0.15))
-                process.send_signal(signal.SIGKILL)
-                break
-            time.sleep(0.002)
-        kills += process.wait(60) == -signal.SIGKILL
-        assert b"Traceback" not in process.stderr.read()
-        process.stderr.close()
-    done = subprocess.run(again, check=True, timeout=120, capture_output=True)
-    assert kills >= 3
-    assert done.stderr == b""
-    assert torch.equal(read(whole).pixels, read(broken).pixels)
+        moment = moments.randrange(1, 60)
+        killed = finished(signalled(signal.SIGKILL, moment, saved.name, again))
+        assert killed.returncode == -signal.SIGKILL
+        assert "Traceback" not in killed.stderr
+    done = succeeded(again)
+    assert done.stderr == ""
+    assert torch.equal(read(folder / "broken.png").pixels, whole.pixels)
     assert not saved.exists()
     assert len((folder / "t.jsonl").read_text().splitlines()) == 3 * 26
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_asked_to_end_it_saves_picture_and_checkpoint(folder, number):
-    whole, broken = folder / "whole.png", folder / "broken.png"
-    subprocess.run(command(folder, whole), check=True, timeout=120)
-    trace = folder / "t.jsonl"
-    more = ("--checkpoint", str(folder / "c.checkpoint"), "--trace", str(trace))
-    process = subprocess.Popen(command(folder, broken, *more), stderr=subprocess.PIPE)
-    while not (trace.exists() and trace.read_text().count("\n") > 3):
-        assert process.poll() is None
-        time.sleep(0.005)
-    process.send_signal(number)
-    _, said = process.communicate(timeout=60)
-    assert (process.returncode, said) == (130, b"")
+def test_asked_to_end_it_saves_picture_and_checkpoint(folder, whole, number):
+    broken = folder / "broken.png"
+    again = command(
+        folder, broken, "--checkpoint", folder / "c.checkpoint", "--trace", folder / "t.jsonl",
+        "--save-every", "10",
+    )  # fmt: skip
+    asked = finished(signalled(number, 3, "broken.", again))
+    assert (asked.returncode, asked.stderr) == (130, "")
     assert broken.exists()
     assert (folder / "c.checkpoint").exists()
-    subprocess.run(command(folder, broken, *more, "--resume"), check=True, timeout=120)
-    assert torch.equal(read(whole).pixels, read(broken).pixels)
+    succeeded([*again, "--resume"])
+    assert torch.equal(read(broken).pixels, whole.pixels)
 
 
 def test_to_resume_what_never_began_is_to_begin(folder):
     again = command(folder, folder / "o.png", "--resume", "--iterations", "1")
     again.remove("--quiet")
-    done = subprocess.run(again, check=True, timeout=120, capture_output=True, text=True)
+    done = succeeded(again)
     assert "no checkpoint" in done.stderr
     assert "painting from the beginning" in done.stderr
 
@@ -275,7 +265,9 @@ def test_memory_that_runs_out_makes_tiles_smaller_once(painting, monkeypatch):
         return evaluate()
 
     failing = Failing(monkeypatch, fail)
-    settings = Settings.of(size=400, iterations=2, scales=[1], style_scale=0.2, padding="zero")
+    settings = Settings.of(
+        size=400, iterations=2, scales=[1], style_scale=0.2, padding="zero", encoder="tiny"
+    )
     run = Run(photo, painting, settings)
     with pytest.warns(UserWarning, match="not enough memory; going on in windows of 200 px"):
         losses = [step.loss for step in run]

@@ -36,7 +36,7 @@ def written(request):
 
 @pytest.fixture
 def run(photo, painting):
-    return Run(photo, painting, Settings.of(size=48, iterations=5, precision="fp32"))
+    return Run(photo, painting, Settings.of(size=48, iterations=5, encoder="tiny"))
 
 
 def at_steps(action):
@@ -126,7 +126,7 @@ def test_a_result_that_cannot_be_written_does_not_cost_the_others(run, monkeypat
 
 
 def test_scales_save_each_iteration_once(photo, painting, tmp_path):
-    settings = Settings.of(size=64, scales="0.5,1", iterations="4,4", precision="fp32")
+    settings = Settings.of(size=64, scales="0.5,1", iterations="4,4", encoder="tiny")
     files = requested(tmp_path, save_every=2, trace="t.jsonl")
     paint(Run(photo, painting, settings), files)
     saved = sorted(path.name for path in tmp_path.glob("o.*.png"))

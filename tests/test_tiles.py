@@ -17,6 +17,7 @@ from impasto.objective.style_losses import GRAMS
 from impasto.objective.terms import variation as variation_module
 from impasto.objective.terms.variation import VARIATIONS
 from impasto.objective.tiles import Span, Tiling, least_tile, windows
+from support.costs import tiled_cost
 from support.objectives import VARIATION_ORACLE, full, make_objective
 
 NET, VGG19 = TINY["vgg19"], ARCHITECTURES["vgg19"]
@@ -183,31 +184,9 @@ def test_cut_at_both_ends_nothing_but_the_core_is_left():
     assert relative(seen, whole[:, :, 10:11]) < 1e-12
 
 
-def cost(side, tile, tapes=1):
-    """Multiply-adds of a tiled evaluation, relative to an untiled one's, on a square picture."""
-    taps = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
-
-    def convolved(part):
-        return sum(
-            extent(part.rows, name) * extent(part.columns, name) * 9 * inward * outward
-            for name, (inward, outward) in VGG19.convolutions.items()
-            if name in part.halos
-        )
-
-    def extent(span, name):
-        level, halo = VGG19.level(name), VGG19.halos(taps)[name]
-        inside = (span.stop >> level) - (span.start >> level) + 2 * halo
-        return inside if all(span.cut) else (span.high >> level) - (span.low >> level)
-
-    parts = windows((side, side), VGG19, taps, tile)
-    (whole,) = windows((side, side), VGG19, taps)
-    passes = 3 * sum(map(convolved, parts)) - sum(map(convolved, parts[-tapes:]))
-    return passes / (2 * convolved(whole))
-
-
 @pytest.mark.parametrize(("tile", "most"), [(512, 2.6), (1024, 2.0), (2048, 1.8)])
 def test_cost_of_a_tiled_evaluation(tile, most):
-    assert 1 < cost(8192, tile) < most
+    assert 1 < tiled_cost(8192, tile) < most
 
 
 def test_tapes_that_are_kept_cost_nothing_twice():

@@ -1,0 +1,28 @@
+"""What windows cost, counted by hand."""
+
+from impasto.encoder import ARCHITECTURES
+from impasto.objective.tiles import windows
+
+VGG19 = ARCHITECTURES["vgg19"]
+
+
+def tiled_cost(side, tile, tapes=1):
+    """Multiply-adds of a tiled evaluation, relative to an untiled one's, on a square picture."""
+    taps = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+
+    def convolved(part):
+        return sum(
+            extent(part.rows, name) * extent(part.columns, name) * 9 * inward * outward
+            for name, (inward, outward) in VGG19.convolutions.items()
+            if name in part.halos
+        )
+
+    def extent(span, name):
+        level, halo = VGG19.level(name), VGG19.halos(taps)[name]
+        inside = (span.stop >> level) - (span.start >> level) + 2 * halo
+        return inside if all(span.cut) else (span.high >> level) - (span.low >> level)
+
+    parts = windows((side, side), VGG19, taps, tile)
+    (whole,) = windows((side, side), VGG19, taps)
+    passes = 3 * sum(map(convolved, parts)) - sum(map(convolved, parts[-tapes:]))
+    return passes / (2 * convolved(whole))

@@ -1,0 +1,19 @@
+"""Small pictures."""
+
+import numpy as np
+import torch
+
+from impasto.images import Picture
+
+
+def random_image(height, width, seed=0, dtype=torch.float64):
+    """Uniform noise (3, height, width) in [0, 1), the same for a seed."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.rand(3, height, width, generator=generator, dtype=dtype)
+
+
+def smooth_picture(width, height, phase=0.0):
+    """A picture with structure at all scales, as a Picture."""
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    waves = [np.sin(x / (3 + c) + phase) * np.cos(y / (5 - c) + phase) for c in range(3)]
+    return Picture(torch.from_numpy(np.stack(waves)) * 0.4 + 0.5)
