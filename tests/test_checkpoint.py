@@ -20,19 +20,19 @@ from safetensors.torch import save_file
 
 from impasto.errors import CheckpointError, OutputError
 from impasto.optimisers import (
-    HISTORIES,
+    LBFGS,
     LINE_SEARCHES,
+    REPRESENTATIONS,
+    Adam,
+    Backoff,
     Box,
     Iterate,
-    Spectrum,
-    adam,
-    beneath,
-    lbfgs,
-    recovering,
-    rounds,
+    Preconditioner,
+    Restarts,
     stepped,
     until,
-    within,
+    with_prefix,
+    without_prefix,
 )
 from impasto.outputs import checkpointing
 from impasto.outputs.checkpointing import CheckpointWriter
@@ -71,36 +71,37 @@ BOX = {
 def lbfgs_of(form, search, boxed=False):
     def made(function, x, **options):
         box = BOX[x.dtype] if boxed else None
-        first = {"first_step": 0.01, "history": 3}
-        return lbfgs(function, x, **first, form=form, search=search, box=box, **options)
+        options |= {"first_step": 0.01, "history": 3, "line_search": search}
+        return LBFGS(function, x, representation=form, box=box, **options)
 
     return made
 
 
-def in_rounds(function, x, boxed=True, **options):
-    descend = functools.partial(lbfgs, first_step="l2", search="more-thuente", history=4, **options)
+def in_restarts(function, x, boxed=True, **options):
+    options |= {"first_step": "l2", "line_search": "more-thuente", "history": 4}
+    minimise = functools.partial(LBFGS, **options)
     box = BOX[x.dtype] if boxed else None
-    return rounds(function, x, descend=descend, evaluations=5, box=box)
+    return Restarts(function, x, minimise=minimise, max_evaluations=5, box=box)
 
 
-def in_a_spectrum(descend):
-    return lambda function, x: descend(function, x, spectrum=Spectrum(x.view(SHAPE), 0.7))
+def preconditioned(minimise):
+    def made(function, x):
+        return minimise(function, x, preconditioner=Preconditioner(x.view(SHAPE), 0.7))
+
+    return made
 
 
 def adam_in_a_box(function, x, factor=1.0):
-    return adam(function, x, rate=stepped(0.1 * factor, 4, 0.7), box=BOX[x.dtype])
+    return Adam(function, x, learning_rate=stepped(0.1 * factor, 4, 0.7), box=BOX[x.dtype])
 
 
-def recovering_from(failing, made):
+def backoff_from(failing, made):
     """Where the function is nan at a large step, always at the same evaluation of it."""
 
-    def descent(function, x):
-        def begin(x, factor):
-            return made(Spoilt(function, failing if factor > 0.1 else 1000), x, factor)
+    def begin(function, x, factor):
+        return made(Spoilt(function, failing if factor > 0.1 else 1000), x, factor)
 
-        return recovering(begin, x, lambda line: None)
-
-    return descent
+    return lambda function, x: Backoff(function, x, begin, lambda line: None)
 
 
 class Spoilt:
@@ -116,24 +117,24 @@ class Spoilt:
 
 
 def slow_lbfgs(function, x, factor):
-    return lbfgs(function, x, learning_rate=factor, first_step=0.1, history=4)
+    return LBFGS(function, x, learning_rate=factor, first_step=0.1, history=4)
 
 
 DESCENTS = {
     **{
         f"{form}-{search}{'-boxed' * boxed}": lbfgs_of(form, search, boxed)
-        for form in HISTORIES
+        for form in REPRESENTATIONS
         for search in LINE_SEARCHES
         for boxed in (False, True)
     },
-    "adam": lambda function, x: adam(function, x, rate=stepped(0.2, 3, 0.5)),
+    "adam": lambda function, x: Adam(function, x, learning_rate=stepped(0.2, 3, 0.5)),
     "adam-boxed": adam_in_a_box,
-    "rounds": in_rounds,
-    "spectrum": in_a_spectrum(lbfgs_of("recursion", "none")),
-    "spectrum-compact": in_a_spectrum(lbfgs_of("compact", "strong-wolfe")),
-    "spectrum-rounds": in_a_spectrum(functools.partial(in_rounds, boxed=False)),
-    "recovering-adam": recovering_from(0.5, adam_in_a_box),
-    "recovering-lbfgs": recovering_from(0.3, slow_lbfgs),
+    "restarts": in_restarts,
+    "preconditioned": preconditioned(lbfgs_of("recursion", "none")),
+    "preconditioned-compact": preconditioned(lbfgs_of("compact", "strong-wolfe")),
+    "preconditioned-restarts": preconditioned(functools.partial(in_restarts, boxed=False)),
+    "backoff-adam": backoff_from(0.5, adam_in_a_box),
+    "backoff-lbfgs": backoff_from(0.3, slow_lbfgs),
 }
 
 
@@ -141,7 +142,7 @@ def kept(descent):
     """A checkpoint of a descent, its tensors copied."""
     last = descent.last
     tensors = {"x": last.x, "loss": last.at.loss, "gradient": last.at.gradient}
-    tensors |= beneath("memory", descent.memory())
+    tensors |= with_prefix("memory", descent.state_dict())
     return Checkpoint({"iteration": last.iteration}, {n: t.clone() for n, t in tensors.items()})
 
 
@@ -151,7 +152,7 @@ def resumed(made, x, found):
     descent = made(lambda x: calls.append(x) or evaluate(x), x)
     at = At(tensors["loss"], tensors["gradient"])
     iterate = Iterate(found.facts["iteration"], tensors["x"], at)
-    descent.resume(iterate, within("memory", tensors))
+    descent.load_state_dict(iterate, without_prefix("memory", tensors))
     assert not calls
     return descent
 
@@ -184,19 +185,20 @@ def test_resumed_is_uninterrupted(tmp_path, name, cuts, dtype):
     assert all(same(one, other) for one, other in zip(found, expected, strict=True))
 
 
-def test_recovering_is_put_to_the_test():
+def test_backoff_is_put_to_the_test():
     """The examples above do begin anew."""
     lines = []
     for reach, made in ((0.5, adam_in_a_box), (0.3, slow_lbfgs)):
 
-        def begin(x, factor, reach=reach, made=made):
-            return made(Spoilt(evaluate, reach if factor > 0.1 else 1000), x, factor)
+        def begin(function, x, factor, reach=reach, made=made):
+            return made(Spoilt(function, reach if factor > 0.1 else 1000), x, factor)
 
-        assert len(list(islice(recovering(begin, start(torch.float64), lines.append), 18))) == 18
+        backoff = Backoff(evaluate, start(torch.float64), begin, lines.append)
+        assert len(list(islice(backoff, 18))) == 18
     assert len(lines) >= 3
 
 
-@pytest.mark.parametrize("form", HISTORIES)
+@pytest.mark.parametrize("form", REPRESENTATIONS)
 @pytest.mark.parametrize("cut", [1, 13, 29])
 def test_resumed_is_uninterrupted_with_many_pairs_of_long_vectors(tmp_path, form, cut):
     """Several blocks of pairs, several chunks with a rest, rows overwritten."""
@@ -206,14 +208,14 @@ def test_resumed_is_uninterrupted_with_many_pairs_of_long_vectors(tmp_path, form
     def bowl(x):
         return At((matrix * (x - 1) ** 2).sum() / 2, matrix * (x - 1) + 0.01 * (x - 1) ** 3)
 
-    whole, half = (lbfgs(bowl, x, history=23, form=form, first_step=0.01) for _ in range(2))
+    made = functools.partial(LBFGS, bowl, x, history=23, representation=form, first_step=0.01)
+    whole, half, again = made(), made(), made()
     expected = list(islice(whole, 36))
     list(islice(half, cut + 1))
     kept(half).save(tmp_path / "c")
-    again = lbfgs(bowl, x, history=23, form=form, first_step=0.01)
-    found = Checkpoint.load(tmp_path / "c")
-    at = At(found.tensors["loss"], found.tensors["gradient"])
-    again.resume(Iterate(cut, found.tensors["x"], at), within("memory", found.tensors))
+    tensors = Checkpoint.load(tmp_path / "c").tensors
+    iterate = Iterate(cut, tensors["x"], At(tensors["loss"], tensors["gradient"]))
+    again.load_state_dict(iterate, without_prefix("memory", tensors))
     rest = list(islice(again, 36 - cut - 1))
     assert all(same(*pair) for pair in zip(expected[cut + 1 :], rest, strict=True))
 

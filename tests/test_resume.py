@@ -228,7 +228,7 @@ def test_what_is_no_number_is_stepped_back_from(optimiser, photo, painting, monk
     settings = chosen(optimiser=optimiser, learning_rate=1.0)
     Failing(monkeypatch, nan_at(3, 5))
     run = Run(photo, painting, settings)
-    with pytest.warns(UserWarning, match="going on from the last good canvas with a") as told:
+    with pytest.warns(UserWarning, match="continuing from the last finite canvas with a") as told:
         steps = list(run)
     assert len(told) == 2
     assert [step.done for step in steps] == [*range(7), *range(6, 12)]

@@ -268,7 +268,7 @@ def test_too_small_a_picture_is_named(painting):
 
 def test_a_diverging_run_says_what_to_do(photo, painting):
     with (
-        pytest.warns(UserWarning, match="going on from the last good canvas"),
+        pytest.warns(UserWarning, match="continuing from the last finite canvas"),
         pytest.raises(Diverged, match="lower --learning-rate"),
     ):
         impasto.stylize(photo, painting, learning_rate=1e30, **QUICK)

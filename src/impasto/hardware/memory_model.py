@@ -1,7 +1,7 @@
 """What one scale of a run takes of memory, phase by phase, and what its evaluations cost.
 
-The network's part follows from the operations it does (`impasto.hardware.cost`), the
-optimiser's from the vectors it holds at once; the allocator's and the process's are measured.
+The network's part follows from the operations it does (`impasto.hardware.cost`), the optimiser says
+its own; the allocator's and the process's are measured.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from impasto.encoder.convolution import layout
 from impasto.hardware.cost import Cut, Network
 from impasto.objective.style_losses import declaration, find_style_loss
 from impasto.objective.tiles import Tiling
+from impasto.optimisers import MemoryUse, Optimiser, Problem
 from impasto.settings import Settings
+from impasto.settings.variants import OPTIMISERS
 
 __all__ = ["Demand"]
 
@@ -33,9 +35,6 @@ _PACKED = 45 * MB  # the same where it keeps weights in its own order: what that
 _KEPT = 2**20  # pixels up to which `impasto.hardware.allocator` keeps what is freed
 _GAPS = 2.1  # what an evaluation then takes, over what is alive at most (1.9 to 2.4)
 _SMALL_BLOCKS = 200 * MB  # those of at most 4 MB share a heap
-
-_BLOCK = 10  # bfloat16 pairs that are given room at once
-_TRIALS = {"none": 1, "armijo": 2, "strong-wolfe": 5, "more-thuente": 2}  # alive at once
 
 
 @dataclass(frozen=True)
@@ -79,11 +78,11 @@ class Demand:
         contents = cut.contents if tiling.keep_content else 0
         if self.network.content:
             yield pictures + canvas + contents + self._around(cut.target.forward)
-        evaluating, between = self._vectors
-        lasting = canvas + contents + self._pairs(history)
+        optimiser = self._optimiser(history)
+        kept = 3 if self.settings.average else 2  # first canvas, best canvas, average
         looking = self._around(self._looking(cut, tiling), evaluating=True) + self._gathered
-        yield lasting + int(canvas * evaluating) + looking
-        yield lasting + int(canvas * between)
+        yield kept * canvas + contents + optimiser.evaluating + looking
+        yield kept * canvas + contents + optimiser.between
 
     def _looking(self, cut: Cut, tiling: Tiling) -> int:
         """What an evaluation takes for its windows: looks, their tapes, content's features anew."""
@@ -178,38 +177,14 @@ class Demand:
         process = _PROCESS + _LIBRARIES + packed + 4 * sum(sizes.values())
         return process + copies * used + self.extra_bytes
 
-    @cached_property
-    def _vectors(self) -> tuple[float, float]:
-        """Vectors of a canvas's size that the optimiser has, while the objective works and between.
-
-        Adam has two points, each x and its gradient, mean and square. L-BFGS has a point, and
-        trials, each a step and a point; a direction that is no trial's step, and a search's own
-        zero step; then the new pair and what it is made from. One more is the best canvas so far,
-        and one the average.
-        """
+    def _optimiser(self, history: int) -> MemoryUse:
+        """What the optimiser holds if it keeps so many curvature pairs, at the longest scale."""
         s = self.settings
-        averages = 1 if s.average else 0
-        if s.optimiser == "adam":
-            return 1 + 6 + averages, 1 + 6 + averages
-        changed = bool(s.precondition) and s.clip == "none"
-        trials, bounded = _TRIALS[s.line_search], s.clip != "none"
-        apart = trials > 1 or bounded or s.learning_rate != 1
-        weights = 2 / 3 if changed else 0  # two planes for P
-        outer = 2 if s.evaluations else 0
-        kept = 1 + averages + outer + weights
-        evaluating = kept + 2 + apart + (trials > 1) + bounded / 4 + 3 * trials
-        return evaluating, evaluating + (3 if changed else 2)
-
-    def _pairs(self, history: int) -> int:
-        """Bytes of the curvature pairs, no more than there are iterations."""
-        s = self.settings
-        if s.optimiser != "lbfgs":
-            return 0
         most = max(s.iterations) if isinstance(s.iterations, tuple) else s.iterations
-        made = min(history, max(1, most), s.evaluations or history)
-        if self.dtype != torch.bfloat16 or self.device.type == "mps":
-            return 2 * made * self._canvas
-        return (made if made < _BLOCK else -(-made // _BLOCK) * _BLOCK) * self._canvas
+        granted = s.model_copy(update={"history": history})
+        problem = Problem(granted, self.size, most, 0, self.dtype, self.device)
+        optimiser: Optimiser = OPTIMISERS.get(s.optimiser)
+        return optimiser.memory(problem)
 
     def _around(self, alive: int, evaluating: bool = False) -> int:
         """What the allocator makes of looks that have so many bytes alive at most."""

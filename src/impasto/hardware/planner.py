@@ -81,13 +81,14 @@ def plan(
     if least is None:
         raise OutOfMemory(_advice(demand, room))
     pairs, enough = range(fewest, settings.history + 1), max(_DEAREST, least.cost)
+    if found is not None and found.cost <= enough:  # also where the optimiser keeps no pairs
+        return found
     return _longest_history(demand, room, pairs, enough) or least
 
 
 def _fewest_pairs(settings: Settings) -> int:
     """To which the history may be lowered."""
-    free = settings.optimiser == "lbfgs"
-    return min(_FEWEST_PAIRS, settings.history) if free else settings.history
+    return min(_FEWEST_PAIRS, settings.history)
 
 
 def _longest_history(demand: Demand, room: int, pairs: range, dearest: float) -> Plan | None:

@@ -1,32 +1,42 @@
-"""Minimisers of a function of a flat vector, as iterators of iterates that can be resumed."""
+"""Minimisers of a function with a gradient, as iterators of iterates that can be resumed.
 
-from impasto.optimisers.adam import adam, constant, stepped
-from impasto.optimisers.backoff import recovering
-from impasto.optimisers.base import Box, Iterate, Minimiser, ValueAndGrad, Valued, until
-from impasto.optimisers.history import HISTORIES
-from impasto.optimisers.lbfgs import lbfgs
+    function, x, problem ── Optimiser.start ──> Minimiser ──> Iterate, Iterate, …
+
+An optimiser is an entry of `impasto.settings.variants.OPTIMISERS`. It knows the function only as
+"value and gradient at x".
+"""
+
+from impasto.optimisers.adam import Adam, constant, stepped
+from impasto.optimisers.backoff import Backoff
+from impasto.optimisers.base import Iterate, Minimiser, ValueAndGrad, Valued, until
+from impasto.optimisers.box import Box
+from impasto.optimisers.lbfgs import LBFGS, REPRESENTATIONS
 from impasto.optimisers.line_search import LINE_SEARCHES
-from impasto.optimisers.preconditioner import Spectrum
-from impasto.optimisers.restarts import rounds
-from impasto.optimisers.state import Memory, beneath, within
+from impasto.optimisers.preconditioner import Preconditioner
+from impasto.optimisers.problem import MemoryUse, Optimiser, Problem
+from impasto.optimisers.restarts import Restarts
+from impasto.optimisers.state import State, with_prefix, without_prefix
 
 __all__ = [
-    "HISTORIES",
+    "LBFGS",
     "LINE_SEARCHES",
+    "REPRESENTATIONS",
+    "Adam",
+    "Backoff",
     "Box",
     "Iterate",
-    "Memory",
+    "MemoryUse",
     "Minimiser",
-    "Spectrum",
+    "Optimiser",
+    "Preconditioner",
+    "Problem",
+    "Restarts",
+    "State",
     "ValueAndGrad",
     "Valued",
-    "adam",
-    "beneath",
     "constant",
-    "lbfgs",
-    "recovering",
-    "rounds",
     "stepped",
     "until",
-    "within",
+    "with_prefix",
+    "without_prefix",
 ]

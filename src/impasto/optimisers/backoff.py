@@ -1,8 +1,8 @@
-"""A descent that steps back where its function is no number, and goes on with smaller steps.
+"""A minimiser that goes back where its function is not finite, and continues with smaller steps.
 
-A learning rate that is too large for a picture shows in the midst of a run: the loss or the
-gradient overflows, and all that follows is lost. Whoever begins anew from the last good canvas with
-a smaller step loses only what the optimiser had learned of the curvature.
+A learning rate that is too large for a picture shows in the middle of a run: the loss or the
+gradient overflows, and everything after it is lost. Restarting from the last finite canvas with a
+smaller step loses only what the optimiser has learned of the curvature.
 """
 
 from __future__ import annotations
@@ -14,84 +14,92 @@ from typing import final
 import torch
 from torch import Tensor
 
-from impasto.optimisers.base import Iterate, Minimiser
-from impasto.optimisers.state import Memory, beneath, number, recalled_number, within
+from impasto.optimisers.base import Iterate, Minimiser, ValueAndGrad
+from impasto.optimisers.state import State, integer, load_integer, with_prefix, without_prefix
 
-__all__ = ["recovering"]
+__all__ = ["Backoff"]
 
-Begin = Callable[[Tensor, float], Minimiser]
+Start = Callable[[ValueAndGrad, Tensor, float], Minimiser]
+"""(function, start, factor on the learning rate) -> minimiser."""
 
-_PARTS = ("a quarter", "a sixteenth", "a 64th")
-_MOST = len(_PARTS)
-
-
-def recovering(begin: Begin, x: Tensor, on_trouble: Callable[[str], object]) -> Minimiser:
-    """Iterates of begin(x, 1), whose second argument is a factor of the learning rate.
-
-    An iterate whose loss or gradient is not finite is not passed on: `on_trouble` is told in one
-    line, and begin(last good x, 1/4) goes on from the last good iterate, the next time with 1/16,
-    then 1/64. The fourth such iterate is passed on, as is a start that is not finite.
-    """
-    return _Recovering(begin, x, on_trouble)
+_FRACTIONS = ("a quarter", "a sixteenth", "a 64th")
+_MAX_RESTARTS = len(_FRACTIONS)
 
 
 @final
-class _Recovering(Minimiser):
-    """See `recovering`. It remembers how often it began anew, and its descent's memory."""
+class Backoff(Minimiser):
+    """Iterates of start(function, x, 1), whose last argument is a factor on the learning rate.
 
-    def __init__(self, begin: Begin, x: Tensor, on_trouble: Callable[[str], object]) -> None:
-        super().__init__(x)
-        self._begin, self._on_trouble = begin, on_trouble
+    An iterate whose loss or gradient is not finite is dropped: `notify` gets a line about it, and
+    start(function, last finite x, 1/4) continues from the last finite iterate, the next time with
+    1/16, then with 1/64. The fourth such iterate is passed on, as is a start that is not finite.
+
+    Args:
+        function, x: see `Minimiser`.
+        start: starts the minimiser that makes the steps.
+        notify: is called with one line at each restart.
+    """
+
+    def __init__(
+        self, function: ValueAndGrad, x: Tensor, start: Start, notify: Callable[[str], object]
+    ) -> None:
+        super().__init__(function, x)
+        self._start_inner, self._notify = start, notify
         self._restarts = 0
-        self._descent = begin(x, 1.0)
+        self._inner = start(function, x, 1.0)
 
-    def _first(self, x: Tensor) -> Iterate:
-        return next(self._descent)
+    def on_start(self, iterate: Iterate) -> None:
+        """Start the inner minimiser at the same iterate."""
+        self._inner.start_at(iterate)
 
-    def _after(self, last: Iterate) -> Iterate | None:
-        reached = next(self._descent, None)
-        while reached is not None and self._mendable(reached, last):
-            self._on_trouble(f"{_trouble(reached)}; {_remedy(self._restarts)}")
-            del reached  # as large as a canvas, and there may be no room to spare
-            self._restart(last.x)
-            self._descent.start_at(last)
-            reached = next(self._descent, None)
+    def advance(self, last: Iterate) -> Iterate | None:
+        """The inner minimiser's next iterate, after as many restarts as it takes."""
+        reached = next(self._inner, None)
+        while reached is not None and self._can_restart(reached, last):
+            self._notify(f"{_fault(reached)}; {_remedy(self._restarts)}")
+            del reached  # as large as a canvas, and memory may be short
+            self._restart(last.x, self._restarts + 1)
+            self._inner.start_at(last)
+            reached = next(self._inner, None)
         return reached
 
-    def _mendable(self, reached: Iterate, last: Iterate) -> bool:
-        return self._restarts < _MOST and not _is_finite(reached) and _is_finite(last)
+    def extra_state(self) -> dict[str, Tensor]:
+        """The number of restarts, and the inner minimiser's state."""
+        return {
+            "restarts": integer(self._restarts),
+            **with_prefix("inner", self._inner.state_dict()),
+        }
 
-    def _restart(self, x: Tensor, times: int = 1) -> None:
-        """Another descent, with the step that is due after so many more restarts."""
-        self._restarts += times
-        del self._descent  # before another takes as much memory
-        self._descent = self._begin(x, 4.0**-self._restarts)
-
-    def _memory(self) -> dict[str, Tensor]:
-        return {"restarts": number(self._restarts), **beneath("descent", self._descent.memory())}
-
-    def _recall(self, iterate: Iterate, memory: Memory) -> None:
-        restarts = recalled_number(memory, "restarts", _MOST)
+    def load_extra_state(self, iterate: Iterate, state: State) -> None:
+        """Take the number of restarts, and let the inner minimiser load its state."""
+        restarts = load_integer(state, "restarts", _MAX_RESTARTS)
         if restarts:
             self._restart(iterate.x, restarts)
-        self._descent.resume(iterate, within("descent", memory))
+        self._inner.load_state_dict(iterate, without_prefix("inner", state))
 
-    def _forget_before(self, iterate: Iterate) -> None:
-        self._descent.start_at(iterate)
+    def _can_restart(self, reached: Iterate, last: Iterate) -> bool:
+        left = self._restarts < _MAX_RESTARTS
+        return left and not _is_finite(reached) and _is_finite(last)
+
+    def _restart(self, x: Tensor, restarts: int) -> None:
+        """Another inner minimiser, with the step of so many restarts."""
+        self._restarts = restarts
+        del self._inner  # before another takes as much memory
+        self._inner = self._start_inner(self.function, x, 4.0**-restarts)
 
 
 def _is_finite(iterate: Iterate) -> bool:
-    """Whether loss and gradient are, by one sum read back from the device once.
+    """Whether loss and gradient are finite, by one sum that is read back from the device once.
 
-    A sum that is finite has finite parts. One that is not may have overflowed: then all parts are
-    looked at.
+    A finite sum has finite parts. One that is not finite may have overflowed: then all parts are
+    checked.
     """
     if isfinite(float(iterate.gradient.sum() + iterate.at.loss)):
         return True
     return bool(torch.isfinite(iterate.gradient).all() & torch.isfinite(iterate.at.loss))
 
 
-def _trouble(iterate: Iterate) -> str:
+def _fault(iterate: Iterate) -> str:
     loss, after = float(iterate.at.loss), f"after {iterate.iteration} iterations"
     if isfinite(loss):
         return f"the gradient is not finite {after}"
@@ -99,4 +107,4 @@ def _trouble(iterate: Iterate) -> str:
 
 
 def _remedy(restarts: int) -> str:
-    return f"going on from the last good canvas with {_PARTS[restarts]} of the step"
+    return f"continuing from the last finite canvas with {_FRACTIONS[restarts]} of the step"

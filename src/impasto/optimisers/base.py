@@ -1,4 +1,4 @@
-"""What every optimiser here consumes and yields."""
+"""What every optimiser takes and yields: a function with its gradient, and iterates."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Protocol
 
 from torch import Tensor
 
-from impasto.optimisers.state import Memory
+from impasto.optimisers.state import State, integer, load_integer
 
-__all__ = ["Box", "Iterate", "Minimiser", "ValueAndGrad", "Valued", "until"]
+__all__ = ["Iterate", "Minimiser", "ValueAndGrad", "Valued", "until"]
 
 
 class Valued(Protocol):
-    """A function's value (a scalar tensor) and gradient (as many entries as the point) there."""
+    """A function at a point: `loss`, a scalar tensor, and `gradient`, n entries of any shape."""
 
     @property
     def loss(self) -> Tensor: ...  # noqa: D102
@@ -25,11 +25,12 @@ class Valued(Protocol):
 
 
 ValueAndGrad = Callable[[Tensor], Valued]
+"""A function of flat vectors (n,), evaluated together with its gradient."""
 
 
 @dataclass(frozen=True, eq=False)
 class Iterate:
-    """A point (flat, n entries), what the function is there, and the iterations it took."""
+    """A point `x` (n,), the function `at` it, and the index of the iteration that reached it."""
 
     iteration: int
     x: Tensor
@@ -37,157 +38,150 @@ class Iterate:
 
     @property
     def gradient(self) -> Tensor:
-        """The gradient as a flat vector."""
+        """The gradient as a flat vector (n,)."""
         return self.at.gradient.reshape(-1)
 
 
 class Minimiser(Iterator[Iterate], ABC):
-    """Iterates from a start, which is the first of them; ends where no step descends.
+    """Iterates of a minimisation: the start, then one per step, until no step descends.
 
-    `last` and `memory()` are all that the iterates to come depend on. A descent made in the same
-    way goes on from them bit for bit:
+    A subclass says in `advance` which iterate follows the last one. What this depends on besides
+    the last iterate is its state, which it gives and takes by name in `extra_state` and
+    `load_extra_state`. A minimiser made in the same way then continues to the last bit:
 
-        other.resume(descent.last, descent.memory())
+        other.load_state_dict(minimiser.last, minimiser.state_dict())
 
-    Whoever keeps a memory while the descent goes on must copy it.
+    Args:
+        function: evaluated at vectors of the start's length and precision.
+        x: the start, (n,).
     """
 
-    def __init__(self, x: Tensor) -> None:
+    def __init__(self, function: ValueAndGrad, x: Tensor) -> None:
+        self.function = function
+        self.origin = 0  # the iteration at which the state was empty
         self._start: Tensor | None = x  # until it is evaluated
         self._last: Iterate | None = None
-        self._since = 0  # the iteration that the memory goes back to
-        self._ended = False
+        self._ended = self._interrupted = False
+
+    @abstractmethod
+    def advance(self, last: Iterate) -> Iterate | None:
+        """The iterate that follows `last`; None where no step descends."""
+
+    def extra_state(self) -> dict[str, Tensor]:
+        """State that `advance` keeps from step to step: the tensors themselves, or views."""
+        return {}
+
+    def load_extra_state(self, iterate: Iterate, state: State) -> None:
+        """Copy what `extra_state` gave at `iterate`; ValueError if it does not fit."""
+
+    def on_start(self, iterate: Iterate) -> None:
+        """Called at the iterate from which the state is empty, once it is known."""
+
+    def evaluate(self, iteration: int, x: Tensor) -> Iterate:
+        """The iterate of this index at x, (n,): one evaluation."""
+        return Iterate(iteration, x, self.function(x))
 
     def __next__(self) -> Iterate:
-        """The start, evaluated; then the iterate one step after the last."""
-        reached = None if self._ended else self._next()
-        if reached is None:
-            self._ended = True
+        """The start, evaluated; then the iterate one step after the last.
+
+        Raises ValueError after a step that an exception interrupted.
+        """
+        self._check_complete()
+        if self._ended:
             raise StopIteration
-        return self._settled(reached)
+        self._interrupted = True  # until the step returns
+        reached = self._first() if self._last is None else self.advance(self._last)
+        self._interrupted, self._ended = False, reached is None
+        if reached is None:
+            raise StopIteration
+        self._start, self._last = None, reached
+        return reached
 
     @property
     def last(self) -> Iterate | None:
-        """The iterate reached, or resumed from; None before the start was evaluated."""
+        """The iterate reached or loaded; None before the start is evaluated."""
         return self._last
 
-    def memory(self) -> dict[str, Tensor]:
+    def state_dict(self) -> dict[str, Tensor]:
         """What following iterates depend on besides the last: the tensors themselves, or views.
 
-        Raises ValueError before the start was evaluated, when there is nothing to resume from.
+        Copy it if the minimiser goes on. Raises ValueError before the start is evaluated, and after
+        a step that an exception interrupted: the state may be newer than the last iterate then.
         """
+        self._check_complete()
         if self._last is None:
-            raise ValueError("a descent that has not begun has nothing to remember")
-        return self._memory()
+            raise ValueError("the minimiser has no state before its start is evaluated")
+        own = {"origin": integer(self.origin), "ended": integer(self._ended)}
+        return own | self.extra_state()
 
-    def resume(self, iterate: Iterate, memory: Memory) -> None:
-        """Go on after `iterate` with what was remembered there; the memory is copied.
+    def load_state_dict(self, iterate: Iterate, state: State) -> None:
+        """Continue after `iterate` with a copy of the state that a minimiser had there.
 
-        Raises ValueError if they are not those of such a descent, or this one has begun.
+        Raises ValueError if they do not fit this minimiser, or if it has begun.
         """
         self._check(iterate)
-        self._recall(iterate, memory)
-        self._settled(iterate)
+        self.origin = load_integer(state, "origin", iterate.iteration)
+        self._ended = bool(load_integer(state, "ended", 1))
+        self.load_extra_state(iterate, state)
+        self._start, self._last = None, iterate
 
     def start_at(self, iterate: Iterate) -> None:
-        """Go on after `iterate` with nothing remembered, as after a start, and evaluate it not.
+        """Start from `iterate` with empty state, without evaluating it again.
 
-        Raises ValueError if it is not an iterate of such a descent, or this one has begun.
+        Raises ValueError if it does not fit this minimiser, or if that has begun.
         """
         self._check(iterate)
-        self._forget_before(iterate)
-        self._settled(iterate)
-
-    @abstractmethod
-    def _first(self, x: Tensor) -> Iterate:
-        """The start."""
-
-    @abstractmethod
-    def _after(self, last: Iterate) -> Iterate | None:
-        """One step further; None where none descends."""
-
-    @abstractmethod
-    def _memory(self) -> dict[str, Tensor]:
-        """See `memory`."""
-
-    @abstractmethod
-    def _recall(self, iterate: Iterate, memory: Memory) -> None:
-        """Take what is needed out of a memory that was kept at `iterate`."""
-
-    def _forget_before(self, iterate: Iterate) -> None:
-        """Count steps from here."""
-        self._since = iterate.iteration
-
-    def _next(self) -> Iterate | None:
-        if self._last is not None:
-            return self._after(self._last)
-        assert self._start is not None
-        return self._first(self._start)
-
-    def _settled(self, iterate: Iterate) -> Iterate:
+        self.origin = iterate.iteration
+        self.on_start(iterate)
         self._start, self._last = None, iterate
+
+    def _first(self) -> Iterate:
+        assert self._start is not None
+        iterate = self.evaluate(0, self._start)
+        self.on_start(iterate)
         return iterate
 
+    def _check_complete(self) -> None:
+        if self._interrupted:
+            raise ValueError("a step was interrupted: the state may be newer than the last iterate")
+
     def _check(self, iterate: Iterate) -> None:
-        """ValueError unless this is where a descent like this one may be taken up."""
+        """ValueError unless a minimiser like this one can continue from `iterate`."""
         if self._start is None:
-            raise ValueError("a descent that has begun cannot begin elsewhere; make another")
+            raise ValueError("the minimiser has begun; make another to start elsewhere")
         if iterate.iteration < 0:
-            raise ValueError(f"the iterate's number is {iterate.iteration}; expected 0 or more")
+            raise ValueError(f"the iterate's index is {iterate.iteration}; expected 0 or more")
         expected = (self._start.shape, self._start.dtype)
-        for what, vector in (("iterate", iterate.x), ("gradient", iterate.gradient)):
+        for name, vector in (("iterate", iterate.x), ("gradient", iterate.gradient)):
             if (vector.shape, vector.dtype) != expected:
                 got = f"{tuple(vector.shape)} of {vector.dtype}"
                 raise ValueError(
-                    f"the {what} is {got}; expected {tuple(expected[0])} of {expected[1]}"
+                    f"the {name} is {got}; expected {tuple(expected[0])} of {expected[1]}"
                 )
 
 
-@dataclass(frozen=True, eq=False)
-class Box:
-    """Bounds on a flat vector of equal groups (a picture's channels): low and high per group."""
-
-    low: Tensor
-    high: Tensor
-
-    def project(self, x: Tensor) -> Tensor:
-        """The nearest point of the box, as a new vector."""
-        grouped = x.view(len(self.low), -1)
-        return grouped.clamp(self.low[:, None], self.high[:, None]).view(-1)
-
-    def confine(self, x: Tensor) -> Tensor:
-        """The nearest point of the box, in place."""
-        x.view(len(self.low), -1).clamp_(self.low[:, None], self.high[:, None])
-        return x
-
-    def free(self, x: Tensor, gradient: Tensor) -> Tensor:
-        """Mask of the entries that descent can move: not those at a bound and pushed outward."""
-        grouped, slope = x.view(len(self.low), -1), gradient.view(len(self.low), -1)
-        stuck_low = (grouped <= self.low[:, None]) & (slope > 0)
-        stuck_high = (grouped >= self.high[:, None]) & (slope < 0)
-        return ~(stuck_low | stuck_high).view(-1)
-
-
 def until(
-    descent: Minimiser, iterations: int, tolerance: float = 0.0, before: float | None = None
+    minimiser: Minimiser,
+    iterations: int,
+    tolerance: float = 0.0,
+    previous_loss: float | None = None,
 ) -> Iterator[Iterate]:
-    """Iterates up to number `iterations`, fewer if the loss's relative change falls to `tolerance`.
+    """Iterates up to index `iterations`, or until the loss changes by at most a part `tolerance`.
 
-    From a fresh descent these are the start and `iterations` more. One that was resumed goes on
-    counting; `before` is the loss of the iterate before the one it was resumed at, which may have
-    been the last.
+    A fresh minimiser yields its start and `iterations` more; one with a loaded state counts on from
+    there, and `previous_loss` is the loss one iterate before that state.
 
-    There is no absolute tolerance: objectives here span 1e-2 to 1e14. The first iteration does not
-    count, for L-BFGS takes it blindly and tiny. A tolerance of 0 never stops.
+    The tolerance is relative because objectives range from 1e-2 to 1e14; 0 never stops. The first
+    iteration does not count: L-BFGS takes it before it knows any curvature, and it is tiny.
     """
-    iterate = descent.last
+    iterate = minimiser.last
     while iterate is None or iterate.iteration < iterations:
         if tolerance > 0 and iterate:
-            loss = float(iterate.at.loss)
-            if before is not None and iterate.iteration > 1 and _close(loss, before, tolerance):
+            loss, counts = float(iterate.at.loss), iterate.iteration > 1
+            if previous_loss is not None and counts and _close(loss, previous_loss, tolerance):
                 return
-            before = loss
-        iterate = next(descent, None)
+            previous_loss = loss
+        iterate = next(minimiser, None)
         if iterate is None:
             return
         yield iterate

@@ -1,120 +1,114 @@
-"""L-BFGS (Liu & Nocedal 1989), with or without a line search, freely or within a box."""
+"""L-BFGS (Liu & Nocedal 1989), with or without a line search, unbounded or in a box."""
 
-from dataclasses import dataclass
+from functools import partial
 from math import sqrt
 from typing import Literal, final
 
+import torch
 from torch import Tensor
 
-from impasto.optimisers.base import Box, Iterate, Minimiser, ValueAndGrad
-from impasto.optimisers.history import HISTORIES, History
-from impasto.optimisers.line_search import Ray, Search, Trial, line_search
-from impasto.optimisers.preconditioner import Spectrum
-from impasto.optimisers.state import Memory, number, recalled_number
+from impasto.images.precision import has_float64
+from impasto.optimisers.base import Iterate, Minimiser, ValueAndGrad
+from impasto.optimisers.box import Box
+from impasto.optimisers.compact import BLOCK, Compact
+from impasto.optimisers.history import History, Recursion
+from impasto.optimisers.line_search import Ray, Trial, find_line_search
+from impasto.optimisers.preconditioner import Preconditioner
+from impasto.optimisers.problem import MemoryUse, Optimiser, Problem
+from impasto.optimisers.restarts import Restarts
+from impasto.optimisers.state import State
 
-__all__ = ["FirstStep", "lbfgs"]
+__all__ = ["LBFGS", "OPTIMISER", "REPRESENTATIONS", "FirstStep"]
 
 FirstStep = float | Literal["l1", "l2"]
 
+REPRESENTATIONS: dict[str, type[History]] = {"recursion": Recursion, "compact": Compact}
+"""How the history of curvature pairs is stored and applied."""
+
 _TINY = 1e-30  # keeps a division by a vanishing gradient finite
-
-
-def lbfgs(
-    evaluate: ValueAndGrad,
-    x: Tensor,
-    *,
-    learning_rate: float = 1.0,
-    first_step: FirstStep = "l1",
-    history: int = 100,
-    form: str = "recursion",
-    search: str = "none",
-    box: Box | None = None,
-    spectrum: Spectrum | None = None,
-) -> Minimiser:
-    """Iterates of L-BFGS from `x`; ends where no step along the direction descends.
-
-    The first step length tried is learning_rate times min(1, 1/‖g‖₁) if `first_step` is `l1`,
-    1/‖g‖₂ if it is `l2`, else what moves entries by it in root mean square; later it is
-    learning_rate. `form` is one of HISTORIES, `search` one of LINE_SEARCHES. In a box, entries held
-    at a bound are left out of the direction and steps are projected onto it. With a `spectrum`
-    gradients, first step and pairs are those in its variables; what is evaluated, searched along
-    and yielded are pictures.
-    """
-    pairs = HISTORIES[form](history, x.new_empty(spectrum.entries) if spectrum else x)
-    seek = line_search(search)
-    steps = _Steps(evaluate, pairs, seek, learning_rate, first_step, box, spectrum)
-    return _Lbfgs(x, steps)
+_TRIALS = {"none": 1, "armijo": 2, "strong-wolfe": 5, "more-thuente": 2}  # alive at once
 
 
 @final
-class _Lbfgs(Minimiser):
-    """See `lbfgs`. It remembers the pairs, since when it has them, and whether it has ended."""
+class LBFGS(Minimiser):
+    """Iterates of L-BFGS from x, (n,); ends where no step along the direction descends.
 
-    def __init__(self, x: Tensor, steps: "_Steps") -> None:
-        super().__init__(x)
-        self._steps = steps
+    In a box, entries held at a bound are left out of the direction, and steps are projected onto
+    it. With a preconditioner, gradients, first step and pairs are those in its variables; points
+    that are evaluated, searched along and yielded are canvases.
 
-    def _first(self, x: Tensor) -> Iterate:
-        return Iterate(0, x, self._steps.evaluate(x))
+    Args:
+        function, x: see `Minimiser`.
+        learning_rate: the step length that is tried first.
+        first_step: factor on that at the first iteration: min(1, 1/‖g‖₁) for `l1`, 1/‖g‖₂ for
+            `l2`, else the step's root mean square, in units of x.
+        history: maximum number of curvature pairs.
+        representation: of the history, one of REPRESENTATIONS.
+        line_search: one of LINE_SEARCHES; SettingsError for another.
+        box: bounds on x, if any.
+        preconditioner: a change of variables, if any.
+    """
 
-    def _after(self, last: Iterate) -> Iterate | None:
-        trial = self._steps.step(last, fresh=last.iteration == self._since)
-        return Iterate(last.iteration + 1, trial.x, trial.at) if trial else None
+    def __init__(
+        self,
+        function: ValueAndGrad,
+        x: Tensor,
+        *,
+        learning_rate: float = 1.0,
+        first_step: FirstStep = "l1",
+        history: int = 100,
+        representation: str = "recursion",
+        line_search: str = "none",
+        box: Box | None = None,
+        preconditioner: Preconditioner | None = None,
+    ) -> None:
+        super().__init__(function, x)
+        self._learning_rate, self._first_step = learning_rate, first_step
+        self._search = find_line_search(line_search)
+        self._box, self._preconditioner = box, preconditioner
+        like = x.new_empty(preconditioner.entries) if preconditioner else x
+        self._history = REPRESENTATIONS[representation](history, like)
 
-    def _memory(self) -> dict[str, Tensor]:
-        own = {"since": number(self._since), "ended": number(self._ended)}
-        return own | self._steps.pairs.memory()
-
-    def _recall(self, iterate: Iterate, memory: Memory) -> None:
-        self._since = recalled_number(memory, "since", iterate.iteration)
-        self._ended = bool(recalled_number(memory, "ended", 1))
-        self._steps.pairs.restore(memory)
-
-
-@dataclass(frozen=True, eq=False)
-class _Steps:
-    """What all iterations share."""
-
-    evaluate: ValueAndGrad
-    pairs: History
-    seek: Search
-    learning_rate: float
-    first_step: FirstStep
-    box: Box | None
-    spectrum: Spectrum | None
-
-    def step(self, iterate: Iterate, fresh: bool) -> Trial | None:
-        """The step taken along -H g, or if that fails along -g without history; None if both do."""
-        for attempt_fresh in (fresh, True):
-            trial = self._trial(iterate, attempt_fresh)
+    def advance(self, last: Iterate) -> Iterate | None:
+        """One step along -H g, or if that fails along -g without history; None if both fail."""
+        for first in (last.iteration == self.origin, True):
+            trial = self._trial(last, first)
             if trial is not None:
-                change = self._pulled(trial.at.gradient.reshape(-1) - iterate.gradient)
-                self.pairs.update(self._variables(trial.step), change)
-                return trial
-            self.pairs.forget()
+                change = self._pullback(trial.at.gradient.reshape(-1) - last.gradient)
+                self._history.update(self._variables(trial.step), change)
+                return Iterate(last.iteration + 1, trial.x, trial.at)
+            self._history.clear()
         return None
 
-    def _trial(self, iterate: Iterate, fresh: bool) -> Trial | None:
-        """What the line search finds where the direction descends."""
-        free = self.box.free(iterate.x, iterate.gradient) if self.box else None
-        gradient = self._pulled(_masked(iterate.gradient, free))
-        length = _first_length(gradient, self.first_step) if fresh else 1.0
-        direction = self.pairs.direction(gradient)
-        del gradient
-        direction = _masked(self._canvas(direction), free)
-        if not direction.dot(iterate.gradient) < 0:
-            return None
-        ray = Ray(self.evaluate, iterate, direction, self.box)
-        return self.seek(ray, self.learning_rate * length)
+    def extra_state(self) -> dict[str, Tensor]:
+        """The curvature pairs."""
+        return self._history.state_dict()
 
-    def _pulled(self, gradient: Tensor) -> Tensor:
-        return self.spectrum.pull(gradient) if self.spectrum else gradient
+    def load_extra_state(self, iterate: Iterate, state: State) -> None:
+        """Copy the curvature pairs; ValueError if they do not fit."""
+        self._history.load_state_dict(state)
+
+    def _trial(self, last: Iterate, first: bool) -> Trial | None:
+        """The point that the line search finds; None where the direction does not descend."""
+        free = self._box.free(last.x, last.gradient) if self._box else None
+        gradient = self._pullback(_masked(last.gradient, free))
+        length = _first_length(gradient, self._first_step) if first else 1.0
+        direction = self._history.direction(gradient)
+        del gradient  # as large as a canvas
+        direction = _masked(self._canvas(direction), free)
+        if not direction.dot(last.gradient) < 0:
+            return None
+        ray = Ray(self.function, last, direction, self._box)
+        return self._search(ray, self._learning_rate * length)
+
+    def _pullback(self, gradient: Tensor) -> Tensor:
+        return self._preconditioner.pullback(gradient) if self._preconditioner else gradient
 
     def _canvas(self, direction: Tensor) -> Tensor:
-        return self.spectrum.canvas(direction) if self.spectrum else direction
+        return self._preconditioner.canvas(direction) if self._preconditioner else direction
 
     def _variables(self, step: Tensor) -> Tensor:
-        return self.spectrum.variables(step) if self.spectrum else step
+        return self._preconditioner.variables(step) if self._preconditioner else step
 
 
 def _masked(vector: Tensor, mask: Tensor | None) -> Tensor:
@@ -122,12 +116,82 @@ def _masked(vector: Tensor, mask: Tensor | None) -> Tensor:
 
 
 def _first_length(gradient: Tensor, first_step: FirstStep) -> float:
-    """How far to go before any curvature is known.
+    """The first step's length as a multiple of -g, for a gradient (n,).
 
     torch's min(1, 1/‖g‖₁) moves all entries by at most 1 in sum, scipy's 1/‖g‖₂ by 1 in norm: for
-    a picture less than bfloat16 can tell. A number states a root mean square instead.
+    a canvas less than bfloat16 resolves. A number is the step's root mean square instead.
     """
     if first_step == "l1":
         return min(1.0, 1.0 / max(float(gradient.abs().sum()), _TINY))
     norm = max(float(gradient.norm()), _TINY)
     return 1.0 / norm if first_step == "l2" else first_step * sqrt(gradient.numel()) / norm
+
+
+def _start(function: ValueAndGrad, x: Tensor, problem: Problem) -> Minimiser:
+    """L-BFGS as the settings describe it, perhaps restarted after so many evaluations."""
+    s, box = problem.settings, problem.box(x)
+    width, height = problem.size
+    minimise = partial(
+        LBFGS,
+        learning_rate=s.learning_rate,
+        first_step=s.first_step if isinstance(s.first_step, str) else s.first_step * problem.level,
+        history=_pairs(problem),
+        representation="compact" if _is_compact(problem) else "recursion",
+        line_search=s.line_search,
+        preconditioner=(
+            Preconditioner(x.view(3, height, width), s.precondition)
+            if _is_preconditioned(problem)
+            else None
+        ),
+    )
+    if s.evaluations:  # then only restarts project, because not every line search can
+        return Restarts(function, x, minimise=minimise, max_evaluations=s.evaluations, box=box)
+    return minimise(function, x, box=box)
+
+
+def _memory(problem: Problem) -> MemoryUse:
+    """A point, and trials, each a step and a point, of which a search keeps several.
+
+    Further a direction that is not the step of a trial, and the zero step with which a search
+    begins; then the new pair and what it is made from. A point is x and its gradient.
+    """
+    s, vector = problem.settings, problem.vector_bytes
+    trials = _TRIALS[s.line_search]
+    apart = trials > 1 or problem.bounded or s.learning_rate != 1
+    vectors = 2 + apart + (trials > 1) + 3 * trials + (2 if s.evaluations else 0)
+    held = vectors * vector + _history_bytes(problem)
+    if problem.bounded:
+        held += vector // 4  # the mask of free entries
+    preconditioned = _is_preconditioned(problem)
+    if preconditioned:
+        held += 2 * vector // 3  # two planes of weights
+    return MemoryUse(held, held + (3 if preconditioned else 2) * vector)
+
+
+def _pairs(problem: Problem) -> int:
+    """The maximum of curvature pairs: there is at most one an iteration.
+
+    Between two restarts there are no more iterations than evaluations.
+    """
+    s = problem.settings
+    return min(s.history, max(1, s.evaluations or problem.iterations))
+
+
+def _history_bytes(problem: Problem) -> int:
+    pairs = _pairs(problem)
+    if not _is_compact(problem):
+        return 2 * pairs * problem.vector_bytes
+    allocated = pairs if pairs < BLOCK else -(-pairs // BLOCK) * BLOCK
+    return allocated * problem.vector_bytes  # a pair of bfloat16 vectors is as large as a vector
+
+
+def _is_compact(problem: Problem) -> bool:
+    """Whether evaluations are no more accurate than pairs in bfloat16."""
+    return problem.dtype == torch.bfloat16 and has_float64(problem.device)
+
+
+def _is_preconditioned(problem: Problem) -> bool:
+    return bool(problem.settings.precondition) and not problem.bounded
+
+
+OPTIMISER = Optimiser(_start, _memory)

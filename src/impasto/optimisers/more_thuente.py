@@ -1,7 +1,7 @@
 """The line search of Moré & Thuente (1994), which L-BFGS-B and so scipy's L-BFGS use.
 
 It keeps an interval with the best length so far at one end, tries lengths from cubic and quadratic
-models of φ, and ends at sufficient decrease with |φ'(t)| ≤ η|φ'(0)|. Constants are L-BFGS-B's.
+models of φ, and ends at sufficient decrease with |φ'(t)| ≤ η|φ'(0)|. The constants are L-BFGS-B's.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from math import copysign, sqrt
 
-__all__ = ["Interval", "Point", "enough"]
+__all__ = ["Interval", "Point", "is_sufficient"]
 
 _DECREASE, _CURVATURE = 1e-3, 0.9  # μ and η of the paper
 _NARROW = 0.1  # an interval shorter than this part of its far end is a point
 _SHRINK = 0.66  # two steps shorten the interval at least to this, or it is halved
-_LONGER = (1.1, 4.0)  # how many times further to look while there is no interval
-_LONGEST = 1e10
+_EXTRAPOLATION = (1.1, 4.0)  # how many times further to try while there is no interval
+_MAX_LENGTH = 1e10
 
 
 @dataclass(frozen=True)
@@ -31,18 +31,18 @@ class Point:
         return Point(self.t, self.value - slope * self.t, self.slope - slope)
 
 
-def enough(origin: Point, trial: Point) -> bool:
-    """Both Wolfe conditions hold at `trial`."""
+def is_sufficient(origin: Point, trial: Point) -> bool:
+    """Whether both Wolfe conditions hold at `trial`."""
     decreased = trial.value <= origin.value + _DECREASE * origin.slope * trial.t
     return decreased and abs(trial.slope) <= -_CURVATURE * origin.slope
 
 
 @dataclass(frozen=True)
 class Interval:
-    """Where the search stands: `best` and `other` end, and the widths of the last two intervals.
+    """State of the search: the `best` and the `other` end, the widths of the last two intervals.
 
-    `bracketed` says that a minimum lies between the ends; `modelled` that φ itself is modelled
-    rather than ψ, φ less the decrease asked for.
+    `bracketed`: a minimum lies between the ends. `modelled`: φ itself is modelled rather than ψ,
+    which is φ minus the required decrease.
     """
 
     origin: Point
@@ -50,20 +50,20 @@ class Interval:
     other: Point
     bracketed: bool = False
     modelled: bool = False
-    width: float = _LONGEST
-    before: float = 2 * _LONGEST
+    width: float = _MAX_LENGTH
+    before: float = 2 * _MAX_LENGTH
 
     @classmethod
     def at(cls, origin: Point) -> Interval:
         """The start: no interval yet."""
         return cls(origin, origin, origin)
 
-    def exhausted(self, trial: Point) -> bool:
-        """Whether rounding or the interval's width leave nothing to find beyond `trial`."""
+    def is_exhausted(self, trial: Point) -> bool:
+        """Whether rounding or the interval's width leave no other length to try than `trial`."""
         if not self.bracketed:
-            return trial.t >= _LONGEST
-        least, most = sorted((self.best.t, self.other.t))
-        return not least < trial.t < most or most - least <= _NARROW * most
+            return trial.t >= _MAX_LENGTH
+        low, high = sorted((self.best.t, self.other.t))
+        return not low < trial.t < high or high - low <= _NARROW * high
 
     def after(self, trial: Point) -> tuple[Interval, float]:
         """The interval that `trial` leaves, and the next length to try."""
@@ -81,22 +81,22 @@ class Interval:
         return moved._safeguarded(t)
 
     def _bounds(self, trial: Point) -> tuple[float, float]:
-        """Where the next length may lie: in the interval, or further out while there is none."""
+        """Limits of the next length: the interval, or further out while there is none."""
         if self.bracketed:
-            least, most = sorted((self.best.t, self.other.t))
-            return least, most
-        nearer, farther = (trial.t + times * (trial.t - self.best.t) for times in _LONGER)
+            low, high = sorted((self.best.t, self.other.t))
+            return low, high
+        nearer, farther = (trial.t + times * (trial.t - self.best.t) for times in _EXTRAPOLATION)
         return (0.0 if self.best is self.origin else nearer), farther
 
     def _safeguarded(self, t: float) -> tuple[Interval, float]:
-        """The interval with its widths noted; its middle where it shrank too little."""
+        """The interval with its widths recorded; t is its middle if it shrank too little."""
         if not self.bracketed:
-            return self, min(t, _LONGEST)
+            return self, min(t, _MAX_LENGTH)
         width = abs(self.other.t - self.best.t)
         if width >= _SHRINK * self.before:
             t = self.best.t + 0.5 * (self.other.t - self.best.t)
-        least, most = sorted((self.best.t, self.other.t))
-        if not least < t < most or most - least <= _NARROW * most:
+        low, high = sorted((self.best.t, self.other.t))
+        if not low < t < high or high - low <= _NARROW * high:
             t = self.best.t
         return replace(self, before=self.width, width=width), t
 
@@ -113,14 +113,14 @@ def _next(
     if opposed:  # 2: lower and past the minimum
         cubic, secant = _cubic(trial, best), _secant(best, trial)
         return (cubic if abs(cubic - trial.t) > abs(secant - trial.t) else secant), True
-    least, most = bounds
-    outward = most if trial.t > best.t else least
+    low, high = bounds
+    outward = high if trial.t > best.t else low
     if abs(trial.slope) < abs(best.slope):  # 3: lower and flattening
         cubic, secant = _cubic_ahead(best, trial, outward), _secant(best, trial)
         closer = abs(cubic - trial.t) < abs(secant - trial.t)
         if not bracketed:
             t = secant if closer else cubic
-            return min(max(t, least), most), False
+            return min(max(t, low), high), False
         t, limit = cubic if closer else secant, trial.t + _SHRINK * (other.t - trial.t)
         return (min(t, limit) if trial.t > best.t else max(t, limit)), True
     return (_cubic(trial, other) if bracketed else outward), bracketed  # 4: falling as steeply
@@ -129,7 +129,7 @@ def _next(
 def _updated(
     ends: tuple[Point, Point, Point], modelled: tuple[Point, Point, Point]
 ) -> tuple[Point, Point]:
-    """Best and other end once the trial is in, judged by the function that is modelled."""
+    """The best and the other end after the trial, by the function that is modelled."""
     (best, other, trial), (low, _, tried) = ends, modelled
     if tried.value > low.value:
         return best, trial
@@ -137,14 +137,14 @@ def _updated(
 
 
 def _cubic(one: Point, two: Point) -> float:
-    """Minimiser of the cubic through both values and slopes."""
+    """Minimum of the cubic through both values and slopes."""
     theta, gamma = _thetagamma(one, two)
     p, q = (gamma - one.slope) + theta, ((gamma - one.slope) + gamma) + two.slope
     return one.t + p / q * (two.t - one.t)
 
 
 def _cubic_ahead(best: Point, trial: Point, outward: float) -> float:
-    """Minimiser of the cubic if it lies beyond the trial, else the outward bound."""
+    """Minimum of the cubic if it lies beyond the trial, else the outward bound."""
     theta, gamma = _thetagamma(trial, best)
     p, q = (gamma - trial.slope) + theta, (gamma + (best.slope - trial.slope)) + gamma
     ahead = gamma != 0 and q != 0 and p / q < 0
@@ -152,7 +152,7 @@ def _cubic_ahead(best: Point, trial: Point, outward: float) -> float:
 
 
 def _thetagamma(one: Point, two: Point) -> tuple[float, float]:
-    """The cubic's θ and γ, the latter signed so that the minimiser lies on the way from `one`."""
+    """The cubic's θ and γ, the latter signed so that the minimum lies on the way from `one`."""
     theta = 3 * (one.value - two.value) / (two.t - one.t) + one.slope + two.slope
     scale = max(abs(theta), abs(one.slope), abs(two.slope))
     under = (theta / scale) ** 2 - (one.slope / scale) * (two.slope / scale)
@@ -161,11 +161,11 @@ def _thetagamma(one: Point, two: Point) -> tuple[float, float]:
 
 
 def _parabola(best: Point, trial: Point) -> float:
-    """Minimiser of the parabola through both values and the best end's slope."""
+    """Minimum of the parabola through both values and the best end's slope."""
     reach = trial.t - best.t
     return best.t + best.slope / ((best.value - trial.value) / reach + best.slope) / 2 * reach
 
 
 def _secant(best: Point, trial: Point) -> float:
-    """Zero of the slope, taken as linear."""
+    """Zero of the slope, interpolated linearly."""
     return trial.t + trial.slope / (trial.slope - best.slope) * (best.t - trial.t)

@@ -1,8 +1,9 @@
-"""A change of variables that evens out how strongly an objective bends at each spatial frequency.
+"""A change of variables that evens out an objective's curvature over spatial frequencies.
 
-A network's filters answer to edges: along fine detail an objective of features bends more strongly
+A network's filters answer to edges: an objective of features bends more strongly along fine detail
 than along coarse forms, and a quasi-Newton method spends its first pairs on learning that. In the
-variables v, with x = P v and P falling as f^-power, it need not: P Pᵀ is its first inverse Hessian.
+variables v, with x = P v and P falling with frequency as f^-power, it does not have to: P Pᵀ is the
+first inverse Hessian.
 """
 
 from __future__ import annotations
@@ -10,25 +11,30 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = ["Spectrum"]
+__all__ = ["Preconditioner"]
 
 
-class Spectrum:
-    """Fourier coefficients v of a picture x (c, h, w), divided by P(f) = max(f, 1)^-power.
+class Preconditioner:
+    """Fourier coefficients v of a canvas x, divided by P(f) = max(f, 1)^-power.
 
     f counts cycles along the longer side; P is scaled to 1 in root mean square. Coefficients that
     stand for two, themselves and their conjugates, are multiplied by √2: at power 0 the map keeps
-    lengths and angles. Pictures and variables are flat vectors here; one channel is transformed at
-    a time, for a picture may be as large as memory allows.
+    lengths and angles. Canvases (3·h·w,) and variables (entries,) are flat vectors. Channels are
+    transformed one at a time, because a canvas may be as large as memory allows. The weights are
+    computed in float64 on the CPU, whatever the device has.
+
+    Args:
+        like: a canvas (3, h, w), for its shape, precision and device.
+        power: how fast P falls; the first step falls as f^(-2·power).
     """
 
     def __init__(self, like: Tensor, power: float) -> None:
         self._shape = like.shape
         height, width = like.shape[-2:]
-        across = torch.arange(width // 2 + 1, dtype=torch.float64) / width
+        across = torch.arange(width // 2 + 1, dtype=torch.float64, device="cpu") / width
         stands_for = 1.0 + ((across > 0) & (across < 0.5)).double()  # coefficients
-        down = torch.fft.fftfreq(height, dtype=torch.float64)[:, None]
-        fall = torch.hypot(down, across)
+        down = torch.fft.fftfreq(height, dtype=torch.float64, device="cpu")
+        fall = torch.hypot(down[:, None], across)  # (h, w // 2 + 1)
         fall.mul_(max(height, width)).clamp_(min=1).pow_(-power)
         mean_square = torch.einsum("hw,hw,w->", fall, fall, stands_for) / (height * width)
         fall.div_(mean_square.sqrt())
@@ -37,26 +43,26 @@ class Spectrum:
 
     @property
     def entries(self) -> int:
-        """How many variables there are: some more than a picture has values."""
+        """The number of variables, slightly more than a canvas has values."""
         return self._shape[0] * self._up.numel()
 
     def variables(self, x: Tensor) -> Tensor:
-        """The v of a picture."""
-        return self._transformed(x, self._up)
+        """The variables v of a canvas, (3·h·w,) -> (entries,)."""
+        return self._transform(x, self._up)
 
     def canvas(self, v: Tensor) -> Tensor:
-        """The picture that v stands for."""
+        """The canvas P v, (entries,) -> (3·h·w,)."""
         x = v.new_empty(self._shape)
         for plane, part in zip(x, v.view(len(x), *self._up.shape), strict=True):
             transformed = torch.view_as_complex(part / self._up)
             torch.fft.irfft2(transformed, s=plane.shape, norm="ortho", out=plane)
         return x.flatten()
 
-    def pull(self, gradient: Tensor) -> Tensor:
-        """Gradient with respect to v, from that with respect to the picture."""
-        return self._transformed(gradient, self._down)
+    def pullback(self, gradient: Tensor) -> Tensor:
+        """Gradient with respect to v, from that with respect to x: (3·h·w,) -> (entries,)."""
+        return self._transform(gradient, self._down)
 
-    def _transformed(self, x: Tensor, weights: Tensor) -> Tensor:
+    def _transform(self, x: Tensor, weights: Tensor) -> Tensor:
         planes = x.view(self._shape)
         v = x.new_empty(len(planes), *weights.shape)
         for part, plane in zip(v, planes, strict=True):
@@ -66,5 +72,9 @@ class Spectrum:
 
 
 def _for_both_parts(weights: Tensor, like: Tensor) -> Tensor:
-    """(h, w) -> (h, w, 2), for real parts and imaginary: far faster than to multiply by (h, w)."""
-    return weights.to(like)[..., None].expand(*weights.shape, 2).contiguous()
+    """(h, w) -> (h, w, 2), for real and imaginary parts: far faster than to broadcast (h, w).
+
+    In the precision of `like` before it goes to its device, which may lack float64.
+    """
+    weights = weights.to(like.dtype).to(like.device)
+    return weights[..., None].expand(*weights.shape, 2).contiguous()

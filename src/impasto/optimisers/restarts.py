@@ -1,4 +1,4 @@
-"""A descent that is started anew every so many evaluations, as callers of scipy's L-BFGS-B do."""
+"""A minimiser that restarts every so many evaluations, as callers of scipy's L-BFGS-B do."""
 
 from __future__ import annotations
 
@@ -8,84 +8,74 @@ from typing import final
 import torch
 from torch import Tensor
 
-from impasto.optimisers.base import Box, Iterate, Minimiser, ValueAndGrad, Valued
-from impasto.optimisers.state import Memory
+from impasto.optimisers.base import Iterate, Minimiser, ValueAndGrad, Valued
+from impasto.optimisers.box import Box
 
-__all__ = ["rounds"]
+__all__ = ["Restarts"]
 
-Descend = Callable[[ValueAndGrad, Tensor], Iterator[Iterate]]
-
-
-def rounds(
-    evaluate: ValueAndGrad, x: Tensor, *, descend: Descend, evaluations: int, box: Box | None = None
-) -> Minimiser:
-    """Iterates that are each the end of one descent, started from the one before without memory.
-
-    A descent ends at its first iterate after more than `evaluations` evaluations, which is how
-    scipy's L-BFGS-B counts `maxfun`, or by itself: its start counts, a point asked for twice in a
-    row does not. Its end is then projected onto the box.
-    """
-    return _Rounds(evaluate, x, descend, evaluations, box)
+Minimise = Callable[[ValueAndGrad, Tensor], Iterator[Iterate]]
+"""(function, start) -> iterates of a minimisation."""
 
 
 @final
-class _Rounds(Minimiser):
-    """See `rounds`. Between two of them there is nothing to remember."""
+class Restarts(Minimiser):
+    """Iterates that each are the end of a minimisation, started without state from the one before.
+
+    A minimisation ends by itself, or at its first iterate after more than `max_evaluations`
+    evaluations. They are counted as scipy's L-BFGS-B counts `maxfun`: the start counts, a point
+    requested twice in a row counts once. The end is then projected onto the box.
+
+    Args:
+        function, x: see `Minimiser`.
+        minimise: starts one of the minimisations.
+        max_evaluations: of one minimisation.
+        box: bounds on the iterates, if any.
+    """
 
     def __init__(
         self,
-        evaluate: ValueAndGrad,
+        function: ValueAndGrad,
         x: Tensor,
-        descend: Descend,
-        evaluations: int,
-        box: Box | None,
+        *,
+        minimise: Minimise,
+        max_evaluations: int,
+        box: Box | None = None,
     ) -> None:
-        super().__init__(x)
-        self._evaluate, self._descend = evaluate, descend
-        self._evaluations, self._box = evaluations, box
+        super().__init__(function, x)
+        self._minimise, self._max_evaluations, self._box = minimise, max_evaluations, box
 
-    def _first(self, x: Tensor) -> Iterate:
-        return Iterate(0, x, self._evaluate(x))
-
-    def _after(self, last: Iterate) -> Iterate:
+    def advance(self, last: Iterate) -> Iterate:
+        """The end of a minimisation from `last`."""
         end = self._end(last)
-        return _projected(end, self._box, self._evaluate) if self._box else end
+        return self._projected(end, self._box) if self._box else end
 
     def _end(self, last: Iterate) -> Iterate:
-        """Where one descent from there ends."""
-        counted, end = _Counted(self._evaluate, last), last
-        for reached in self._descend(counted, last.x):
+        function, end = _Counted(self.function, last), last
+        for reached in self._minimise(function, last.x):
             end = reached
-            if counted.made > self._evaluations:
+            if function.count > self._max_evaluations:
                 break
         return Iterate(last.iteration + 1, end.x, end.at)
 
-    def _memory(self) -> dict[str, Tensor]:
-        return {}
-
-    def _recall(self, iterate: Iterate, memory: Memory) -> None:
-        pass
-
-
-def _projected(iterate: Iterate, box: Box, evaluate: ValueAndGrad) -> Iterate:
-    """The iterate in the box, evaluated again only where that moves it."""
-    x = box.project(iterate.x)
-    return iterate if torch.equal(x, iterate.x) else Iterate(iterate.iteration, x, evaluate(x))
+    def _projected(self, iterate: Iterate, box: Box) -> Iterate:
+        """The iterate in the box, evaluated again only if that moves it."""
+        x = box.project(iterate.x)
+        return iterate if torch.equal(x, iterate.x) else self.evaluate(iterate.iteration, x)
 
 
 class _Counted:
-    """An objective that counts its evaluations, that at the start among them, and repeats none.
+    """A function that counts its evaluations, that at the start included, and repeats none.
 
-    A line search may end at the point that it tried last, and ask for it again.
+    A line search may end at the point that it tried last, and request it again.
     """
 
-    def __init__(self, evaluate: ValueAndGrad, start: Iterate) -> None:
-        self._evaluate = evaluate
+    def __init__(self, function: ValueAndGrad, start: Iterate) -> None:
+        self._function = function
         self._x, self._at = start.x, start.at
-        self.made = 1
+        self.count = 1
 
     def __call__(self, x: Tensor) -> Valued:
         if not torch.equal(x, self._x):
-            self._x, self._at = x, self._evaluate(x)
-            self.made += 1
+            self._x, self._at = x, self._function(x)
+            self.count += 1
         return self._at

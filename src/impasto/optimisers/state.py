@@ -1,7 +1,7 @@
-"""What a descent remembers, as named tensors: put together, taken apart, checked.
+"""The state of a minimiser as named tensors: written, and validated when it is read back.
 
-Memories come back from files, so every one is checked before it is believed: ValueError says what
-is missing or does not fit.
+State may come from an untrusted file. Every `load_…` function raises ValueError that names the
+tensor which is missing or does not fit.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,58 +9,72 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-__all__ = ["Memory", "beneath", "number", "recalled", "recalled_number", "recalled_rows", "within"]
+__all__ = [
+    "State",
+    "integer",
+    "integers",
+    "load_integer",
+    "load_rows",
+    "load_tensor",
+    "with_prefix",
+    "without_prefix",
+]
 
-Memory = Mapping[str, Tensor]
-
-
-def beneath(name: str, memory: Memory) -> dict[str, Tensor]:
-    """The same tensors, each called `name.` and what it was called before."""
-    return {f"{name}.{inner}": tensor for inner, tensor in memory.items()}
-
-
-def within(name: str, memory: Memory) -> dict[str, Tensor]:
-    """What `beneath` was given, out of a larger memory."""
-    start = f"{name}."
-    return {full[len(start) :]: part for full, part in memory.items() if full.startswith(start)}
+State = Mapping[str, Tensor]
 
 
-def number(value: int) -> Tensor:
-    """An integer to be remembered."""
-    return torch.tensor(value, dtype=torch.int64)
+def with_prefix(prefix: str, state: State) -> dict[str, Tensor]:
+    """The same tensors, each named `prefix.name`."""
+    return {f"{prefix}.{name}": tensor for name, tensor in state.items()}
 
 
-def recalled(memory: Memory, name: str, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
-    """The tensor called `name`; ValueError unless it is there, of this shape and type."""
-    tensor = _named(memory, name)
+def without_prefix(prefix: str, state: State) -> dict[str, Tensor]:
+    """The tensors named `prefix.name`, by name: the inverse of `with_prefix`."""
+    start = f"{prefix}."
+    return {name[len(start) :]: part for name, part in state.items() if name.startswith(start)}
+
+
+def integer(value: int) -> Tensor:
+    """An integer as a tensor (), int64 on the CPU."""
+    return torch.tensor(value, dtype=torch.int64, device="cpu")
+
+
+def integers(values: Sequence[int]) -> Tensor:
+    """Integers as a tensor (count,), int64 on the CPU."""
+    return torch.tensor(values, dtype=torch.int64, device="cpu")
+
+
+def load_tensor(state: State, name: str, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+    """The tensor called `name`; ValueError unless it has this shape and type."""
+    tensor = _named(state, name)
     if tuple(tensor.shape) != tuple(shape) or tensor.dtype != dtype:
-        got, expected = _described(tensor.shape, tensor.dtype), _described(shape, dtype)
-        raise ValueError(f"the memory's {name} is {got}; expected {expected}")
+        got, expected = _description(tensor.shape, tensor.dtype), _description(shape, dtype)
+        raise ValueError(f"the state's {name} is {got}; expected {expected}")
     return tensor
 
 
-def recalled_number(memory: Memory, name: str, most: int) -> int:
-    """The integer called `name`; ValueError unless it is in 0 … `most`."""
-    value = int(recalled(memory, name, (), torch.int64))
-    if not 0 <= value <= most:
-        raise ValueError(f"the memory's {name} is {value}; expected 0 to {most}")
+def load_integer(state: State, name: str, maximum: int) -> int:
+    """The integer called `name`; ValueError unless it is in 0 … `maximum`."""
+    value = int(load_tensor(state, name, (), torch.int64))
+    if not 0 <= value <= maximum:
+        raise ValueError(f"the state's {name} is {value}; expected 0 to {maximum}")
     return value
 
 
-def recalled_rows(memory: Memory, name: str, length: int) -> list[int]:
-    """The rows called `name`, of a store of `length`; ValueError where there are no such rows."""
-    tensor = _named(memory, name)
-    rows: list[int] = recalled(memory, name, (tensor.numel(),), torch.int64).tolist()
+def load_rows(state: State, name: str, length: int) -> list[int]:
+    """The indices of rows called `name`; ValueError unless all are in 0 … `length` - 1."""
+    tensor = _named(state, name)
+    rows: list[int] = load_tensor(state, name, (tensor.numel(),), torch.int64).tolist()
     if not all(0 <= row < length for row in rows):
-        raise ValueError(f"the memory's {name} has rows outside of 0 to {length - 1}")
+        raise ValueError(f"the state's {name} has rows outside of 0 to {length - 1}")
     return rows
 
 
-def _named(memory: Memory, name: str) -> Tensor:
-    if name not in memory:
-        raise ValueError(f"the memory lacks {name}; it is that of another optimiser")
-    return memory[name]
+def _named(state: State, name: str) -> Tensor:
+    if name not in state:
+        raise ValueError(f"the state lacks {name}; it belongs to another optimiser")
+    return state[name]
 
 
-def _described(shape: Sequence[int], dtype: torch.dtype) -> str:
+def _description(shape: Sequence[int], dtype: torch.dtype) -> str:
     return f"{tuple(shape)} of {str(dtype).removeprefix('torch.')}"

@@ -13,11 +13,10 @@ from impasto.encoder.cache import Cache
 from impasto.hardware.device import Hardware, Trial
 from impasto.hardware.planner import Plan, plan
 from impasto.images import Picture
-from impasto.images.spaces import ColourSpace
-from impasto.optimisers import Box, Minimiser, Spectrum, ValueAndGrad, adam, lbfgs, rounds, stepped
-from impasto.run.canvas import bounds
+from impasto.optimisers import Backoff, Minimiser, Optimiser, Problem, ValueAndGrad
 from impasto.settings import DEFAULT_RECIPE, Settings
 from impasto.settings.schedule import Stage
+from impasto.settings.variants import OPTIMISERS
 
 __all__ = [
     "ENCODER_CACHE",
@@ -62,53 +61,32 @@ def encoder_for(
 
 
 def optimiser_for(
-    evaluate: ValueAndGrad,
+    function: ValueAndGrad,
     canvas: Tensor,
     stage: Stage,
     settings: Settings,
-    space: ColourSpace,
     hardware: Hardware,
+    notify: Callable[[str], object],
 ) -> Minimiser:
-    """The optimiser that the settings describe at one scale, from a canvas (3, h, w) in `space`."""
-    limits = bounds(settings, space, canvas)
-    box = Box(*limits) if limits else None
-    x = box.project(canvas.flatten()) if box else canvas.flatten()
-    if settings.optimiser == "adam":
-        rate = stepped(settings.learning_rate, stage.decay_every, settings.decay)
-        betas, epsilon = settings.betas, settings.epsilon
-        return adam(evaluate, x, rate=rate, betas=betas, epsilon=epsilon, box=box)
-    free = settings.precondition and box is None
-    spectrum = Spectrum(canvas, settings.precondition) if free else None
-    return _descent(stage, settings, space, hardware, spectrum)(evaluate, x, box=box)
+    """The optimiser that the settings name, at one stage, with smaller steps where it diverges.
 
-
-def _descent(
-    stage: Stage,
-    settings: Settings,
-    space: ColourSpace,
-    hardware: Hardware,
-    spectrum: Spectrum | None,
-) -> Callable[..., Minimiser]:
-    """L-BFGS as the settings describe it, perhaps in rounds of so many evaluations.
-
-    A round has no more iterations than evaluations, and so no longer a history.
+    Args:
+        function: of flat canvases, (3·h·w,).
+        canvas: the first one, (3, h, w) in the settings' colour space; it is clipped to the bounds.
+        stage: how many iterations it is to make, at which size.
+        settings: which optimiser, and how it makes them.
+        hardware: where the network computes.
+        notify: gets a line each time the optimiser goes back and continues with smaller steps.
     """
-    first, longest = settings.first_step, settings.evaluations or stage.iterations
-    compact = (
-        hardware.dtype == torch.bfloat16 and hardware.device.type != "mps"
-    )  # which has no float64
-    descend = partial(
-        lbfgs,
-        learning_rate=settings.learning_rate,
-        first_step=first if isinstance(first, str) else first * space.gain[1] / 255,
-        history=min(settings.history, max(1, longest)),
-        form="compact" if compact else "recursion",
-        search=settings.line_search,
-        spectrum=spectrum,
-    )
-    if settings.evaluations:
-        return partial(rounds, descend=descend, evaluations=settings.evaluations)
-    return descend
+    planned = stage.iterations, stage.decay_every
+    problem = Problem(settings, stage.size, *planned, hardware.dtype, hardware.device)
+    optimiser: Optimiser = OPTIMISERS.get(settings.optimiser)
+
+    def start(function: ValueAndGrad, x: Tensor, factor: float) -> Minimiser:
+        return optimiser.start(function, x, problem.with_step(factor))
+
+    x, box = canvas.flatten(), problem.box(canvas)
+    return Backoff(function, box.project(x) if box else x, start, notify)
 
 
 def plans_for(

@@ -1,4 +1,4 @@
-"""The canvas: what is optimised, where it starts, its bounds, and the picture it becomes.
+"""The canvas: what is optimised, where it starts, and the picture it becomes.
 
 A canvas is (3, h, w) in a colour space; it enters the optimisers as a flat vector.
 """
@@ -14,7 +14,7 @@ from impasto.run.stage_inputs import StageInputs
 from impasto.settings import Settings
 from impasto.settings.variants import INITS
 
-__all__ = ["bounds", "enlarged", "initial_canvas"]
+__all__ = ["enlarged", "initial_canvas"]
 
 _GREY = {"srgb": 0.5}  # the other spaces have their mean colour at 0
 
@@ -94,16 +94,6 @@ def in_style_colours(content: Tensor, inputs: StageInputs, strength: float) -> T
     most = covered.clamp_min(1)
     moved = moved / most + content * (1 - covered / most)
     return content.lerp(moved, strength)
-
-
-def bounds(settings: Settings, space: ColourSpace, like: Tensor) -> tuple[Tensor, Tensor] | None:
-    """The least and greatest value of each channel that `clip` allows; None for a free canvas."""
-    if settings.clip == "none":
-        return None
-    if settings.clip == "gamut":
-        return like.new_tensor(space.low), like.new_tensor(space.high)
-    limit = like.new_full((3,), settings.clip)
-    return -limit, limit
 
 
 def _resized(picture: Tensor, size: tuple[int, int]) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Protocol
@@ -20,7 +20,7 @@ from impasto.objective import Evaluation, StyleCache
 from impasto.objective.constraints import protected
 from impasto.objective.terms import TermFactory
 from impasto.objective.tiles import Tiling
-from impasto.optimisers import Iterate, Minimiser, recovering, until
+from impasto.optimisers import Iterate, until
 from impasto.run.build import optimiser_for
 from impasto.run.canvas import enlarged, initial_canvas
 from impasto.run.colour_modes import colour_mode
@@ -81,8 +81,8 @@ class StagePainter:
         canvas = self._first_canvas(inputs).to(encoder.device, accurate)
         settings = painter.settings.replaced(history=state.plans[stage.index].history)
         function = self._function(encoder, inputs, settings, canvas)
-        begin = partial(self._begin, function, settings, canvas.shape)
-        minimiser = recovering(begin, canvas.flatten(), partial(tell, notices, "optimiser"))
+        notify = partial(tell, notices, "optimiser")
+        minimiser = optimiser_for(function, canvas, stage, settings, painter.hardware, notify)
         self._before = (state.done or 0) - (saved[0].iteration if saved else 0)
         earlier = state.steps[-2].loss if saved and saved[0].iteration else None
         if saved:
@@ -145,14 +145,6 @@ class StagePainter:
             function = protected(function, space.from_srgb(compared), inputs.protect)
         shape = canvas.shape
         return lambda x: function(x.view(shape))
-
-    def _begin(
-        self, function: Function, settings: Settings, shape: Sequence[int], x: Tensor, factor: float
-    ) -> Minimiser:
-        """The optimiser from x, with its step length multiplied by a factor."""
-        slower = settings.replaced(learning_rate=settings.learning_rate * factor)
-        space, hardware = self._painter.space, self._painter.hardware
-        return optimiser_for(function, x.view(*shape), self._stage, slower, space, hardware)
 
     def _first_canvas(self, inputs: StageInputs) -> Tensor:
         """The saved one, the first of all, or the last stage's result enlarged."""

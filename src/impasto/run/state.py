@@ -15,7 +15,7 @@ from impasto.hardware.planner import Plan
 from impasto.images.spaces import ColourSpace
 from impasto.objective import Evaluation
 from impasto.objective.tiles import Tiling
-from impasto.optimisers import Iterate, Minimiser
+from impasto.optimisers import Iterate, Minimiser, with_prefix, without_prefix
 from impasto.run.checkpoint import Checkpoint
 from impasto.run.events import Step
 from impasto.run.postprocess import Postprocess
@@ -71,8 +71,8 @@ class RunState:
         at = iterate.at
         assert isinstance(at, Evaluation)
         tensors = {"x": iterate.x, "gradient": at.gradient, "loss": at.loss}
-        tensors |= {f"terms.{name}": term for name, term in at.terms.items()}
-        tensors |= {f"memory.{name}": t for name, t in self.minimiser.memory().items()}
+        tensors |= with_prefix("terms", at.terms)
+        tensors |= with_prefix("optimiser", self.minimiser.state_dict())
         if self.best.canvas is not None and self.best is not self.last:
             tensors["best"] = self.best.canvas
         shown = self.last.canvas
@@ -94,7 +94,7 @@ class RunState:
         facts, tensors = checkpoint.facts, checkpoint.tensors
         try:
             gradient = tensors["gradient"]
-            at = Evaluation(tensors["loss"], _beneath("terms", tensors), gradient)
+            at = Evaluation(tensors["loss"], without_prefix("terms", tensors), gradient)
             iterate = Iterate(int(facts["iteration"]), tensors["x"], at)
             average = tensors.get("average")
             shown = (tensors["x"] if average is None else average).view_as(gradient)
@@ -104,7 +104,7 @@ class RunState:
                 steps=[_step(plain, space, None) for plain in facts["steps"]],
                 last=_step(facts["steps"][-1], space, shown),
                 best=_step(facts["best"], space, tensors.get("best", shown)),
-                saved=(iterate, _beneath("memory", tensors)),
+                saved=(iterate, without_prefix("optimiser", tensors)),
             )
         except (LookupError, TypeError, ValueError, RuntimeError) as error:
             raise CheckpointError(
@@ -127,21 +127,16 @@ class RunState:
         The saved tensors are handed over: they may be half of the run's memory.
         """
         assert self.saved is not None
-        (saved, memory), self.saved = self.saved, None
+        (saved, state), self.saved = self.saved, None
         at = saved.at
         assert isinstance(at, Evaluation)
         terms = {name: term.to(device) for name, term in at.terms.items()}
         there = Evaluation(at.loss.to(device), terms, at.gradient.to(device))
         iterate = Iterate(saved.iteration, saved.x.to(device), there)
         try:
-            minimiser.resume(iterate, memory)
+            minimiser.load_state_dict(iterate, state)
         except ValueError as error:
             raise CheckpointError(f"the checkpoint is of another make: {error}") from error
-
-
-def _beneath(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors whose names begin with `prefix.`, by the rest of their names."""
-    return {n.partition(".")[2]: t for n, t in tensors.items() if n.startswith(f"{prefix}.")}
 
 
 _PLAIN = [f.name for f in fields(Step) if f.name not in ("space", "canvas", "postprocess")]

@@ -45,8 +45,8 @@ STYLE_LOSSES: Registry[Any] = Registry(
 OPTIMISERS: Registry[Any] = Registry(
     "optimiser",
     {
-        "lbfgs": "impasto.optimisers.lbfgs:lbfgs",
-        "adam": "impasto.optimisers.adam:adam",
+        "lbfgs": "impasto.optimisers.lbfgs:OPTIMISER",
+        "adam": "impasto.optimisers.adam:OPTIMISER",
     },
     "impasto.optimisers",
 )
