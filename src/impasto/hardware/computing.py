@@ -35,7 +35,8 @@ def computing(threads: int) -> Iterator[None]:
 @contextmanager
 def _threads(count: int) -> Iterator[None]:
     """Torch's number of threads in this thread alone."""
-    before = torch.get_num_threads()  # a thread's first call also fixes its number
+    with _lock:  # a thread's first call also fixes its number, to the default
+        before = torch.get_num_threads()
     if before == count:
         yield
         return
