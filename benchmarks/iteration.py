@@ -23,7 +23,7 @@ from torch import Tensor
 from impasto import Objective, Run, Settings
 from impasto.encoder import weights_of
 from impasto.encoder.convolution import layout
-from impasto.hardware.allocator import tuned_memory
+from impasto.hardware.allocator import tuned_malloc
 from impasto.hardware.device import choose_dtype, choose_threads
 from measuring import SPREAD, Spread, alternated, compared, heading, say, seconds, table
 from peer import PEER, Peer, peer
@@ -87,7 +87,7 @@ def gradient_rows(
             "loss and gradient": seconds(lambda f=evaluate, x=canvas: f(x)),
         }
         label = f"{_area(scene.size)} {_arithmetic(precision)}: "
-        with tuned_memory(scene.size[0] * scene.size[1]):  # as in a run
+        with tuned_malloc(scene.size):  # as at the command line
             taken = alternated(subjects, repeats, warm_up=5)
         rows += [[label + row[0], *row[1:]] for row in compared(taken, "bare convolutions")]
     return rows
@@ -172,6 +172,7 @@ def iteration_rows(
             )
             for p in precisions
         }
+        stack.enter_context(tuned_malloc(scene.size))  # as at the command line
         taken = _in_turn(rival, ours, plan, _area(scene.size))
     rows = compared(taken, PEER)
     shares = {name: f"{Spread.of(p.shares).median:.1%}" for name, p in ours.items()}

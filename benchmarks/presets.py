@@ -33,6 +33,7 @@ import impasto
 from impasto import Picture, Settings
 from impasto.encoder import weights_of
 from impasto.errors import ImpastoError, SettingsError
+from impasto.hardware.allocator import tuned_malloc
 from impasto.hardware.device import choose_threads
 from impasto.images import fit, read, samples
 from judge import Judge, Verdict, judging_encoder
@@ -134,8 +135,9 @@ def paint(pair: Pair, settings: Settings, path: Path, pipe: Connection) -> None:
         weights_of(settings.encoder)  # read before the clock starts
         run = impasto.Run(*pair, settings)
         started = time.perf_counter()
-        for _ in run:
-            pass
+        with tuned_malloc() as suit:
+            for event in run.events():
+                suit(event)
         seconds = time.perf_counter() - started
         image = run.result().image
         image.save(path)

@@ -21,9 +21,11 @@ from pydantic import ByteSize, TypeAdapter
 
 import impasto
 from impasto.hardware import Hardware
+from impasto.hardware.allocator import tuned_malloc
 from impasto.hardware.planner import Plan, plan
 from impasto.images.spaces import colour_space
 from impasto.run.build import encoder_for
+from impasto.run.events import Step
 from impasto.run.objective import objective_for
 from impasto.run.regions import Region, StylePart
 from impasto.run.stage_inputs import StageInputs
@@ -77,7 +79,12 @@ def paint(settings: impasto.Settings, size: Size, pipe: Connection) -> None:
     """In a process of its own: a run, sending its plan, its peak in MB and seconds a step."""
     found = predicted(settings, size)
     run = impasto.Run(*pictures(size), settings, max_pixels=LIMIT)
-    moments = [time.perf_counter() for _ in run]
+    moments = []
+    with tuned_malloc() as suit:  # as at the command line
+        for event in run.events():
+            suit(event)
+            if isinstance(event, Step):
+                moments.append(time.perf_counter())
     taken = [after - before for before, after in pairwise(moments)]
     pipe.send((found, resident("self", "VmHWM"), min(taken)))
 
@@ -96,7 +103,8 @@ def differentiate(settings: impasto.Settings, size: Size, pipe: Connection) -> N
     del pair
     canvas = space.from_srgb(noise(size, 3))
     started = time.perf_counter()
-    objective(canvas)
+    with tuned_malloc(size):
+        objective(canvas)
     pipe.send((found, resident("self", "VmHWM"), time.perf_counter() - started))
 
 

@@ -9,9 +9,10 @@ import torch
 
 from impasto.encoder import describe_convolutions
 from impasto.hardware import limits
-from impasto.hardware.allocator import tuned_memory
+from impasto.hardware.allocator import tuned_malloc
 from impasto.hardware.device import choose_threads
 from impasto.hardware.limits import Choice, free_memory
+from impasto.settings.schedule import Stage
 
 
 @pytest.fixture
@@ -131,7 +132,7 @@ def test_memory_is_kept_for_the_run_and_given_back_even_after_an_error(monkeypat
     library = Library()
     monkeypatch.setattr("impasto.hardware.allocator.sys.platform", "linux")
     monkeypatch.setattr("impasto.hardware.allocator.ctypes.CDLL", lambda _: library)
-    with suppress(ZeroDivisionError), tuned_memory(2**20):
+    with suppress(ZeroDivisionError), tuned_malloc((1024, 1024)):
         assert library.calls == [(-4, 0), (-1, 2**31 - 1)]
         raise ZeroDivisionError
     assert library.calls[2:] == [(-4, 65536), (-1, 2**26), (-3, 2**25), 0]
@@ -141,7 +142,7 @@ def test_of_several_runs_the_last_gives_memory_back(monkeypatch):
     library = Library()
     monkeypatch.setattr("impasto.hardware.allocator.sys.platform", "linux")
     monkeypatch.setattr("impasto.hardware.allocator.ctypes.CDLL", lambda _: library)
-    first, second = tuned_memory(1), tuned_memory(1)
+    first, second = tuned_malloc((1, 1)), tuned_malloc((1, 1))
     first.__enter__()
     second.__enter__()
     first.__exit__(None, None, None)
@@ -154,7 +155,7 @@ def test_of_several_runs_the_last_gives_memory_back(monkeypatch):
 def test_other_libraries_are_left_alone(monkeypatch, platform):
     monkeypatch.setattr("impasto.hardware.allocator.sys.platform", platform)
     monkeypatch.setattr("impasto.hardware.allocator.ctypes.CDLL", lambda _: object())
-    with tuned_memory(1):
+    with tuned_malloc((1, 1)):
         pass
 
 
@@ -162,12 +163,29 @@ def test_large_canvases_return_what_they_free(monkeypatch):
     library = Library()
     monkeypatch.setattr("impasto.hardware.allocator.sys.platform", "linux")
     monkeypatch.setattr("impasto.hardware.allocator.ctypes.CDLL", lambda _: library)
-    with tuned_memory(1):
+    with tuned_malloc((1, 1)):
         library.calls.clear()
-        with tuned_memory(2**20 + 1):
+        with tuned_malloc((1025, 1024)):
             assert library.calls == [(-4, 65536), (-1, 2**26), (-3, 2**22)]
         assert library.calls[3:] == [(-4, 0), (-1, 2**31 - 1)]
     assert library.calls[5:] == [(-4, 65536), (-1, 2**26), (-3, 2**25), 0]
+
+
+def test_the_stages_of_a_run_decide(monkeypatch):
+    library = Library()
+    monkeypatch.setattr("impasto.hardware.allocator.sys.platform", "linux")
+    monkeypatch.setattr("impasto.hardware.allocator.ctypes.CDLL", lambda _: library)
+    keeping, returning = [(-4, 0), (-1, 2**31 - 1)], [(-4, 65536), (-1, 2**26), (-3, 2**22)]
+    with tuned_malloc() as suit:
+        suit("an event without a size")
+        assert library.calls == []
+        stages = [((64, 64), keeping), ((4096, 64), []), ((4096, 4096), returning)]
+        for size, calls in stages:
+            library.calls.clear()
+            suit(Stage(0, 1, size, 1, 0, 0, 1))
+            assert library.calls == calls
+        library.calls.clear()
+    assert library.calls == [(-4, 65536), (-1, 2**26), (-3, 2**25), 0]
 
 
 KB = 1024

@@ -262,6 +262,7 @@ from pathlib import Path
 import torch
 import impasto
 from impasto.hardware import Hardware
+from impasto.hardware.allocator import tuned_malloc
 from impasto.images import Picture
 from impasto.hardware.planner import plan
 
@@ -273,8 +274,9 @@ settings = impasto.Settings.of(
 torch.manual_seed(0)
 pictures = [Picture(torch.rand(3, size[1], size[0])) for _ in range(2)]
 run = impasto.Run(*pictures, settings)
-for step in run:
-    pass
+with tuned_malloc() as suit:
+    for event in run.events():
+        suit(event)
 hardware = Hardware.choose(settings.replaced(memory=10**12))
 found = plan(settings, size, run.inputs.style_size(size), hardware, 2 * 12 * size[0] * size[1])
 status = Path("/proc/self/status").read_text().splitlines()

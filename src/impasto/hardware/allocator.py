@@ -1,4 +1,4 @@
-"""glibc's allocator, tuned while a run lasts: memory that is used again is kept."""
+"""glibc's allocator, tuned by an application while it paints: memory that is used again is kept."""
 
 import ctypes
 import sys
@@ -6,12 +6,14 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-__all__ = ["tuned_memory"]
+from impasto.settings.schedule import Stage
 
-_MOST_PIXELS = 2**20
+__all__ = ["tuned_malloc"]
 
-# of glibc's malloc.h, by the names M_MMAP_MAX, M_TRIM_THRESHOLD and M_MMAP_THRESHOLD
-_NORMAL = ((-4, 65536), (-1, 2**26), (-3, 2**25))  # where glibc's own adaptation would end
+_MAX_PIXELS = 2**20  # up to which what is freed is kept
+
+# parameters of glibc's malloc.h: M_MMAP_MAX, M_TRIM_THRESHOLD and M_MMAP_THRESHOLD
+_NORMAL = ((-4, 65536), (-1, 2**26), (-3, 2**25))  # glibc's own adaptation ends here
 _KEEPING = ((-4, 0), (-1, 2**31 - 1))
 _RETURNING = ((-4, 65536), (-1, 2**26), (-3, 2**22))
 
@@ -20,31 +22,50 @@ _lock = threading.Lock()
 
 
 @contextmanager
-def tuned_memory(pixels: int) -> Iterator[None]:
-    """Let the allocator suit a canvas of so many `pixels`, as long as it is painted.
+def tuned_malloc(size: tuple[int, int] | None = None) -> Iterator[Callable[[object], None]]:
+    """Let the allocator suit the canvas that is painted: of `size` (w, h), pixels, or of a run.
 
-    glibc returns every block over 32 MB at once and is given it again page by page, each cleared:
-    an eighth of a run's time on a CPU. What it keeps has gaps, though, two thirds more in all. Up
-    to a million pixels time counts for more: what one iteration frees is kept for the next. Above,
-    memory does: blocks over 4 MB are returned, and what a run takes can be foretold.
+    Call the function that it gives with each event of a run: a Stage has the size that counts from
+    there on.
 
-    Other C libraries are left as they are. This concerns the whole process: of several runs at once
-    a large one decides, and the last to end gives all back.
+    glibc returns every block over 32 MB to the system at once, and is given it again page by page,
+    each cleared: an eighth of a run's time on a CPU. What it keeps has gaps, which take two thirds
+    more memory. Up to a million pixels speed matters more: what one iteration frees is kept for the
+    next. Above, memory does: blocks over 4 MB are returned, so that the memory of a run can be
+    predicted.
+
+    This concerns the whole process, so that it is for applications: the library never calls it. Of
+    several runs at once a large one decides. The last to end returns all free memory and sets
+    glibc's parameters to the values that its own adaptation reaches; that adaptation itself stays
+    off. Other C libraries are left as they are.
     """
-    kind = "small" if pixels <= _MOST_PIXELS else "large"
-    _count(kind, 1)
+    kinds: list[str] = []
+
+    def suit(event: object) -> None:
+        if isinstance(event, Stage):
+            change(event.size)
+
+    def change(size: tuple[int, int]) -> None:
+        kinds.append("small" if size[0] * size[1] <= _MAX_PIXELS else "large")
+        _count(begun=kinds[-1], ended=kinds.pop(0) if len(kinds) > 1 else None)
+
     try:
-        yield
+        if size:
+            change(size)
+        yield suit
     finally:
-        _count(kind, -1)
+        if kinds:
+            _count(ended=kinds.pop())
 
 
-def _count(kind: str, change: int) -> None:
-    """Note that a run begins or ends, and set glibc to what suits those that go on."""
+def _count(*, begun: str | None = None, ended: str | None = None) -> None:
+    """Note that a canvas begins or ends, and set glibc to what suits those that remain."""
     set_parameter, trim = _glibc()
     with _lock:
         before = _suitable()
-        _running[kind] += change
+        for kind, change in ((begun, 1), (ended, -1)):
+            if kind:
+                _running[kind] += change
         if _suitable() != before:
             for parameter, value in _suitable():
                 set_parameter(parameter, value)
@@ -53,7 +74,7 @@ def _count(kind: str, change: int) -> None:
 
 
 def _suitable() -> tuple[tuple[int, int], ...]:
-    """Glibc's parameters for the runs that go on."""
+    """Glibc's parameters for the canvases that are painted now."""
     if _running["large"]:
         return _RETURNING
     return _KEEPING if _running["small"] else _NORMAL

@@ -17,6 +17,7 @@ from impasto.apps.batch.layout import Job, Layout, made
 from impasto.apps.batch.manifest import Entry, Manifest
 from impasto.apps.batch.pairs import Pair
 from impasto.errors import Diverged, ImageError, OutOfMemory, OutputError
+from impasto.hardware.allocator import tuned_malloc
 from impasto.images import MAX_PIXELS
 from impasto.images.checksums import file_checksum
 from impasto.objective import StyleCache
@@ -135,7 +136,13 @@ class Batch:
         arguments: dict[str, Any] = {"max_pixels": self._max_pixels, "cache": self._cache}
         run = Run(content, style, self.settings, **arguments, **self.layout.sources)
         made(job.request.target.path.parent)
-        outcome = paint(run, job.request, show)
+        with tuned_malloc() as suit:
+
+            def follow(event: Any) -> None:  # noqa: ANN401 (events of a run)
+                suit(event)
+                show(event)
+
+            outcome = paint(run, job.request, follow)
         if outcome.result is None or outcome.interrupted:
             raise KeyboardInterrupt
         return outcome.result

@@ -44,6 +44,7 @@ def paint(
     sources = sources or {}
     read = [*([content] if content else []), *styles, *_files_read(sources)]
     request.check(read, iterations=most_iterations(settings))
+    from impasto.hardware.allocator import tuned_malloc
     from impasto.outputs.session import paint
     from impasto.run.run import Run
 
@@ -51,8 +52,13 @@ def paint(
     style = list(styles) or None
     run = Run(content, style, settings, max_pixels=asked.max_pixels, resume=resume, **sources)
     patient = request.path("checkpoint") is not None
-    with _shown(asked)(run) as show, graceful(patient=patient) as stop:
-        outcome = paint(run, request, show, stop)
+    with _shown(asked)(run) as show, graceful(patient=patient) as stop, tuned_malloc() as suit:
+
+        def follow(event: Any) -> None:  # noqa: ANN401 (events of a run)
+            suit(event)
+            show(event)
+
+        outcome = paint(run, request, follow, stop)
     _tell(asked, run, request, outcome)
     return 130 if outcome.interrupted else 0
 
