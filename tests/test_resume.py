@@ -14,6 +14,7 @@ from impasto.objective import Objective
 from impasto.outputs import Request
 from impasto.outputs.session import paint
 from impasto.run.checkpoint import Checkpoint
+from impasto.run.events import Notice, Step
 from impasto.run.run import Run
 from impasto.settings import Settings
 from support.children import PROGRAM, finished, impasto_command, succeeded
@@ -289,7 +290,7 @@ def test_memory_that_runs_out_twice_is_an_error(photo, painting, monkeypatch):
         list(Run(photo, painting, chosen()))
 
 
-def test_a_full_disk_is_a_warning_and_the_run_goes_on(photo, painting, tmp_path, monkeypatch):
+def test_a_full_disk_is_a_notice_and_the_run_goes_on(photo, painting, tmp_path, monkeypatch):
     run = Run(photo, painting, chosen())
     wanted = {"output": tmp_path / "o.png", "save_every": 2, "checkpoint_every": 0.0}
     full, fsync = [], os.fsync
@@ -301,8 +302,10 @@ def test_a_full_disk_is_a_warning_and_the_run_goes_on(photo, painting, tmp_path,
         return fsync(descriptor)
 
     monkeypatch.setattr(os, "fsync", no_room)
-    with pytest.warns(UserWarning, match="No space left on device") as told:
-        outcome = paint(run, Request.of(wanted))
+    events = []
+    outcome = paint(run, Request.of(wanted), events.append)
+    told = [event.text for event in events if isinstance(event, Notice)]
+    assert all("No space left on device" in text for text in told)
     assert not outcome.interrupted
     assert outcome.result.steps[-1].done == 11
     assert len(told) >= 2
@@ -333,9 +336,9 @@ def test_a_preview_is_there_at_once_and_grows_clearer(photo, painting, tmp_path)
     seen, output = [], tmp_path / "o.png"
     run = Run(photo, painting, chosen(iterations="12,12"))
 
-    def look(step):
-        if output.exists():
-            seen.append((step.done, read(output).size))
+    def look(event):
+        if isinstance(event, Step) and output.exists():
+            seen.append((event.done, read(output).size))
 
     paint(run, Request.of({"output": output, "preview": True}), look)
     assert seen[0] == (6, (48, 40))

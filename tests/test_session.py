@@ -3,20 +3,23 @@
 import json
 import re
 import signal
+import sys
 from dataclasses import replace
-from threading import Event
+from threading import Event, Timer
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from conftest import smooth_picture
 from impasto.errors import Diverged, OutputError
 from impasto.images import read
-from impasto.outputs import Request, paint
+from impasto.outputs import OUTPUTS, Request, paint
 from impasto.outputs.kept import KeptPictures
+from impasto.outputs.report.history import BYTES, RunHistory
 from impasto.run import Run
 from impasto.run.checkpoint import Checkpoint
-from impasto.run.events import Step
+from impasto.run.events import Notice, Step
 from impasto.settings import Settings
 from made_steps import made_steps
 
@@ -260,3 +263,170 @@ def test_a_session_leaves_signals_alone(run, tmp_path):
 
     paint(run, requested(tmp_path, checkpoint_every=0.0), at_steps(show))
     assert handlers == [before] * 6
+
+
+def test_a_cancelled_run_is_saved_as_far_as_it_came(photo, painting, tmp_path):
+    run = Run(photo, painting, Settings.of(**SCALES))
+    request, events = requested(tmp_path, report="r.html", checkpoint_every=0.0), []
+
+    def show(event):
+        events.append(event)
+        if isinstance(event, Step) and event.done == 2:
+            run.cancel()
+
+    outcome = paint(run, request, show)
+    assert outcome.interrupted
+    assert (events[-1].reason, run.done) == ("cancelled", 2)
+    assert outcome.stopped_at == (24, 20)
+    assert read(tmp_path / "o.png").size == (48, 40)
+    assert (tmp_path / "r.html").exists()
+    assert len(Run(photo, painting, run.settings, resume=load(request)).steps) == 3
+
+
+def load(request):
+    return Checkpoint.load(request.path("checkpoint"))
+
+
+def test_a_cancel_within_a_step_leaves_the_checkpoint_before(photo, painting, tmp_path):
+    run = Run(photo, painting, Settings.of(**SCALES))
+    request = requested(tmp_path, checkpoint_every=0.0)
+    steps = []
+
+    def show(event):
+        if isinstance(event, Step):
+            steps.append(event.done)
+            if event.done == 3:
+                Timer(0.0, run.cancel).start()
+
+    outcome = paint(run, request, show)
+    assert outcome.interrupted
+    assert Run(photo, painting, run.settings, resume=load(request)).done in steps
+
+
+# Memory
+
+
+def test_what_outputs_hold_is_counted_and_bounded(photo, painting, tmp_path, monkeypatch):
+    small, large = (640, 480), (16_000, 12_000)
+    for wanted in ({"report": "r.html"}, {"timelapse": "f.gif"}, {"timelapse": "f.webp"}):
+        request = requested(tmp_path, **wanted)
+        assert request.extra_bytes(large) <= 64e6
+    film = requested(tmp_path, timelapse="f.mp4")
+    assert film.extra_bytes(small) < 32e6 < film.extra_bytes(large) < 1.1e9
+    both = requested(tmp_path, timelapse="f.mp4", report="r.png")
+    report = requested(tmp_path, report="r.png")
+    assert both.extra_bytes(large) == film.extra_bytes(large) + report.extra_bytes(large)
+    reserved = []
+    monkeypatch.setattr(Run, "reserve", lambda _, extra: reserved.append(extra))
+    paint(Run(photo, painting, Settings.of(size=32, iterations=1, precision="fp32")), report)
+    assert reserved == [report.extra_bytes((32, 27))]
+
+
+def test_a_plan_leaves_space_for_what_outputs_hold(photo, painting):
+    settings = Settings.of(size=48, iterations=1, precision="fp32", threads=1)
+    plans = []
+    for extra in (0, 10**7):
+        run = Run(photo, painting, settings)
+        run.reserve(extra)
+        next(iter(run))
+        plans.append(run.state.plans[-1].peak)
+    assert plans[1] - plans[0] == 10**7
+
+
+def test_a_history_holds_small_pictures_only():
+    large = smooth_picture(2400, 1200)
+    history = RunHistory(large, large)
+    for step in made_steps((1200, 12)):
+        history.record(step)
+    pictures = [history.content, history.style, history.start.picture]
+    pictures += [snapshot.picture for snapshot in history.snapshots]
+    assert sum(picture.pixels.nbytes for picture in pictures) <= BYTES
+
+
+# Links
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"checkpoint": "c.checkpoint", "checkpoint_every": 0.0},
+        {"trace": "t.jsonl"},
+        {"report": "r.html"},
+        {"timelapse": "f.gif"},
+    ],
+)
+def test_a_link_to_another_kind_of_file_is_refused(wanted, run, tmp_path):
+    notes = tmp_path / "notes.txt"
+    notes.write_text("mine")
+    request = requested(tmp_path, **wanted)
+    link = list(request.paths(3))[1]
+    link.symlink_to(notes)
+    with pytest.raises(OutputError, match=r"notes\.txt"):
+        paint(run, request)
+    assert notes.read_text() == "mine"
+
+
+# An output from outside
+
+
+PLUGIN = '''
+from pathlib import Path
+from impasto.outputs import Option, Output
+from impasto.run.events import Notice, Step
+
+
+class Losses(Output):
+    """A table of losses."""
+
+    options = (Option("losses", Path, "Losses as a table.", metavar="FILE.csv"),)
+    endings = (".csv",)
+
+    def begin(self, run, *, continues):
+        self.lines = ["iteration,loss"]
+
+    def handle(self, event):
+        if isinstance(event, Step):
+            self.lines.append(f"{event.done},{event.loss!r}")
+
+    def finish(self, result):
+        self.path.write_text("\\n".join(self.lines))
+'''
+
+
+@pytest.fixture
+def plugin(tmp_path, monkeypatch):
+    """An installed package, in one file, that offers an output."""
+    site = tmp_path / "site"
+    (site / "losses_csv-1.0.dist-info").mkdir(parents=True)
+    (site / "losses_csv.py").write_text(PLUGIN)
+    about = site / "losses_csv-1.0.dist-info"
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: losses-csv\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text("[impasto.outputs]\nlosses = losses_csv:Losses\n")
+    monkeypatch.syspath_prepend(str(site))
+    monkeypatch.setattr(OUTPUTS, "_found", dict(OUTPUTS._found))
+    yield site
+    sys.modules.pop("losses_csv", None)
+
+
+def table(path):
+    return [float(line.split(",")[1]) for line in path.read_text().splitlines()[1:]]
+
+
+def test_an_output_from_outside_in_python(plugin, run, tmp_path):
+    request = requested(tmp_path, losses="{stem}_losses.csv")
+    outcome = paint(run, request)
+    assert table(tmp_path / "o_losses.csv") == [step.loss for step in outcome.result.steps]
+    with pytest.raises(OutputError, match=r"expected a name ending in \.csv"):
+        requested(tmp_path, losses="l.txt").check()
+    with pytest.raises(OutputError, match="is also the input"):
+        requested(tmp_path, losses="o_losses.csv").check([str(tmp_path / "o_losses.csv")])
+
+
+def test_an_output_from_outside_says_where_a_resumed_run_begins(plugin, photo, painting, tmp_path):
+    stop, first = Event(), requested(tmp_path, checkpoint_every=0.0)
+    run = Run(photo, painting, Settings.of(**SCALES))
+    paint(run, first, at_steps(lambda step: step.done == 2 and stop.set()), stop)
+    second, events = Run(photo, painting, run.settings, resume=load(first)), []
+    paint(second, requested(tmp_path, losses="l.csv"), events.append)
+    notices = [event.text for event in events if isinstance(event, Notice)]
+    assert notices == ["losses: begins after iteration 2, where the run is resumed"]
