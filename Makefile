@@ -1,12 +1,13 @@
 # Two commands from a fresh clone; each sets up what it needs in .venv.
 #   make demo    paint a bundled photograph, with a report and a film, and say where they are
 #   make test    everything that continuous integration runs
-#   make gallery paint the pictures of docs/gallery.md anew
+#   make gallery paint the pictures of docs/gallery.md again
+#   make release-check    install the wheel into a clean environment and paint with it
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test samples gallery clean
+.PHONY: demo test release-check samples gallery clean
 
 demo: .venv/installed
 	@mkdir -p out
@@ -14,6 +15,9 @@ demo: .venv/installed
 
 test: .venv/developed
 	@PATH="$(CURDIR)/$(BIN):$$PATH" scripts/test
+
+release-check: .venv/developed
+	@PATH="$(CURDIR)/$(BIN):$$PATH" scripts/check_release
 
 samples: .venv/developed
 	$(BIN)/python scripts/paint_styles.py

@@ -126,7 +126,6 @@ def test_mean_colour_of_the_file_is_kept(tmp_path, mean):
     assert found.shift == pytest.approx([-channel for channel in mean], abs=1e-4)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("network", "write"), [("vgg19", COUNTED["pth"]), ("vgg19", files.h5), ("vgg16", files.npz)]
 )

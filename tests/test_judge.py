@@ -237,7 +237,6 @@ def test_pairs():
             presets.pairs_of(wrong, [])
 
 
-@pytest.mark.slow
 def test_the_experiment(tmp_path):
     numbers, pair = tmp_path / "n.json", ["--pair", "sample:coffee", "sample:dots"]
     words = ["standard", "neural-style:init=content,iterations=3", "--fast", *pair]

@@ -285,7 +285,6 @@ print(found.peak / peak)
 """
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="asks Linux's kernel")
 @pytest.mark.parametrize(
     "choices",
@@ -296,7 +295,6 @@ def test_what_is_predicted_is_what_the_kernel_measures(choices):
     assert 0.75 < float(done.stdout) < 1.25
 
 
-@pytest.mark.slow
 def test_the_benchmark_of_one_gradient_runs():
     script = Path(__file__).parent.parent / "benchmarks" / "sizes.py"
     done = succeeded([sys.executable, script, "--gradient", "64x48"])

@@ -167,7 +167,6 @@ def relus(network):
     return [tap for tap in ARCHITECTURES[network].taps if tap.startswith("relu")]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("network", MEAN_ACTIVATIONS)
 def test_mean_activation_is_one(network):
     """Over the sample photographs, at every ReLU."""

@@ -1,0 +1,55 @@
+"""What the package imports is what it declares."""
+
+import ast
+import re
+import sys
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ROOT = Path(__file__).parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+DEVELOPERS = {"all", "dev"}
+
+
+def canonical(requirement):
+    """`Pillow>=11.3` -> `pillow`."""
+    return re.sub(r"[-_.]+", "-", re.match(r"[\w.-]+", requirement)[0]).lower()
+
+
+def declared():
+    """Every library that users may have: the required ones and those of the extras."""
+    extras = PROJECT["optional-dependencies"]
+    chosen = [PROJECT["dependencies"], *(extras[name] for name in extras if name not in DEVELOPERS)]
+    return {canonical(requirement) for group in chosen for requirement in group}
+
+
+def imported():
+    """Top-level names of other packages that a source file imports, anywhere in it."""
+    names = set()
+    for path in (ROOT / "src").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                names.add(node.module.partition(".")[0])
+    return sorted(names - {"impasto"} - set(sys.stdlib_module_names))
+
+
+def test_sources_import_other_packages():
+    assert {"torch", "numpy", "cv2"} <= set(imported())
+
+
+@pytest.mark.parametrize("name", imported())
+def test_imports_are_declared(name):
+    if name == "tomli":  # installed before Python 3.11 only
+        distributions = ["tomli"]
+    else:
+        distributions = packages_distributions()[name]
+    assert declared() & {canonical(distribution) for distribution in distributions}
