@@ -48,8 +48,6 @@ def test_sources_import_other_packages():
 
 @pytest.mark.parametrize("name", imported())
 def test_imports_are_declared(name):
-    if name == "tomli":  # installed before Python 3.11 only
-        distributions = ["tomli"]
-    else:
-        distributions = packages_distributions()[name]
+    own_name = [name]  # tomli is installed before Python 3.11 only
+    distributions = packages_distributions().get(name, own_name)
     assert declared() & {canonical(distribution) for distribution in distributions}
