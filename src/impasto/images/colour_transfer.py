@@ -133,7 +133,7 @@ class Palette:
         return cls(mean.cpu(), covariance + 1e-5 * covariance.new_ones(3).diag())
 
     @classmethod
-    def blend_statistics(cls, palettes: Sequence[Palette], shares: Sequence[float]) -> Palette:
+    def blend(cls, palettes: Sequence[Palette], shares: Sequence[float]) -> Palette:
         """Palette of the colours of several pictures together; shares add up to 1."""
         parts = [*zip(palettes, shares, strict=True)]
         mean = torch.as_tensor(sum(share * p.mean for p, share in parts))

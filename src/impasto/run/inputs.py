@@ -43,7 +43,7 @@ class Inputs:
     """
 
     original: Picture | None
-    paintings: tuple[StylePicture, ...]
+    styles: tuple[StylePicture, ...]
     regions: tuple[Region, ...]
     init: Tensor | None
     protected: Tensor | None
@@ -64,13 +64,13 @@ class Inputs:
         with memory_guard("these pictures"):
             content = samples.found(sources.content)
             original = None if content is None else read(content, max_pixels)
-            paintings = tuple(style_pictures(sources.styles, max_pixels))
+            styles = tuple(style_pictures(sources.styles, max_pixels))
             areas = regions(settings, sources, max_pixels) if sources.styles else ()
             protect = None if sources.protect is None else read_mask(sources.protect, max_pixels)
             init = read_init(sources.init, max_pixels)
-        shape = (original or paintings[0].picture).size
+        shape = (original or styles[0].picture).size
         stages = schedule(settings, canvas_size(settings, shape))
-        inputs = cls(original, paintings, areas, init, protect, settings, stages, {})
+        inputs = cls(original, styles, areas, init, protect, settings, stages, {})
         inputs._check_sizes(max_pixels, network)
         inputs._remember(sources)
         return inputs
@@ -84,7 +84,7 @@ class Inputs:
         """The pictures at a stage's size, without transparency, in the colours compared."""
         brought, size = self._content(stage.size), stage.size
         content = opaque(brought).pixels if brought else None
-        pictures = [self._style(painting, size) for painting in self.paintings]
+        pictures = [self._style(style, size) for style in self.styles]
         protect = self._at(self.protected, size)
         areas = tuple(self._regions(brought, protect, pictures, size))
         styles = [opaque(picture).pixels for picture in pictures]
@@ -97,7 +97,7 @@ class Inputs:
 
     def style_sizes(self, canvas: Size) -> list[Size]:
         """(width, height) of each style picture that goes with a canvas."""
-        return [self._style_size(painting, canvas) for painting in self.paintings]
+        return [self._style_size(style, canvas) for style in self.styles]
 
     def style_size(self, canvas: Size) -> Size | None:
         """The largest of these; None without a style."""
@@ -118,7 +118,7 @@ class Inputs:
     @property
     def style(self) -> Picture | None:
         """The first style picture at the size at which it is measured last."""
-        return self._style(self.paintings[0], self.size) if self.paintings else None
+        return self._style(self.styles[0], self.size) if self.styles else None
 
     def extra_bytes(self, canvas: Size) -> int:
         """Bytes of source pictures kept in addition to the stage's resized ones.
@@ -128,7 +128,7 @@ class Inputs:
         """
         used = [(self.original, canvas)]
         sizes = self.style_sizes(canvas)
-        used += [(p.picture, size) for p, size in zip(self.paintings, sizes, strict=True)]
+        used += [(p.picture, size) for p, size in zip(self.styles, sizes, strict=True)]
         pixels = sorted(width * height for width, height in sizes)[:-1]
         masks = sum(r.where is not None for r in self.regions) + (self.protected is not None)
         masks += sum(p is not None and p.alpha is not None for p, _ in used)
@@ -139,7 +139,7 @@ class Inputs:
     def checksums(self) -> dict[str, str]:
         """SHA-256 of each picture by role: of its file, else of its values."""
         found = {"content": self.original}
-        found |= {role_of(n): painting.picture for n, painting in enumerate(self.paintings)}
+        found |= {role_of(n): style.picture for n, style in enumerate(self.styles)}
         known = {role: facts.get("sha256") for role, facts in self.origins.items()}
         for role, picture in found.items():
             if picture and not known.get(role):
@@ -165,11 +165,11 @@ class Inputs:
     def _content(self, size: Size) -> Picture | None:
         return self.original and fitted(self.original, size, self.settings.fit)
 
-    def _style(self, painting: StylePicture, canvas: Size) -> Picture:
-        return fitted(painting.picture, self._style_size(painting, canvas), self.settings.fit)
+    def _style(self, style: StylePicture, canvas: Size) -> Picture:
+        return fitted(style.picture, self._style_size(style, canvas), self.settings.fit)
 
-    def _style_size(self, painting: StylePicture, canvas: Size) -> Size:
-        return style_size(self.settings, painting.picture.size, painting.style, canvas)
+    def _style_size(self, style: StylePicture, canvas: Size) -> Size:
+        return style_size(self.settings, style.picture.size, style.style, canvas)
 
     def _at(self, mask: Tensor | None, size: Size) -> Tensor | None:
         return None if mask is None else mask_at(mask, size, self.settings.fit)
@@ -190,7 +190,7 @@ class Inputs:
 
     def _parts(self, part: StylePart, pictures: Sequence[Picture]) -> Iterator[StylePart]:
         """A style as its pictures: one, or those of a folder."""
-        own = [n for n, painting in enumerate(self.paintings) if painting.style == part.index]
+        own = [n for n, style in enumerate(self.styles) if style.style == part.index]
         if part.where is not None and len(own) > 1:
             raise SettingsError("a style mask is for one picture; the style is a folder of several")
         for index in own:
@@ -217,8 +217,8 @@ class Inputs:
         if "content" in self.origins:
             self.origins["content"]["size"] = self.size
         sizes = self.style_sizes(self.size)
-        for index, (painting, size) in enumerate(zip(self.paintings, sizes, strict=True)):
-            self.origins[role_of(index)] = {**painting.origin, "size": size}
+        for index, (style, size) in enumerate(zip(self.styles, sizes, strict=True)):
+            self.origins[role_of(index)] = {**style.origin, "size": size}
 
 
 def check_layers(settings: Settings) -> None:

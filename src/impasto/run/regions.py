@@ -1,8 +1,8 @@
-"""Where each style goes: regions of the photograph and the parts of paintings that go with them.
+"""Where each style goes: regions of the content and the parts of style pictures for them.
 
 A mask is a picture: white where its region is, black where not, in between where it ends softly.
-A map is one picture for all regions, each of them a colour. A photograph's region and a painting's
-belong together by the order of masks, or by the colour.
+A map is one picture for all regions, each of them a colour. Regions of
+content and style belong together by the order of masks, or by their colour.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class StylePart:
 
 @dataclass(frozen=True, eq=False)
 class Region:
-    """A part of the photograph, `where` as in StylePart, and what it is to look like."""
+    """A part of the content, `where` as in StylePart, and the style parts it is painted in."""
 
     parts: tuple[StylePart, ...]
     where: Tensor | None = None
@@ -82,12 +82,12 @@ def _white(picture: Picture) -> Tensor:
     return white if picture.alpha is None else white * picture.alpha
 
 
-def _shares(settings: Settings, paintings: int) -> list[float]:
-    """How much of the style each painting is."""
-    weights = settings.style_weights or (1.0,) * paintings
-    if len(weights) != paintings:
+def _shares(settings: Settings, styles: int) -> list[float]:
+    """The share of each style; they add up to 1."""
+    weights = settings.style_weights or (1.0,) * styles
+    if len(weights) != styles:
         raise SettingsError(
-            f"style_weights has {len(weights)} for {paintings} styles; expected one for each"
+            f"style_weights has {len(weights)} for {styles} styles; expected one for each"
         )
     return [weight / sum(weights) for weight in weights]
 
@@ -121,7 +121,7 @@ class _Mask:
 
 
 def _everywhere(style: Sequence[_Mask], shares: Sequence[float]) -> Region:
-    """All of the photograph in the parts of paintings that masks may have chosen."""
+    """All of the content, in the parts of the styles that masks choose."""
     if style and len(style) != len(shares):
         raise SettingsError(
             f"{len(style)} style masks for {len(shares)} styles; expected one for each, or none"
@@ -135,7 +135,7 @@ def _everywhere(style: Sequence[_Mask], shares: Sequence[float]) -> Region:
 def _in_order(
     content: Sequence[_Mask], style: Sequence[_Mask], shares: Sequence[float]
 ) -> Iterator[Region]:
-    """The first mask with the first and so on; all of a painting where it has no mask."""
+    """First content mask with first style mask and so on; whole styles without style masks."""
     if style and len(style) != len(content):
         raise SettingsError(
             f"{len(content)} content masks and {len(style)} style masks; expected as many, or no "
@@ -152,8 +152,8 @@ def _in_order(
             "leave one of the two out"
         )
     for number, mask in enumerate(content):
-        painting = number if len(shares) > 1 else 0
-        part = StylePart(painting, 1.0)
+        index = number if len(shares) > 1 else 0
+        part = StylePart(index, 1.0)
         if style:
             part = replace(part, where=style[number].white)
         yield Region((part,), mask.white)
@@ -162,7 +162,7 @@ def _in_order(
 def _by_colour(
     content: Sequence[_Mask], style: Sequence[_Mask], shares: Sequence[float]
 ) -> Iterator[Region]:
-    """A region for each colour of the photograph's map, in what has that colour in paintings'."""
+    """A region for each colour of the content's map, in the style parts of that colour."""
     if len(content) != 1 or len(style) != len(shares):
         raise SettingsError(
             f"a content mask in colours is one map, with one style mask for each of the "

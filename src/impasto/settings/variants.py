@@ -12,10 +12,10 @@ __all__ = ["COLOUR_MODES", "EFFECTS", "ENCODERS", "INITS", "OPTIMISERS", "STYLE_
 INITS: Registry[Any] = Registry(
     "init",
     {
-        "content": "impasto.run.canvas:from_content",
-        "recoloured": "impasto.run.canvas:from_recoloured",
-        "noise": "impasto.run.canvas:from_noise",
-        "style": "impasto.run.canvas:from_style",
+        "content": "impasto.run.inits:from_content",
+        "recoloured": "impasto.run.inits:from_recoloured",
+        "noise": "impasto.run.inits:from_noise",
+        "style": "impasto.run.inits:from_style",
     },
     "impasto.inits",
 )
