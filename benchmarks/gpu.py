@@ -17,7 +17,7 @@ from collections.abc import Callable
 import torch
 
 import impasto
-from impasto.encoder import Encoder, weights_of
+from impasto.encoder import Conv, Encoder, weights_of
 from measuring import SPREAD, alternated, compared, heading, table
 from scene import Scene, add_pictures, objective
 
@@ -61,13 +61,11 @@ def operations(encoder: Encoder, taps: list[str], size: tuple[int, int]) -> int:
     A multiplication and an addition count as two; Grams, poolings and the rest are left out.
     """
     net = encoder.architecture
-    deepest = net.tap(net.deepest(taps))
     total = 0
-    for name, (into, out) in net.convolutions.items():
-        tap = net.tap(name)
-        if (tap.block, tap.index) <= (deepest.block, deepest.index):
-            width, height = (side >> (tap.block - 1) for side in size)
-            total += 2 * 9 * into * out * width * height
+    for operation in net.path(taps):
+        if isinstance(operation, Conv):
+            width, height = (side >> net.level(operation.name) for side in size)
+            total += 2 * operation.multiplications * width * height
     return 2 * total
 
 

@@ -21,8 +21,8 @@ import torch.nn.functional as F  # noqa: N812 (the field's name for it)
 from torch import Tensor
 
 from impasto import Objective, Run, Settings
-from impasto.encoder import weights_of
-from impasto.encoder.convolution import layout
+from impasto.encoder import Conv, weights_of
+from impasto.encoder.layers import layout
 from impasto.hardware.allocator import tuned_malloc
 from impasto.hardware.device import choose_dtype, choose_threads
 from measuring import SPREAD, Spread, alternated, compared, heading, say, seconds, table
@@ -37,17 +37,16 @@ def bare_convolutions(
     memory_format = layout(dtype, exact=settings.precision == "fp32")
     weights = weights_of(settings.encoder)
     net = weights.architecture
-    deepest = net.tap(net.deepest([*settings.content_layers, *settings.style_layers]))
     tensors: dict[tuple[int, ...], Tensor] = {}  # features of one shape are shared
     layers = []
-    for name, channels in net.convolutions.items():
-        tap = net.tap(name)
-        if (tap.block, tap.index) > (deepest.block, deepest.index):
-            break
-        kernel, bias = (t.to(dtype) for t in weights.layers[name])
+    for conv in net.path([*settings.content_layers, *settings.style_layers]):
+        if not isinstance(conv, Conv):
+            continue
+        block = net.level(conv.name) + 1
+        kernel, bias = (t.to(dtype) for t in weights.layers[conv.name])
         x, g = (
-            tensors.setdefault((c, tap.block), _noise(c, size, tap.block, dtype, memory_format))
-            for c in channels
+            tensors.setdefault((c, block), _noise(c, size, block, dtype, memory_format))
+            for c in (conv.inward, conv.outward)
         )
         layers.append((x, g, kernel.contiguous(memory_format=memory_format), bias))
 

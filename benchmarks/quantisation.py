@@ -30,7 +30,7 @@ def source(wheels: Path) -> Weights:
 
 def grams(weights: Weights, picture: torch.Tensor) -> dict[str, torch.Tensor]:
     """ReLU tap -> Gram matrix of one picture."""
-    taps = [tap for tap in weights.architecture.taps if tap.startswith("relu")]
+    taps = list(weights.architecture.relus)
     _, features = Encoder(weights).features(picture, taps)
     return {tap: Moments.of(f).outer for tap, f in features.items()}
 

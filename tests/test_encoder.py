@@ -1,16 +1,36 @@
 """The encoder against torch.autograd, at every tap, pooling, padding and odd size."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import TINY, random_image, tiny_weights
-from impasto.encoder import ARCHITECTURES, PADDINGS, POOLINGS, Encoder, bundled
-from impasto.encoder.convolution import convolution
+from impasto.encoder import (
+    ARCHITECTURES,
+    PADDINGS,
+    POOLINGS,
+    Architecture,
+    Conv,
+    Encoder,
+    Pool,
+    Relu,
+    Weights,
+    bundled,
+    vgg,
+)
+from impasto.encoder.layers import convolution
 from impasto.errors import ImageTooSmall, SettingsError
-from impasto.images.spaces import CAFFE
-from reference import to_caffe, vgg
+from impasto.hardware.device import Hardware
+from impasto.hardware.planner import plan
+from impasto.images.spaces import CAFFE, SRGB
+from impasto.objective.tiles import least_tile, windows
+from impasto.run.build import encoder_for
+from impasto.settings import Settings
+from reference import POOLS, to_caffe
+from reference import vgg as reference_vgg
 
 BOTH = sorted(TINY)
 
@@ -18,7 +38,7 @@ BOTH = sorted(TINY)
 def reference_gradient(weights, image, cotangents, pooling, padding):
     leaf = image.clone().requires_grad_()
     depths = weights.architecture.depths
-    features = vgg(weights.layers, depths, to_caffe(leaf), pooling, padding)
+    features = reference_vgg(weights.layers, depths, to_caffe(leaf), pooling, padding)
     taps = list(cotangents)
     outputs = [features[tap] for tap in taps]
     (gradient,) = torch.autograd.grad(outputs, leaf, [cotangents[tap] for tap in taps])
@@ -73,7 +93,7 @@ def test_any_size_and_taps(height, width, pooling, padding, taps):
 
 @pytest.mark.parametrize("tap", TINY["vgg19"].taps)
 def test_smallest_size_is_the_smallest(tap):
-    least = TINY["vgg19"].least_side([tap])
+    least = TINY["vgg19"].min_side([tap])
     encoder = Encoder(tiny_weights(), dtype=torch.float64)
     _, features = encoder.features(random_image(least, least + 3), [tap])
     assert min(features[tap].shape[-2:]) == 1
@@ -156,7 +176,7 @@ def test_packed_convolution_is_the_plain_one(margin):
 
 def test_stops_at_the_deepest_tap():
     tape, _ = Encoder(tiny_weights(), dtype=torch.float64).features(random_image(9, 9), ["relu2_1"])
-    assert tape.path[-1] == "relu2_1"
+    assert tape.path[-1].name == "relu2_1"
 
 
 @pytest.mark.parametrize("tap", ["relu1_2", "pool2"])
@@ -207,7 +227,7 @@ def test_float32_is_that_of_a_plain_torch_program(network):
     """Features to the bit, gradients to a few parts in ten million."""
     weights, taps = bundled(network), ["conv1_2", "relu2_1", "pool3", "relu5_1"]
     canvas = to_caffe(random_image(70, 61, dtype=torch.float32)).requires_grad_()
-    expected = vgg(weights.layers, weights.architecture.depths, canvas)
+    expected = reference_vgg(weights.layers, weights.architecture.depths, canvas)
     encoder = Encoder(weights)
     tape, features = encoder.features(canvas.detach(), taps, CAFFE)
     for tap in taps:
@@ -224,3 +244,184 @@ def test_replicate_padding_leaves_a_flat_picture_flat(network):
     flat = torch.full((3, 16, 16), 0.7)
     _, features = Encoder(bundled(network), padding="replicate").features(flat, ["relu1_1"])
     assert (features["relu1_1"] - features["relu1_1"][..., :1, :1]).abs().max() < 1e-3
+
+
+# Networks of other shapes, each one table
+
+SHAPES = {
+    "deep": Architecture(
+        "deep",
+        (
+            Conv("stem", 3, 6, kernel=7),
+            Relu("stem_relu"),
+            Pool("half"),
+            Conv("narrow", 6, 4, kernel=1),
+            Relu("narrow_relu"),
+            Conv("wide", 4, 8, kernel=5),
+            Relu("wide_relu"),
+            Pool("quarter"),
+            Pool("eighth"),
+            Conv("last", 8, 5),
+            Relu("last_relu"),
+        ),
+    ),
+    "linear": Architecture(
+        "linear",
+        (
+            Conv("first", 3, 4, kernel=1),
+            Conv("second", 4, 5, kernel=5),
+            Relu("second_relu"),
+            Conv("third", 5, 6),
+        ),
+    ),
+    "vgg13": vgg("vgg13", (2, 2, 2, 2, 2), (3, 4, 5, 6, 7)),
+}
+
+
+def shaped_weights(net, seed=0, dtype=torch.float64):
+    """He-initialised weights for sRGB in [0, 1]."""
+    generator, layers = torch.Generator().manual_seed(seed), {}
+    for name, conv in net.convolutions.items():
+        weight = torch.randn(conv.shape, generator=generator, dtype=dtype)
+        bias = torch.randn(conv.outward, generator=generator, dtype=dtype)
+        layers[name] = (weight * (2 * conv.outward / weight.numel()) ** 0.5, bias / 10)
+    return Weights(net, layers, input=SRGB)
+
+
+def torch_features(weights, image, pooling, padding):
+    """Every tap, by torch's functions, for autograd."""
+    x, features = image[None], {}
+    for place, operation in enumerate(weights.architecture.operations):
+        match operation:
+            case Conv(name, _, _, kernel):
+                margin = [kernel // 2] * 4
+                mode = "replicate" if padding == "replicate" and place == 0 else "constant"
+                x = torch.nn.functional.conv2d(
+                    torch.nn.functional.pad(x, margin, mode=mode), *weights.layers[name]
+                )
+            case Relu():
+                x = x.relu()
+            case Pool():
+                x = POOLS[pooling](x)
+        features[operation.name] = x
+    return features
+
+
+@pytest.mark.parametrize("padding", PADDINGS)
+@pytest.mark.parametrize("pooling", POOLINGS)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_another_network_is_one_table(shape, pooling, padding):
+    """Features and gradient against autograd, all taps at once and the last alone."""
+    net, image = SHAPES[shape], random_image(37, 41)
+    weights = shaped_weights(net)
+    encoder = Encoder(weights, pooling=pooling, padding=padding, dtype=torch.float64)
+    for taps in (net.taps, net.taps[-1:]):
+        leaf = image.clone().requires_grad_()
+        expected = torch_features(weights, leaf, pooling, padding)
+        tape, features = encoder.features(image, taps)
+        assert set(features) == set(taps)
+        generator = torch.Generator().manual_seed(1)
+        cotangents = {
+            tap: torch.randn(f.shape, generator=generator, dtype=f.dtype)
+            for tap, f in features.items()
+        }
+        outputs, given = [expected[tap] for tap in taps], [cotangents[tap] for tap in taps]
+        (gradient,) = torch.autograd.grad(outputs, leaf, given)
+        for tap, f in features.items():
+            assert f.shape[1] == net.channels(tap)
+            assert relative(f, expected[tap].detach()) < 1e-12
+        assert relative(encoder.pullback(tape, cotangents), gradient) < 1e-10
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_its_tiles_are_exact(shape):
+    """Features of windows, put together, are those of the whole; so are the gradients added up."""
+    net, image = SHAPES[shape], random_image(310, 90)
+    encoder, taps = Encoder(shaped_weights(net), dtype=torch.float64), net.taps[-3:]
+    tape, whole = encoder.features(image, taps)
+    gradient = encoder.pullback(tape, {tap: 2 * f for tap, f in whole.items()})
+    added = torch.zeros_like(image)
+    parts = windows(tuple(image.shape[1:]), net, taps, least_tile(net, taps) + 3)
+    assert len(parts) > 2
+    for window in parts:
+        tape, features = encoder.features(window.of(image), taps, ends=window.ends)
+        cotangents = {}
+        for tap in taps:
+            core = window.core(tap, features[tap])
+            assert relative(core, whole[tap][(..., *window.place(tap))]) < 1e-12
+            cotangents[tap] = torch.zeros_like(features[tap])
+            window.core(tap, cotangents[tap]).copy_(2 * core)
+        window.of(added).add_(encoder.pullback(tape, cotangents))
+    assert relative(added, gradient) < 1e-12
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 0.1)])
+def test_its_fast_arithmetic_is_near(dtype, tolerance):
+    """Kernels of 1, 5 and 7 in the order of whichever library is the fastest."""
+    weights = shaped_weights(SHAPES["deep"], dtype=torch.float32)
+    image, tap = random_image(40, 48, dtype=torch.float32), weights.architecture.taps[-1]
+    results = []
+    for arithmetic in (torch.float64, dtype):
+        encoder = Encoder(weights, pooling="avg", dtype=arithmetic, exact=False)
+        tape, features = encoder.features(image, [tap])
+        gradient = encoder.pullback(tape, {tap: torch.ones_like(features[tap])})
+        results.append((features[tap].double(), gradient.double()))
+    for exact, rough in zip(*results, strict=True):
+        assert relative(rough, exact) < tolerance
+
+
+def test_its_memory_is_planned():
+    weights = shaped_weights(SHAPES["deep"], dtype=torch.float32)
+    choices = Settings.of("standard", style_layers="wide_relu", content_layers="last_relu")
+    hardware = replace(Hardware.choose(choices), memory=3 * 10**9)
+    encoder = encoder_for(choices, hardware, weights)
+    found = plan(choices, (4096, 3072), (4096, 3072), hardware, 0, encoder)
+    assert found.windows > 1
+    assert found.peak <= 3 * 10**9
+
+
+MALFORMED = {
+    "nothing": (),
+    "no channels": (Conv("a", 4, 5),),
+    "channels that do not match": (Conv("a", 3, 5), Relu("b"), Conv("c", 4, 5)),
+    "an even kernel": (Conv("a", 3, 5, kernel=2),),
+    "no kernel": (Conv("a", 3, 5, kernel=-1),),
+    "a name twice": (Conv("a", 3, 5), Relu("a")),
+    "a name with a comma": (Conv("a,b", 3, 5),),
+    "the picture's name": (Conv("image", 3, 5),),
+    "a ReLU first": (Relu("a"),),
+    "a ReLU after a ReLU": (Conv("a", 3, 5), Relu("b"), Relu("c")),
+    "pooling of negative values": (Conv("a", 3, 5), Pool("b")),
+    "a string": ("conv1_1",),
+}
+
+
+@pytest.mark.parametrize("kind", MALFORMED)
+def test_what_is_no_network_is_refused(kind):
+    with pytest.raises(SettingsError, match=r"^odd: "):
+        Architecture("odd", MALFORMED[kind])
+
+
+def test_surroundings_make_no_difference():
+    """Inference mode, autocast, default dtype and device, grad mode: torch's ambient state."""
+    weights, image = tiny_weights(dtype=torch.float32), random_image(20, 24, dtype=torch.float32)
+
+    def work():
+        encoder = Encoder(weights, exact=False)
+        tape, features = encoder.features(image, ["relu2_1", "pool3"])
+        found = list(features.values())
+        cotangents = {tap: f / 2 for tap, f in features.items()}
+        return [*found, encoder.pullback(tape, cotangents)]
+
+    expected = work()
+    default = torch.get_default_dtype()
+    try:
+        torch.set_default_dtype(torch.float64)
+        with torch.device("meta"), torch.autocast("cpu"), torch.inference_mode():
+            found = work()
+    finally:
+        torch.set_default_dtype(default)
+    for one, other in zip(found, expected, strict=True):
+        assert torch.equal(one, other)
+        assert not one.is_inference()
+        assert not one.requires_grad

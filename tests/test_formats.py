@@ -16,7 +16,7 @@ from PIL import Image
 
 import weight_files as files
 from conftest import TINY, random_image, tiny_weights
-from impasto.encoder import ARCHITECTURES, Architecture, Encoder, Weights, bundled, read_weights
+from impasto.encoder import ARCHITECTURES, Encoder, Weights, bundled, read_weights, vgg
 from impasto.encoder.weights.compare import expecting
 from impasto.encoder.weights.formats import contents, matlab
 from impasto.encoder.weights.formats.matlab import read_matlab
@@ -90,11 +90,11 @@ def test_any_floating_type_becomes_float32(tmp_path, write, dtype):
 
 def real_first_layer(seed=0):
     """A narrow VGG-19 behind the published first layer."""
-    net = Architecture("vgg19", (2, 2, 4, 4, 4), (64, 3, 3, 3, 3))
+    net = vgg("vgg19", (2, 2, 4, 4, 4), (64, 3, 3, 3, 3))
     generator, layers = torch.Generator().manual_seed(seed), {}
-    for name, (inward, outward) in net.convolutions.items():
-        weight = torch.randn(outward, inward, 3, 3, generator=generator) / inward
-        layers[name] = (weight, torch.zeros(outward))
+    for name, conv in net.convolutions.items():
+        weight = torch.randn(conv.shape, generator=generator) / conv.inward
+        layers[name] = (weight, torch.zeros(conv.outward))
     return Weights(net, {**layers, "conv1_1": bundled("vgg19").layers["conv1_1"]})
 
 
@@ -319,16 +319,16 @@ def test_library_missing(tmp_path, monkeypatch):
         read_weights(tmp_path / "w", TINY["vgg16"])
 
 
-NARROW = Architecture("vgg16", (2, 2, 3, 3, 3), (2, 2, 2, 2, 2))
+NARROW = vgg("vgg16", (2, 2, 3, 3, 3), (2, 2, 2, 2, 2))
 
 
 @pytest.fixture(scope="module")
 def whole_files(tmp_path_factory):
     """Bytes of a small file of every format."""
     generator, layers = torch.Generator().manual_seed(0), {}
-    for name, (inward, outward) in NARROW.convolutions.items():
-        weight = torch.randn(outward, inward, 3, 3, generator=generator)
-        layers[name] = (weight, torch.zeros(outward))
+    for name, conv in NARROW.convolutions.items():
+        weight = torch.randn(conv.shape, generator=generator)
+        layers[name] = (weight, torch.zeros(conv.outward))
     source, found = Weights(NARROW, layers), {}
     for form, write in WRITERS.items():
         path = tmp_path_factory.mktemp("whole") / "w"

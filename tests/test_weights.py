@@ -16,10 +16,10 @@ from impasto.encoder import (
     ARCHITECTURES,
     BUNDLED,
     ENCODERS,
-    Architecture,
     Encoder,
     Weights,
     bundled,
+    vgg,
     weights_of,
 )
 from impasto.encoder.activations import mean_activations
@@ -35,17 +35,17 @@ from impasto.run import Run
 from impasto.run.build import encoder_for
 from impasto.settings import Settings
 
-SMALL = Architecture("small", (1, 1), (2, 3))
+SMALL = vgg("small", (1, 1), (2, 3))
 
 
 def codebook(seed=0):
     """Arrays of a small network's file, and the weights they stand for."""
     rng = np.random.default_rng(seed)
     arrays, weights = {}, {}
-    for name, (inward, outward) in SMALL.convolutions.items():
-        index = rng.integers(0, 256, (outward, inward, 3, 3), dtype=np.uint8)
+    for name, conv in SMALL.convolutions.items():
+        index = rng.integers(0, 256, conv.shape, dtype=np.uint8)
         table = rng.normal(size=256).astype(np.float32)
-        bias = rng.normal(size=outward).astype(np.float32)
+        bias = rng.normal(size=conv.outward).astype(np.float32)
         arrays |= {f"{name}.index": index, f"{name}.table": table, f"{name}.bias": bias}
         weights[name] = (table[index], bias)
     return arrays, weights
@@ -71,10 +71,10 @@ def test_index_and_table_round_trip(tmp_path):
 def test_every_layer_has_its_shape(network):
     net, weights = ARCHITECTURES[network], bundled(network)
     assert list(weights.layers) == list(net.convolutions)
-    for name, (inward, outward) in net.convolutions.items():
+    for name, conv in net.convolutions.items():
         weight, bias = weights.layers[name]
-        assert weight.shape == (outward, inward, 3, 3)
-        assert bias.shape == (outward,)
+        assert weight.shape == (conv.outward, conv.inward, 3, 3)
+        assert bias.shape == (conv.outward,)
         assert weight.dtype == bias.dtype == torch.float32
         assert torch.isfinite(weight).all()
         assert weight.unique().numel() > 200  # a codebook in full use
@@ -141,7 +141,8 @@ def test_right_checksum_of_the_wrong_thing(tmp_path):
 
 def test_wrong_shape_is_named():
     layers = {
-        k: (torch.zeros(v[1], v[0], 3, 3), torch.zeros(v[1])) for k, v in SMALL.convolutions.items()
+        name: (torch.zeros(conv.shape), torch.zeros(conv.outward))
+        for name, conv in SMALL.convolutions.items()
     }
     layers["conv2_1"] = (torch.zeros(3, 5, 3, 3), torch.zeros(3))
     with pytest.raises(WeightsError, match=r"conv2_1 has weight \(3, 5, 3, 3\)"):
@@ -164,7 +165,7 @@ def test_what_is_no_number_is_named(part, value):
 
 
 def relus(network):
-    return [tap for tap in ARCHITECTURES[network].taps if tap.startswith("relu")]
+    return list(ARCHITECTURES[network].relus)
 
 
 @pytest.mark.parametrize("network", MEAN_ACTIVATIONS)

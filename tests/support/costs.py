@@ -12,8 +12,8 @@ def tiled_cost(side, tile, tapes=1):
 
     def convolved(part):
         return sum(
-            extent(part.rows, name) * extent(part.columns, name) * 9 * inward * outward
-            for name, (inward, outward) in VGG19.convolutions.items()
+            extent(part.rows, name) * extent(part.columns, name) * 9 * conv.inward * conv.outward
+            for name, conv in VGG19.convolutions.items()
             if name in part.halos
         )
 

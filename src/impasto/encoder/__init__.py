@@ -1,9 +1,17 @@
 """The frozen network: layer tables, weights, features and their pullback."""
 
-from impasto.encoder.architecture import ARCHITECTURES, Architecture, architecture
-from impasto.encoder.convolution import describe_convolutions
+from impasto.encoder.architecture import (
+    ARCHITECTURES,
+    Architecture,
+    Conv,
+    Operation,
+    Pool,
+    Relu,
+    architecture,
+    vgg,
+)
+from impasto.encoder.layers import POOLINGS, describe_convolutions
 from impasto.encoder.network import PADDINGS, Cotangent, Encoder, Ends, Tape
-from impasto.encoder.pooling import POOLINGS
 from impasto.encoder.weights import BUNDLED, Weights, bundled
 from impasto.encoder.weights.catalogue import ENCODERS, weights_of
 from impasto.encoder.weights.formats import read_weights
@@ -15,14 +23,19 @@ __all__ = [
     "PADDINGS",
     "POOLINGS",
     "Architecture",
+    "Conv",
     "Cotangent",
     "Encoder",
     "Ends",
+    "Operation",
+    "Pool",
+    "Relu",
     "Tape",
     "Weights",
     "architecture",
     "bundled",
     "describe_convolutions",
     "read_weights",
+    "vgg",
     "weights_of",
 ]

@@ -16,7 +16,7 @@ def mean_activations(weights: Weights, pictures: Iterable[Tensor]) -> tuple[floa
     Measured with max pooling and zero padding, as the networks were trained.
     """
     encoder = Encoder(weights)
-    taps = [tap for tap in weights.architecture.taps if tap.startswith("relu")]
+    taps = weights.architecture.relus
     totals, counts = dict.fromkeys(taps, 0.0), dict.fromkeys(taps, 0)
     for picture in pictures:
         _, features = encoder.features(picture, taps)

@@ -10,16 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
-from itertools import accumulate, pairwise
+from itertools import accumulate, pairwise, zip_longest
 
 import torch
 
-from impasto.encoder import Architecture
+from impasto.encoder import Architecture, Conv, Operation, Pool
 from impasto.objective.tiles import Span, windows
 
 __all__ = ["Cut", "Look", "Network"]
 
-_RIGHT, _BELOW = 2, 1  # integers per output of max pooling, in its two leads; see encoder.pooling
+_RIGHT, _BELOW = 2, 1  # integers per output of max pooling, in its two leads; see encoder.layers
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,11 @@ class Network:
     @cached_property
     def path(self) -> tuple[str, ...]:
         """The taps up to the deepest."""
+        return tuple(operation.name for operation in self.operations)
+
+    @cached_property
+    def operations(self) -> tuple[Operation, ...]:
+        """The operations up to the deepest tap."""
         return self.architecture.path(self.taps) if self.taps else ()
 
     def measuring(self, taps: tuple[str, ...]) -> Network:
@@ -94,32 +99,35 @@ class Look:
     @cached_property
     def _kept(self) -> dict[str, int]:
         """Bytes that each tap on the path adds to the tape, in order of evaluation."""
-        path = self.network.path
-        return {name: self._left(name, after) for name, after in pairwise((*path, "end"))}
+        operations = self.network.operations
+        return {
+            each.name: self._left(each, after)
+            for each, after in zip_longest(operations, operations[1:])
+        }
 
-    def _left(self, name: str, following: str) -> int:
+    def _left(self, operation: Operation, following: Operation | None) -> int:
         """What stays of a tap: a ReLU's output unless the max pooling that follows masks as well.
 
         An average pooling needs its input, which is that output, to know its shape.
         """
-        wanted, size = name in self.network.taps, self.seen[name]
-        match name[:4]:
-            case "conv":  # else the ReLU works in its place
+        wanted, size = operation.name in self.network.taps, self.seen[operation.name]
+        match operation:
+            case Conv():  # else the ReLU works in its place
                 return size if wanted else 0
-            case "pool":
+            case Pool():
                 leads = (_RIGHT + _BELOW) * size if self.network.pooling == "max" else 0
                 return leads + (size if wanted or self.network.pooling != "avg" else 0)
             case _:
-                spared = following[:4] == "pool" and self.network.pooling == "max"
+                spared = isinstance(following, Pool) and self.network.pooling == "max"
                 return 0 if spared and not wanted else size
 
     def _beside(self, below: str, name: str) -> int:
         """What is alive while a tap is computed from the one `below` it, beside what is kept."""
         size, given = self.seen[name], 0 if self._kept.get(below) else self.seen[below]
-        match name[:4]:
-            case "conv":
+        match self.network.architecture.operation(name):
+            case Conv():
                 return given + size
-            case "pool":  # max: the larger of pairs, two leads, output; l2: squares and output
+            case Pool():  # max: the larger of pairs, two leads, output; l2: squares and output
                 own = {"max": 2 + _RIGHT + _BELOW + 1, "l2": 1 + 4, "avg": 1}
                 return given + own[self.network.pooling] * size
             case _:
@@ -128,10 +136,10 @@ class Look:
     def _pulled(self, below: str, name: str) -> int:
         """What is alive while a cotangent passes a tap, beside what is kept."""
         size, under = self.seen[name], self.seen[below]
-        match name[:4]:
-            case "conv":
+        match self.network.architecture.operation(name):
+            case Conv():
                 passing = size + under
-            case "pool":  # max: the pairs' share; l2: the ratio, twice
+            case Pool():  # max: the pairs' share; l2: the ratio, twice
                 passing = {"max": 3, "l2": 3, "avg": 1}[self.network.pooling] * size + under
             case _:
                 passing = size
@@ -223,18 +231,18 @@ class Cut:
         if rest:
             bands.append(([rows[-whole - 1]], columns[-rest:]))
         table = self.network.architecture.convolutions
-        layers = [name for name in path if name in table]
+        layers = [table[name] for name in path if name in table]
         return sum(
-            9 * table[name][0] * table[name][1] * _sum(band, name) * _sum(across, name)
+            conv.multiplications * _sum(band, conv.name) * _sum(across, conv.name)
             for band, across in bands
-            for name in layers
+            for conv in layers
         )
 
     @cached_property
     def _extents(self) -> tuple[list[Mapping[str, int]], list[Mapping[str, int]]]:
         """Positions at each tap along each row's and each column's windows."""
         rows, columns = (
-            [_extents(self.network.path, span.high - span.low, all(span.cut)) for span in axis]
+            [_extents(self.network, span.high - span.low, all(span.cut)) for span in axis]
             for axis in (self.rows, self.columns)
         )
         return rows, columns
@@ -263,13 +271,10 @@ class Cut:
 
 
 @lru_cache(maxsize=4096)
-def _extents(path: tuple[str, ...], length: int, cut: bool) -> Mapping[str, int]:
+def _extents(network: Network, length: int, cut: bool) -> Mapping[str, int]:
     """Positions at each tap along an axis of `length` pixels, unpadded where cut at both ends."""
-    found = {"image": length}
-    for name in path:
-        length = {"conv": length - 2 * cut, "pool": length // 2}.get(name[:4], length)
-        found[name] = length
-    return found
+    net = network.architecture
+    return net.extents(net.deepest(network.taps), length, cut=cut)
 
 
 def _sum(extents: Iterable[Mapping[str, int]], name: str) -> int:

@@ -14,7 +14,7 @@ from math import ceil
 import torch
 
 from impasto.encoder import Architecture, Encoder, weights_of
-from impasto.encoder.convolution import layout
+from impasto.encoder.layers import layout
 from impasto.hardware.cost import Cut, Network
 from impasto.objective.style_losses import declaration, find_style_loss
 from impasto.objective.tiles import Tiling
@@ -168,7 +168,7 @@ class Demand:
         """What there is all along: the process, the weights as read and as used, pictures."""
         network, exact = self.network, self._encoder[2]
         table = network.architecture.convolutions
-        sizes = {name: 9 * inward * outward for name, (inward, outward) in table.items()}
+        sizes = {name: conv.multiplications for name, conv in table.items()}
         used = sum(sizes[name] for name in network.path if name in sizes) * self.dtype.itemsize
         copies = 2 if network.channels_last else int(not exact)  # packed, forwards and back
         if self.device.type == "cuda":

@@ -225,7 +225,7 @@ def check_layers(settings: Settings) -> None:
     """SettingsError or WeightsError unless the network and all its layers asked for exist."""
     net = weights_of(settings.encoder).architecture
     for tap in (*settings.content_layers, *settings.style_layers):
-        net.tap(tap)
+        net.operation(tap)
 
 
 def check_terms(settings: Settings) -> None:

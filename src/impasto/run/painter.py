@@ -65,10 +65,10 @@ class Painter:
         self.space, self.cache = colour_space(settings.space), cache or StyleCache()
         notify = partial(tell, notices, "device")
         self.hardware = Hardware.choose(settings, trial=trial_of(_paint), notify=notify)
-        self._given: Network = settings.encoder if encoder is None else encoder
-        given = self._given
+        given: Network = settings.encoder if encoder is None else encoder
         with self.hardware.computing():
             self.weights = given.weights if isinstance(given, Encoder) else weights_of(given)
+            self._network = given if isinstance(given, Encoder) else self.weights
             self.inputs = Inputs.of(sources, settings, max_pixels, self.weights.architecture)
         self.reserved = 0  # bytes that listeners hold while the run goes on
         self._alpha: tuple[tuple[int, int], Tensor | None] | None = None
@@ -87,7 +87,7 @@ class Painter:
 
     def encoder(self) -> Encoder:
         """The frozen network."""
-        return encoder_for(self.settings, self.hardware, self._given)
+        return encoder_for(self.settings, self.hardware, self._network)
 
     def plan(self, state: RunState) -> None:
         """Decide how each stage is painted in the memory there is, unless that is decided."""

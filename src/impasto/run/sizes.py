@@ -78,7 +78,7 @@ def check_side(
         taps += settings.content_layers
     if not taps:
         return
-    minimum = network.least_side(taps)
+    minimum = network.min_side(taps)
     if min(size) < minimum:
         where = "the smallest scale" if several else "this size"
         cure = "smallest" if several and settings.scales == "auto" else "size"

@@ -55,14 +55,14 @@ class Weights:
 
     def __post_init__(self) -> None:
         """Check every layer against the architecture; WeightsError names the first that is off."""
-        for name, (inward, outward) in self.architecture.convolutions.items():
+        for name, conv in self.architecture.convolutions.items():
             if name not in self.layers:
                 raise WeightsError(f"{self.architecture.name}: the weights have no layer {name}")
             weight, bias = self.layers[name]
-            if weight.shape != (outward, inward, 3, 3) or bias.shape != (outward,):
+            if weight.shape != conv.shape or bias.shape != (conv.outward,):
                 raise WeightsError(
                     f"{self.architecture.name}: {name} has weight {tuple(weight.shape)} and bias "
-                    f"{tuple(bias.shape)}; expected {(outward, inward, 3, 3)} and {(outward,)}"
+                    f"{tuple(bias.shape)}; expected {conv.shape} and {(conv.outward,)}"
                 )
             if not (_finite(weight) and _finite(bias)):
                 raise WeightsError(

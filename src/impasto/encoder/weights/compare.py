@@ -42,17 +42,18 @@ def expecting(weights: Weights, space: ColourSpace) -> Weights:
     """
     if space == weights.input:
         return weights
-    source, (weight, bias) = weights.input, weights.layers["conv1_1"]
+    first = weights.architecture.taps[0]
+    source, (weight, bias) = weights.input, weights.layers[first]
     rgb = torch.empty_like(weight, dtype=torch.float64)
-    rgb[:, source.order] = weight.double() * _column(source.gain)
-    moved = rgb[:, space.order] / _column(space.gain)
-    shift = weight.double() * _column(source.shift) - moved * _column(space.shift)
-    first = (moved.to(weight.dtype), (bias.double() + shift.sum((1, 2, 3))).to(bias.dtype))
-    return replace(weights, layers={**weights.layers, "conv1_1": first}, input=space)
+    rgb[:, source.order] = weight.double() * _column(source.gain, weight)
+    moved = rgb[:, space.order] / _column(space.gain, weight)
+    shift = weight.double() * _column(source.shift, weight) - moved * _column(space.shift, weight)
+    layer = (moved.to(weight.dtype), (bias.double() + shift.sum((1, 2, 3))).to(bias.dtype))
+    return replace(weights, layers={**weights.layers, first: layer}, input=space)
 
 
-def _column(values: tuple[float, float, float]) -> Tensor:
-    return torch.tensor(values, dtype=torch.float64).view(3, 1, 1)
+def _column(values: tuple[float, float, float], like: Tensor) -> Tensor:
+    return torch.tensor(values, dtype=torch.float64, device=like.device).view(3, 1, 1)
 
 
 def _apart(a: Tensor, b: Tensor) -> float:

@@ -57,9 +57,8 @@ class Contents:
             raise WeightsError(f"{name} is {found.kind} {found.shape}; expected floats {shape}")
         return found.read().to(torch.float32, copy=True)
 
-    def stored_shape(self, outward: int, inward: int) -> tuple[int, ...]:
-        """Shape of a weight (outward, inward, 3, 3) as it lies in the file."""
-        shape = (outward, inward, 3, 3)
+    def stored_shape(self, shape: tuple[int, int, int, int]) -> tuple[int, ...]:
+        """Shape in the file of a weight of `shape` (out, in, h, w)."""
         return tuple(shape[self.axes.index(axis)] for axis in range(4))
 
 

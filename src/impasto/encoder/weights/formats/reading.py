@@ -138,9 +138,10 @@ def _counted(net: Architecture, name: str) -> str:
 
 
 def _layer(contents: Contents, key: str, net: Architecture, name: str) -> tuple[Tensor, Tensor]:
-    inward, outward = net.convolutions[name]
-    weight = contents.array(f"{key}.weight", contents.stored_shape(outward, inward))
-    return weight.permute(contents.axes).contiguous(), contents.array(f"{key}.bias", (outward,))
+    conv = net.convolutions[name]
+    weight = contents.array(f"{key}.weight", contents.stored_shape(conv.shape))
+    bias = contents.array(f"{key}.bias", (conv.outward,))
+    return weight.permute(contents.axes).contiguous(), bias
 
 
 def _colours(weights: Weights) -> ColourSpace:
@@ -150,9 +151,9 @@ def _colours(weights: Weights) -> ColourSpace:
     tell; their first layer does, for it equals the bundled one's in one of the orders. Any other
     network expects what its format usually does. A mean colour from the file stays.
     """
-    first = weights.layers["conv1_1"][0]
-    name = weights.architecture.name
-    known = bundled(name).layers["conv1_1"][0] if name in BUNDLED else first.new_empty(0)
+    name, tap = weights.architecture.name, weights.architecture.taps[0]
+    first = weights.layers[tap][0]
+    known = bundled(name).layers[tap][0] if name in BUNDLED else first.new_empty(0)
     if known.shape != first.shape:
         return weights.input
     for space, ordered in ((CAFFE, first), (CAFFE_RGB, first.flip(1))):

@@ -1,0 +1,262 @@
+"""What a network's operations compute, forwards and back: convolution, ReLU and pooling.
+
+Two libraries compute convolutions. torch's own functions serve every device and type, and in
+float32 on a CPU give what every other torch program gets, to the bit. On an x86 CPU oneDNN can be
+called directly, as torch's compiler does: it takes weights that were arranged for it once, where
+torch arranges them anew at every call, and applies the ReLU while a result is still in the cache.
+
+ReLU masks and the choices of max pooling are made on the bits of floating-point numbers. Read as
+integers, numbers that are not negative keep their order, and a processor compares integers as fast
+as memory delivers them: in bfloat16 several times faster than the numbers themselves, and with the
+same result. (The exception is -0, which a convolution of finite numbers only reaches by underflow.)
+MPS lacks some of these operations for integers, so there the numbers themselves are compared.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol, TypeAlias
+
+import torch
+import torch.nn.functional as F  # noqa: N812 (the field's name for it)
+from torch import Tensor
+
+__all__ = [
+    "POOLINGS",
+    "Convolution",
+    "Margin",
+    "Pooling",
+    "convolution",
+    "describe_convolutions",
+    "layout",
+    "mask_",
+]
+
+Margin: TypeAlias = tuple[int, int]
+"""Number of zeros around the input of a convolution: above and below, left and right."""
+
+
+# Convolution
+
+
+class Convolution(Protocol):
+    """A frozen convolution of stride 1: weight (out, in, k, k) with k odd, and bias (out,)."""
+
+    def __call__(self, x: Tensor, margin: Margin, *, rectify: bool) -> Tensor:
+        """(1, in, h, w) -> (1, out, h', w'), through a ReLU if told to `rectify`."""
+
+    def pullback(self, g: Tensor, margin: Margin) -> Tensor:
+        """The transpose without bias: (1, out, h', w') -> (1, in, h, w)."""
+
+
+def convolution(weight: Tensor, bias: Tensor, *, exact: bool = True) -> Convolution:
+    """The fastest convolution for the weight's device and dtype.
+
+    `weight` is (out, in, k, k), `bias` (out,). In float32 on a CPU, `exact` asks for the bits of
+    torch's own convolution.
+    """
+    kind = _Packed if _packs(weight.device, weight.dtype, exact) else _Plain
+    return kind(weight, bias)
+
+
+def layout(dtype: torch.dtype, *, exact: bool) -> torch.memory_format:
+    """Memory format for convolutions: channels last, except in float64 and in exact float32.
+
+    With the default layout float32 features equal those of every other torch program to the bit,
+    and so do the choices of ReLU and max pooling, on which a gradient's last digits depend.
+    """
+    default = dtype == torch.float64 or (dtype == torch.float32 and exact)
+    return torch.contiguous_format if default else torch.channels_last
+
+
+def describe_convolutions(device: torch.device, dtype: torch.dtype, *, exact: bool) -> str:
+    """Which library computes convolutions, for people."""
+    if _packs(device, dtype, exact):
+        return "oneDNN (weights arranged once, ReLU applied on the way)"
+    if device.type == "cuda":
+        return "cuDNN (each evaluation two CUDA graphs)"
+    if layout(dtype, exact=exact) == torch.contiguous_format:
+        return "torch's own (the digits of every other torch program)"
+    return "torch's own"
+
+
+def _packs(device: torch.device, dtype: torch.dtype, exact: bool) -> bool:
+    if device.type != "cpu" or layout(dtype, exact=exact) != torch.channels_last:
+        return False
+    return _onednn_has(dtype)
+
+
+class _Plain:
+    """By torch's functions."""
+
+    def __init__(self, weight: Tensor, bias: Tensor) -> None:
+        self._weight, self._bias = weight, bias
+
+    def __call__(self, x: Tensor, margin: Margin, *, rectify: bool) -> Tensor:
+        y = F.conv2d(x, self._weight, self._bias, padding=margin)
+        return y.relu_() if rectify else y  # in place: y is new
+
+    def pullback(self, g: Tensor, margin: Margin) -> Tensor:
+        return F.conv_transpose2d(g, self._weight, padding=margin)
+
+
+class _Packed:
+    """By oneDNN; the transpose of a convolution is one with the flipped kernel."""
+
+    def __init__(self, weight: Tensor, bias: Tensor) -> None:
+        self._bias, self._reach = bias, weight.shape[-1] - 1  # two radii
+        flipped = weight.transpose(0, 1).flip(2, 3)
+        self._weight, self._flipped = _pack(weight), _pack(flipped)
+
+    def __call__(self, x: Tensor, margin: Margin, *, rectify: bool) -> Tensor:
+        return _convolve(x, self._weight, self._bias, margin, "relu" if rectify else "none")
+
+    def pullback(self, g: Tensor, margin: Margin) -> Tensor:
+        down, across = margin
+        margin = self._reach - down, self._reach - across
+        return _convolve(g, self._flipped, None, margin, "none")
+
+
+_UNIT = [1, 1]  # stride and dilation
+
+
+def _onednn_has(dtype: torch.dtype) -> bool:
+    if platform.machine().lower() not in ("x86_64", "amd64"):
+        return False
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        return False
+    library = torch.ops.mkldnn
+    names = ("_convolution_pointwise", "_reorder_convolution_weight", "_is_mkldnn_bf16_supported")
+    if not all(hasattr(library, name) for name in names):
+        return False
+    return dtype == torch.float32 or bool(library._is_mkldnn_bf16_supported())
+
+
+def _pack(weight: Tensor) -> Tensor:
+    weight = weight.contiguous(memory_format=torch.channels_last)
+    margin = [weight.shape[-1] // 2] * 2
+    packed: Tensor = torch.ops.mkldnn._reorder_convolution_weight(weight, margin, _UNIT, _UNIT, 1)
+    return packed
+
+
+def _convolve(x: Tensor, weight: Tensor, bias: Tensor | None, margin: Margin, after: str) -> Tensor:
+    y: Tensor = torch.ops.mkldnn._convolution_pointwise(
+        x, weight, bias, margin, _UNIT, _UNIT, 1, after, [], ""
+    )
+    return y
+
+
+# ReLU
+
+_INTEGERS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
+_where_positive = torch.ops.aten.threshold_backward.grad_input  # g where x > 0, else 0
+
+
+def _bits(x: Tensor) -> Tensor:
+    return x if x.device.type == "mps" else x.view(_INTEGERS[x.element_size()])
+
+
+def mask_(g: Tensor, y: Tensor) -> Tensor:
+    """A ReLU's pullback, in place: g where its output y, of the same shape, is not 0; else 0."""
+    _where_positive(_bits(g), _bits(y), 0, grad_input=_bits(g))
+    return g
+
+
+# Pooling of 2x2 positions with stride 2, which leaves out an odd last row or column
+
+
+class Pooling(NamedTuple):
+    """A pooling of values that are not negative, and the transpose of its derivative.
+
+    `forward` takes (1, c, h, w) to (1, c, h // 2, w // 2) and what `pullback` needs; `pullback`
+    takes a cotangent of the output and that to a cotangent of the input.
+    """
+
+    forward: Callable[[Tensor], tuple[Tensor, Any]]
+    pullback: Callable[[Tensor, Any], Tensor]
+    masks: bool = False  # the pullback is 0 wherever the input is, as the ReLU's own would be
+
+
+def _max(x: Tensor) -> tuple[Tensor, Any]:
+    """The larger of each row's pairs, then of each column's: of four equals the first, as in torch.
+
+    The leads of the two rounds are faster to make and to follow than torch's indices, and in
+    bfloat16 smaller.
+    """
+    height, width = (side // 2 * 2 for side in x.shape[-2:])
+    whole = x[..., :height, :width]
+    rows, right = _larger(whole[..., 0::2], whole[..., 1::2])
+    y, below = _larger(rows[..., 0::2, :], rows[..., 1::2, :])
+    return y, (x.shape, right, below, y)
+
+
+def _max_pullback(g: Tensor, residual: Any) -> Tensor:  # noqa: ANN401 (what `_max` left)
+    shape, right, below, y = residual
+    g = mask_(g, y)  # in place: g is the pullback's own
+    rows = torch.empty_like(right, dtype=g.dtype)
+    _share(g, below, rows[..., 0::2, :], rows[..., 1::2, :])
+    pulled = _blank(g, shape)
+    whole = pulled[..., : 2 * y.shape[-2], : 2 * y.shape[-1]]
+    _share(rows, right, whole[..., 0::2], whole[..., 1::2])
+    return pulled
+
+
+def _larger(one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
+    """The larger of two that are not negative, and the other's lead: positive where it is larger.
+
+    The lead is the difference of the bits, as integers (on MPS of the numbers).
+    """
+    a, b = _bits(one), _bits(other)
+    return torch.maximum(a, b).view(one.dtype), b - a
+
+
+def _share(g: Tensor, lead: Tensor, one: Tensor, other: Tensor) -> None:
+    """The pullback of `_larger`: g goes to `other` where it leads, else to `one`; 0 to the loser.
+
+    Writes into `one` and `other`.
+    """
+    _where_positive(_bits(g), lead, 0, grad_input=_bits(other))
+    torch.sub(_bits(g), _bits(other), out=_bits(one))
+
+
+def _blank(like: Tensor, shape: torch.Size) -> Tensor:
+    """Memory for a cotangent in the layout of `like`: 0 in an odd last row and column."""
+    odd_height, odd_width = (side % 2 for side in shape[-2:])
+    channels_last = like.is_contiguous(memory_format=torch.channels_last)
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    blank = torch.empty(shape, dtype=like.dtype, device=like.device, memory_format=layout)
+    if odd_height:
+        blank[..., -1, :] = 0
+    if odd_width:
+        blank[..., -1] = 0
+    return blank
+
+
+def _average(x: Tensor) -> tuple[Tensor, Tensor]:
+    return F.avg_pool2d(x, 2), x
+
+
+def _average_pullback(g: Tensor, x: Tensor) -> Tensor:
+    window = ([2, 2], [2, 2], [0, 0], False, False, None)
+    pulled: Tensor = torch.ops.aten.avg_pool2d_backward(g, x, *window)
+    return pulled
+
+
+def _l2(x: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    y = F.avg_pool2d(x * x, 2).sqrt_()
+    return y, (x, y)
+
+
+def _l2_pullback(g: Tensor, residual: tuple[Tensor, Tensor]) -> Tensor:
+    # d y/d x = x / 4y; where y is 0 all of x is, and 0 is the derivative that fits a ReLU's
+    x, y = residual
+    ratio = torch.where(y > 0, g / y, 0)
+    return _average_pullback(ratio, x).mul_(x)
+
+
+POOLINGS = {
+    "max": Pooling(_max, _max_pullback, masks=True),
+    "avg": Pooling(_average, _average_pullback),
+    "l2": Pooling(_l2, _l2_pullback, masks=True),  # root mean square of the four
+}
