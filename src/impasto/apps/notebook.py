@@ -125,6 +125,6 @@ def _drawn(history: RunHistory, canvas: Picture) -> bytes:
     width, height = canvas.width + GAP + CURVES[0], max(canvas.height, CURVES[1])
     curves = Box(canvas.width + GAP, 0, CURVES[0] - GAP // 2, height)
     with figure(width, height, DPI) as drawing:
-        drawing.picture(Placed(canvas, (), Box(0, 0, *canvas.size)), room=0)
+        drawing.picture(Placed(canvas, (), Box(0, 0, *canvas.size)), width=0)
         draw_curves(drawing, history, curves)
         return drawing.png()

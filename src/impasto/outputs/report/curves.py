@@ -1,4 +1,4 @@
-"""A run's losses as curves."""
+"""The losses of a run as curves."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from impasto.run.events import Step
 
 __all__ = ["draw_curves"]
 
-COLOURS = ("#2b7bba", "#dd5c26", "#2a9d78", "#9467bd", "#b8860b")  # of the terms, as they come
-FEW = 30  # steps that are worth a dot each
-NEAR = 0.08  # of the width: scales nearer than this share a label
+COLOURS = ("#2b7bba", "#dd5c26", "#2a9d78", "#9467bd", "#b8860b")  # of the terms, in their order
+FEW = 30  # steps; each gets a dot if there are no more
+NEAR = 0.08  # of the width; of scales nearer to each other only the first has a label
 LABELS = (44, 34, 30)  # points at the left, below and above, for tick labels and legend
 
 
 def draw_curves(figure: Figure, history: RunHistory, box: Box) -> None:
     """The total loss and its terms over the iterations, on a logarithmic scale, inside the box.
 
-    Thin vertical lines mark changes of scale, where curves break, for it is another objective. A
-    loss of 0 has no place on this scale: such a term is left out.
+    The terms are those of the steps. Thin vertical lines mark changes of scale; curves break there,
+    because the objective is another one. A term whose loss is always 0 is left out.
     """
     left, below, above = (round(points * figure.dpi / 72) for points in LABELS)
     inner = Box(box.left + left, box.top + above, box.width - left, box.height - above - below)
@@ -32,7 +32,7 @@ def draw_curves(figure: Figure, history: RunHistory, box: Box) -> None:
     _draw_losses(axes, history.steps)
     if several:
         _draw_scales(axes, history.steps)
-    lift = (13 if several else 3) * figure.dpi / 72 / inner.height  # over the scales' names
+    lift = (13 if several else 3) * figure.dpi / 72 / inner.height  # above the names of the scales
     named = axes.get_legend_handles_labels()
     axes.legend(*named, loc="lower left", bbox_to_anchor=(0, 1 + lift), ncols=6, borderpad=0)
 
@@ -59,7 +59,7 @@ def _draw_losses(axes: Axes, steps: Sequence[Step]) -> None:
 
 
 def _draw(
-    axes: Axes, name: str, steps: Sequence[Step], losses: Iterable[float], **look: object
+    axes: Axes, name: str, steps: Sequence[Step], losses: Iterable[float], **style: object
 ) -> None:
     """One curve, with gaps where the scale changes or the loss is not positive."""
     points: list[tuple[int, float]] = []
@@ -71,18 +71,18 @@ def _draw(
         points.append((step.done, loss if loss > 0 else nan))
     iterations, heights = zip(*points, strict=True)
     if any(map(isfinite, heights)):
-        axes.plot(iterations, heights, label=name, clip_on=False, **look)
+        axes.plot(iterations, heights, label=name, clip_on=False, **style)
 
 
 def _draw_scales(axes: Axes, steps: Sequence[Step]) -> None:
-    """A line at each change of scale, and above it what the scale is from there on."""
+    """A line at each change of scale, with the new scale above it."""
     starts = [steps[0], *(step for before, step in pairwise(steps) if step.scale != before.scale)]
-    look = {"xytext": (0, 3), "textcoords": "offset points", "fontsize": 7, "alpha": 0.7}
-    free = 0.0  # from where on there is room for a label
+    style = {"xytext": (0, 3), "textcoords": "offset points", "fontsize": 7, "alpha": 0.7}
+    free = 0.0  # the iteration from which on there is space for a label
     for step in starts:
         if step.done:
             axes.axvline(step.done, color=INK, alpha=0.5, linewidth=0.7)
         if step.done >= free:
             place = (step.done, 1)
-            axes.annotate(f"{step.scale} px", place, xycoords=("data", "axes fraction"), **look)
+            axes.annotate(f"{step.scale} px", place, xycoords=("data", "axes fraction"), **style)
             free = step.done + NEAR * steps[-1].done

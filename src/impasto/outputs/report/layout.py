@@ -1,4 +1,4 @@
-"""Where things go on paper, in pixels from its top left corner."""
+"""Places of pictures on a sheet, in pixels from its top left corner."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ WIDTH = 1600
 MARGIN = 56
 GAP = 24
 CAPTION = 34  # a line of text under a picture
-NAME = 150  # the width of "Initial canvas", which no narrow picture takes away
-TALLEST = 1440  # of the result
+NAME = 150  # width of the caption "Initial canvas", also under a narrower picture
+MAX_HEIGHT = 1440  # of the result
 COLUMNS = 5
 CELL = (WIDTH - 2 * MARGIN - (COLUMNS - 1) * GAP) // COLUMNS
-TALLEST_CELL = 480
-INPUTS = (0.2, 0.42)  # least and largest share of the width that content and style may take
+MAX_CELL_HEIGHT = 480
+INPUTS = (0.2, 0.42)  # minimal and maximal share of the width for content and style
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Box:
 
 @dataclass(frozen=True, eq=False)
 class Placed:
-    """A picture to be shown in a box of its shape, over lines of caption."""
+    """A picture in a box of its shape, above the lines of its caption."""
 
     picture: Picture
     caption: tuple[str, ...]
@@ -41,17 +41,17 @@ class Placed:
 
     @property
     def bottom(self) -> int:
-        """Where its caption ends."""
+        """The lower end of its caption."""
         return self.box.top + self.box.height + CAPTION * len(self.caption)
 
 
 def overview(
     inputs: Sequence[tuple[str, Picture]], result: tuple[str, Picture], top: int
 ) -> list[Placed]:
-    """The inputs in a column, and the result beside it just as tall, as far as shapes permit.
+    """The inputs in a column, and the result beside it, equally tall if their shapes permit.
 
-    With s the height of a picture 1 wide, a column w wide is w·Σs + c high, c being what captions
-    and gaps take; the result, W - w wide, is (W - w)·s' high. Equal heights give w.
+    With s the height of a picture of width 1, a column of width w is w·Σs + c high, where c is the
+    height of captions and gaps; the result of width W - w is (W - w)·s' high. Equal heights give w.
     """
     column, large = _widths([_slope(picture) for _, picture in inputs], _slope(result[1]))
     beside = max(round(column), NAME) + GAP if inputs else 0
@@ -64,22 +64,22 @@ def overview(
 
 
 def _widths(slopes: Sequence[float], slope: float) -> tuple[float, float]:
-    """Of the column and of the result."""
-    room = WIDTH - 2 * MARGIN
+    """Widths of the column and of the result."""
+    width = WIDTH - 2 * MARGIN
     if not slopes:
-        return 0.0, min(room, TALLEST / slope)
-    room -= GAP
+        return 0.0, min(width, MAX_HEIGHT / slope)
+    width -= GAP
     between = (CAPTION + GAP) * (len(slopes) - 1)
-    column = (room - between / slope) / (1 + sum(slopes) / slope)
-    column = min(max(column, INPUTS[0] * room), INPUTS[1] * room)
-    column = min(column, (TALLEST - between) / sum(slopes))
-    return column, min(room - max(column, NAME), TALLEST / slope)
+    column = (width - between / slope) / (1 + sum(slopes) / slope)
+    column = min(max(column, INPUTS[0] * width), INPUTS[1] * width)
+    column = min(column, (MAX_HEIGHT - between) / sum(slopes))
+    return column, min(width - max(column, NAME), MAX_HEIGHT / slope)
 
 
 def grid(pictures: Sequence[tuple[tuple[str, ...], Picture]], top: int) -> list[Placed]:
-    """Rows of five, each as high as the highest picture."""
+    """Pictures in rows of five, each row as high as the highest picture."""
     slopes = [_slope(picture) for _, picture in pictures]
-    height = min(TALLEST_CELL, round(CELL * max(slopes, default=0)))
+    height = min(MAX_CELL_HEIGHT, round(CELL * max(slopes, default=0)))
     placed = []
     for index, (caption, picture) in enumerate(pictures):
         row, column = divmod(index, COLUMNS)

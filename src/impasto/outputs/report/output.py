@@ -25,7 +25,6 @@ class ReportOutput(Output):
             "report", Path, "Pictures and curves of the run: .png, .html or none.", metavar="FILE"
         ),
     )
-    endings = (".png", ".html")
     resumable = True
 
     def require(self) -> None:
@@ -33,6 +32,12 @@ class ReportOutput(Output):
         from impasto.outputs.report.writing import require
 
         require(self.path.suffix)
+
+    def check(self, size: Size | None) -> None:
+        """OutputError where no such report can be written."""
+        from impasto.outputs.report.writing import check_report
+
+        check_report(self.path)
 
     def extra_bytes(self, size: Size) -> int:
         """Memory of the pictures that a history holds, bytes."""

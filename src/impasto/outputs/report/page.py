@@ -1,4 +1,4 @@
-"""A history as one HTML file that needs nothing but itself."""
+"""A history as one self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -11,20 +11,19 @@ from impasto.errors import optional, printable
 from impasto.images import FORMATS, Picture
 from impasto.outputs.report.curves import draw_curves
 from impasto.outputs.report.figure import figure
-from impasto.outputs.report.history import RunHistory, preview
+from impasto.outputs.report.history import RunHistory
 from impasto.outputs.report.layout import Box
 from impasto.outputs.report.words import captions, summary
 
 __all__ = ["page"]
 
 QUALITY = 92  # of JPEG
-INPUT = 1024  # longest side in pixels of content and style; the result is whole
 CURVES = Box(0, 0, 1000, 400)
 DPI = 96  # of CSS
 
 
 def page(history: RunHistory, result: Picture, title: str, facts: Mapping[str, str]) -> bytes:
-    """UTF-8 HTML: the pictures inside it, the curves as SVG, no script, no reference elsewhere."""
+    """UTF-8 HTML with its pictures inside, the curves as SVG, no script and no reference."""
     jinja = optional("jinja2", "report", "writing a page about a run")
     environment = jinja.Environment(
         autoescape=True, undefined=jinja.StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -35,7 +34,7 @@ def page(history: RunHistory, result: Picture, title: str, facts: Mapping[str, s
         environment.from_string(text).render(
             title=printable(title) or "impasto",
             summary=summary(history.steps, history.scales),
-            inputs={name: _shown(preview(p, INPUT)) for name, p in inputs.items() if p},
+            inputs={name: _shown(p) for name, p in inputs.items() if p},
             start=history.start and _shown(history.start.picture),
             result=_shown(result),
             snapshots=[
@@ -55,7 +54,7 @@ def _curves(history: RunHistory) -> str:
 
 
 def _shown(picture: Picture) -> dict[str, Any]:
-    """Width, height and data URI: of a PNG where JPEG cannot hold the transparency or the size."""
+    """Width, height and data URI: a JPEG, or a PNG for transparency and for sizes JPEG lacks."""
     held = picture.alpha is None and max(picture.size) <= FORMATS[".jpeg"].longest
     kind = "jpeg" if held else "png"
     encoded = FORMATS[f".{kind}"].encode(picture.levels(8), picture.record, QUALITY)

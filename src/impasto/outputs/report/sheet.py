@@ -1,4 +1,4 @@
-"""A history as one sheet: pictures above, curves below."""
+"""A history as one PNG sheet: pictures above, curves below."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from impasto.outputs.report.words import captions, summary
 __all__ = ["sheet"]
 
 DPI = 144
-HEAD = 116  # pixels of title and summary
+HEAD = 116  # height of title and summary, pixels
 CURVES = 640
-ROOM = WIDTH - 2 * MARGIN
+INNER = WIDTH - 2 * MARGIN
 
 
 def sheet(history: RunHistory, result: Picture, title: str, facts: Mapping[str, str]) -> bytes:
-    """A PNG, 1600 px wide; `facts` have no room on it.
+    """A PNG, 1600 px wide, without the `facts`.
 
-    What the run started from, and the result beside it; the snapshots in rows of five; the curves.
-    Where content or style is missing, the initial canvas stands in.
+    It has the inputs and the result beside them, the snapshots in rows of five, and the curves. The
+    initial canvas takes the place of a missing content or style.
     """
     placed = overview(_inputs(history), ("Result", result), MARGIN + HEAD)
-    snapshots = [(captions(m.step, history.scales), m.picture) for m in history.snapshots]
+    snapshots = [(captions(s.step, history.scales), s.picture) for s in history.snapshots]
     placed += grid(snapshots, max(one.bottom for one in placed) + GAP)
     top = max(one.bottom for one in placed) + GAP
-    curves = Box(MARGIN, top, ROOM, CURVES if history.steps else 0)
+    curves = Box(MARGIN, top, INNER, CURVES if history.steps else 0)
     with figure(WIDTH, top + curves.height + MARGIN // 2, DPI) as drawing:
-        drawing.line(printable(title) or "impasto", MARGIN, MARGIN, ROOM, size=15, weight="bold")
+        drawing.line(printable(title) or "impasto", MARGIN, MARGIN, INNER, size=15, weight="bold")
         told = summary(history.steps, history.scales)
-        drawing.line(told, MARGIN, MARGIN + HEAD // 2, ROOM, alpha=PALE)
+        drawing.line(told, MARGIN, MARGIN + HEAD // 2, INNER, alpha=PALE)
         for one in placed:
-            drawing.picture(one, room=max(CELL, one.box.width))
+            drawing.picture(one, width=max(CELL, one.box.width))
         if history.steps:
             draw_curves(drawing, history, curves)
         return drawing.png()

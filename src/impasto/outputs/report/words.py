@@ -1,4 +1,4 @@
-"""Numbers of a run in words, the same on every report."""
+"""Numbers of a run in words, the same in every report."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ __all__ = ["brief", "captions", "duration", "summary"]
 
 
 def brief(number: float) -> str:
-    """Three digits: 0.0123, 45.6, 7.89e4."""
+    """A number with three digits: 0.0123, 45.6, 7.89e4."""
     return re.sub(r"e(-?)\+?0*", r"e\1", f"{number:.3g}")
 
 
 def duration(seconds: float) -> str:
-    """8.2 s, 41 s, 3 min 20 s, 2 h 5 min."""
+    """A time in words: 8.2 s, 41 s, 3 min 20 s, 2 h 5 min."""
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
@@ -28,13 +28,13 @@ def duration(seconds: float) -> str:
 
 
 def captions(step: Step, scales: Sequence[int]) -> tuple[str, str]:
-    """Which iteration, and the scale where there are several; the loss."""
+    """Two lines: the iteration, with the scale if there are several; the loss."""
     scale = f" · {step.scale} px" if len(scales) > 1 else ""
     return f"iteration {step.done}{scale}", f"loss {brief(step.loss)}"
 
 
 def summary(steps: Sequence[Step], scales: Sequence[int]) -> str:
-    """One line on a whole run; how many iterations were planned only if fewer were done."""
+    """One line on a run; it has the number of planned iterations only if fewer were done."""
     if not steps:
         return "no iterations"
     last = steps[-1]

@@ -17,7 +17,7 @@ __all__ = ["REPORTS", "Report", "check_report", "require", "write_report"]
 
 @dataclass(frozen=True)
 class Report:
-    """A kind of report: how to make its file's bytes, and with which libraries."""
+    """A format of reports: the function that makes the file's bytes, and the libraries it needs."""
 
     make: Callable[[RunHistory, Picture, str, Mapping[str, str]], bytes]
     needs: tuple[str, ...]
@@ -55,7 +55,7 @@ def write_report(
     title: str = "",
     facts: Mapping[str, str] | None = None,
 ) -> None:
-    """Write the report that the path's ending names, all of it or nothing.
+    """Write a report in the format of the path's ending, atomically.
 
     `.png` is a sheet of pictures and curves; `.html` a page, which also has the result at its full
     size and a table of `facts`, such as the settings.

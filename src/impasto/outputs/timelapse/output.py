@@ -26,7 +26,6 @@ class TimelapseOutput(Output):
     options = (
         Option("timelapse", Path, "The run as a film: .mp4, .gif, .webp or none.", metavar="FILE"),
     )
-    endings = (".mp4", ".gif", ".webp")
     resumable = True
 
     def require(self) -> None:
@@ -34,6 +33,12 @@ class TimelapseOutput(Output):
         from impasto.outputs.timelapse.film import require
 
         require(self.path.suffix)
+
+    def check(self, size: Size | None) -> None:
+        """OutputError where no such film can be written."""
+        from impasto.outputs.timelapse.film import check_film
+
+        check_film(self.path)
 
     def extra_bytes(self, size: Size) -> int:
         """Memory that the video encoder holds for a result of `size` (w, h), bytes."""
