@@ -21,7 +21,6 @@ from safetensors.torch import save_file
 from impasto.errors import CheckpointError, OutputError
 from impasto.optimisers import (
     LBFGS,
-    LINE_SEARCHES,
     REPRESENTATIONS,
     Adam,
     Backoff,
@@ -37,6 +36,7 @@ from impasto.optimisers import (
 from impasto.outputs import checkpointing
 from impasto.outputs.checkpointing import CheckpointWriter
 from impasto.run.checkpoint import Checkpoint
+from impasto.settings.variants import LINE_SEARCHES
 from support.children import child
 
 SHAPE = (3, 6, 8)
@@ -124,7 +124,7 @@ DESCENTS = {
     **{
         f"{form}-{search}{'-boxed' * boxed}": lbfgs_of(form, search, boxed)
         for form in REPRESENTATIONS
-        for search in LINE_SEARCHES
+        for search in LINE_SEARCHES.names()
         for boxed in (False, True)
     },
     "adam": lambda function, x: Adam(function, x, learning_rate=stepped(0.2, 3, 0.5)),
@@ -424,6 +424,7 @@ def test_places_that_cannot_be_written(tmp_path):
 SAVING = """
 import itertools, sys, torch
 from impasto.run.checkpoint import Checkpoint
+from impasto.settings.variants import LINE_SEARCHES
 for n in itertools.count():
     Checkpoint({"number": n}, {"x": torch.full((300_000,), n)}).save(sys.argv[1])
     print(n, flush=True)

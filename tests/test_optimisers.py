@@ -2,6 +2,7 @@
 
 import functools
 import weakref
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 
@@ -10,18 +11,20 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import fmin_l_bfgs_b
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from impasto.errors import SettingsError
 from impasto.optimisers import (
     LBFGS,
-    LINE_SEARCHES,
     REPRESENTATIONS,
     Adam,
     Backoff,
     Box,
     Iterate,
+    MemoryUse,
     Minimiser,
     Preconditioner,
+    Problem,
     Restarts,
     constant,
     stepped,
@@ -31,7 +34,10 @@ from impasto.optimisers import (
 )
 from impasto.optimisers.compact import Compact
 from impasto.optimisers.history import Recursion
-from impasto.optimisers.line_search import Ray, find_line_search
+from impasto.optimisers.line_search import NONE, Ray
+from impasto.settings import Settings
+from impasto.settings.variants import LINE_SEARCHES, OPTIMISERS
+from pretend_device import pretended_device
 
 
 @dataclass
@@ -64,7 +70,7 @@ def quartic(x):
 
 def normal(shape, seed=0):
     generator = torch.Generator().manual_seed(seed)
-    return torch.randn(shape, generator=generator, dtype=torch.float64)
+    return torch.randn(shape, generator=generator, dtype=torch.float64, device="cpu")
 
 
 def start(n=10, seed=0):
@@ -196,7 +202,7 @@ def test_without_line_search_nothing_is_asked_but_the_point():
     """A value or slope read back would make a device wait."""
     first = next(LBFGS(evaluator(quartic), start()))
     ray = Ray(evaluator(quartic), first, -first.gradient)
-    trial = find_line_search("none")(ray, 0.5)
+    trial = NONE.search(ray, 0.5)
     assert not {"loss", "slope"} & vars(trial).keys()
     assert trial.slope == pytest.approx(float(-trial.at.gradient.dot(first.gradient)))
     torch.testing.assert_close(trial.x, first.x - 0.5 * first.gradient)
@@ -228,7 +234,7 @@ def test_searches_never_climb(search):
     assert losses == sorted(losses, reverse=True)
 
 
-@pytest.mark.parametrize("search", LINE_SEARCHES)
+@pytest.mark.parametrize("search", LINE_SEARCHES.names())
 def test_quadratic_in_ten_thousand_dimensions(search):
     eigenvalues = torch.logspace(0, 2, 10_000, dtype=torch.float64)
 
@@ -316,7 +322,7 @@ def test_float32_follows_torch_to_the_last_digits():
         torch.testing.assert_close(iterate.x, point, rtol=1e-6, atol=1e-7)
 
 
-@pytest.mark.parametrize("search", LINE_SEARCHES)
+@pytest.mark.parametrize("search", LINE_SEARCHES.names())
 def test_ends_at_a_stationary_point(search):
     iterates = list(
         islice(LBFGS(evaluator(quartic), torch.ones(5, dtype=torch.float64), line_search=search), 9)
@@ -420,6 +426,114 @@ def test_until_goes_on_counting_where_the_descent_was_resumed():
 def test_unknown_line_search():
     with pytest.raises(SettingsError, match="none, armijo, strong-wolfe"):
         next(LBFGS(evaluator(quartic), start(), line_search="golden"))
+
+
+class Transfers(TorchDispatchMode):
+    """Counts numbers that are read back from a device."""
+
+    count = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        self.count += function is torch.ops.aten._local_scalar_dense.default
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("representation", REPRESENTATIONS)
+def test_a_direction_reads_nothing_back_from_the_device(representation):
+    """A device would wait at each number."""
+    kept = REPRESENTATIONS[representation](9, start())
+    for seed in range(5):
+        kept.update(start(seed=seed), 2 * start(seed=seed))
+    with Transfers() as transfers:
+        kept.direction(start(seed=7))
+    assert transfers.count == 0
+    with Transfers() as transfers:
+        kept.update(start(seed=8), start(seed=8))
+    assert transfers.count == 1  # the sign of the curvature
+
+
+@contextmanager
+def default_dtype(dtype):
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    yield
+    torch.set_default_dtype(before)
+
+
+@contextmanager
+def deterministic():
+    torch.use_deterministic_algorithms(True)
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+AMBIENT = {
+    "float64 by default": functools.partial(default_dtype, torch.float64),
+    "bfloat16 by default": functools.partial(default_dtype, torch.bfloat16),
+    "another device by default": functools.partial(torch.device, "meta"),
+    "inference mode": torch.inference_mode,
+    "deterministic": deterministic,
+}
+
+
+def tilted(x):
+    """A function with its gradient written out, in the precision of x."""
+    weights = torch.linspace(1, 3, len(x), dtype=x.dtype, device=x.device)
+    return At((weights * x * x).sum() / 2 + x.sin().sum(), weights * x + x.cos())
+
+
+def problem_of(dtype=torch.bfloat16, device="cpu", **overrides):
+    chosen = Settings.of("standard", **{"learning_rate": 0.5, "history": 3, **overrides})
+    return Problem(chosen, (5, 4), 9, 2, dtype, torch.device(device))
+
+
+STARTED = {
+    "adam": {"optimiser": "adam", "decay": 0.5, "clip": "gamut"},
+    "lbfgs": {"first_step": 0.5, "precondition": 0.7},
+    "restarts": {"evaluations": 4, "line_search": "more-thuente", "clip": 2.0},
+}
+
+
+def iterates_of(name, device="cpu", dtype=torch.bfloat16):
+    """Points of nine iterations of an optimiser as a run starts it, and its state; on the CPU."""
+    problem = problem_of(dtype, device, **STARTED[name])
+    x = start(60).float().to(problem.device)
+    optimiser = OPTIMISERS.get(problem.settings.optimiser)
+    minimiser = optimiser.start(tilted, x, problem)
+    found = [i.x.cpu() for i in islice(minimiser, 10)]
+    assert len(found) == 10
+    return [*found, *(tensor.cpu() for tensor in minimiser.state_dict().values())]
+
+
+@pytest.mark.parametrize("ambient", AMBIENT)
+@pytest.mark.parametrize("name", STARTED)
+def test_the_state_of_torch_makes_no_difference(name, ambient):
+    expected = iterates_of(name)
+    with AMBIENT[ambient]():
+        found = iterates_of(name)
+    assert all(map(torch.equal, found, expected))
+
+
+@pytest.mark.parametrize("name", STARTED)
+def test_a_device_without_float64_is_enough(name, monkeypatch):
+    """With the representation that does without; otherwise the same arithmetic."""
+    expected = iterates_of(name, dtype=torch.float32)
+    with pretended_device(monkeypatch) as device:
+        found = iterates_of(name, device)
+    assert all(map(torch.equal, found, expected))
+
+
+def test_memory_follows_from_what_is_kept():
+    vector = 3 * 5 * 4 * 4
+    adam = OPTIMISERS.get("adam").memory(problem_of(optimiser="adam"))
+    assert adam == MemoryUse(6 * vector, 6 * vector)
+    lbfgs = OPTIMISERS.get("lbfgs")
+    plain = lbfgs.memory(problem_of(precondition=0, learning_rate=1))
+    assert plain == MemoryUse(5 * vector + 3 * vector, 7 * vector + 3 * vector)
+    exact = lbfgs.memory(problem_of(torch.float32, precondition=0, learning_rate=1))
+    assert exact.between == 7 * vector + 2 * 3 * vector
+    few = problem_of(torch.float32, precondition=0, learning_rate=1, history=100, evaluations=20)
+    assert lbfgs.memory(few).between == 9 * vector + 2 * 20 * vector  # pairs between two restarts
 
 
 SHAPES = [(3, 6, 8), (3, 7, 9), (1, 6, 9), (3, 7, 8), (3, 1, 5), (3, 5, 1), (3, 1, 1)]

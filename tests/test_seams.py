@@ -11,11 +11,14 @@ import impasto
 from conftest import smooth_picture, tiny_weights
 from impasto.encoder import Encoder
 from impasto.errors import CheckpointError, ImageError, SettingsError
+from impasto.hardware.memory_model import Demand
 from impasto.images.spaces import colour_space
+from impasto.objective.tiles import Tiling
+from impasto.optimisers import MemoryUse, Minimiser, Optimiser
 from impasto.run import Done, Notice, Run, Stage, Step
 from impasto.run.colour_modes import ColourMode
 from impasto.settings import Settings
-from impasto.settings.variants import COLOUR_MODES, INITS
+from impasto.settings.variants import COLOUR_MODES, INITS, OPTIMISERS
 
 SMALL = {"size": 32, "scales": "0.5,1", "iterations": "3,2", "style_loss": "gram"}
 TAPS = {"content_layers": "relu2_1", "style_layers": "relu1_1,relu2_1"}
@@ -29,7 +32,7 @@ def tiny():
 @pytest.fixture
 def own(monkeypatch):
     """Registries that forget what a test registers."""
-    for registry in (INITS, COLOUR_MODES):
+    for registry in (INITS, COLOUR_MODES, OPTIMISERS):
         monkeypatch.setattr(registry, "_found", {**registry._found})
 
 
@@ -67,6 +70,53 @@ def test_a_colour_mode(own, tiny, photo, painting):
     assert torch.allclose(shown[0].pixels, 1 - shown[1].pixels)
     with pytest.raises(SettingsError, match="with colour negative expected one of auto, plain"):
         Settings.of(colour="negative", colour_method="histogram")
+
+
+class Momentum(Minimiser):
+    """Gradient descent with momentum."""
+
+    def __init__(self, function, x, problem):
+        super().__init__(function, x)
+        self.rate, self.velocity = problem.settings.learning_rate, torch.zeros_like(x)
+
+    def advance(self, last):
+        self.velocity.mul_(0.8).sub_(last.gradient, alpha=self.rate)
+        return self.evaluate(last.iteration + 1, last.x + self.velocity)
+
+    def extra_state(self):
+        return {"velocity": self.velocity}
+
+    def load_extra_state(self, iterate, state):
+        self.velocity.copy_(state["velocity"])
+
+    @staticmethod
+    def memory(problem):
+        return MemoryUse(evaluating=5 * problem.vector_bytes, between=5 * problem.vector_bytes)
+
+
+def test_an_optimiser(own, tiny, photo, painting):
+    """It paints, its memory is planned, and it is resumed to the last bit."""
+    OPTIMISERS.register("momentum", Optimiser(Momentum, Momentum.memory))
+    chosen = {"optimiser": "momentum", "learning_rate": 20.0, "iterations": "9,5", "size": 48}
+    run = run_of(tiny, photo, painting, **chosen)
+    saved, steps = None, []
+    for step in run:
+        steps.append(step.bare())
+        if step.done == 11:
+            saved = run.checkpoint()
+    losses = [step.loss for step in steps if step.scale == 48]
+    assert losses == sorted(losses, reverse=True)
+    assert losses[-1] < 0.95 * losses[0]
+    resumed = Run(photo, painting, run.settings, encoder=tiny, resume=saved)
+    assert [step.loss for step in resumed] == [step.loss for step in steps if step.done > 11]
+    assert torch.equal(resumed.result().image.pixels, run.result().image.pixels)
+    device, size = torch.device("cpu"), (4000, 3000)
+    demands = {
+        name: Demand(Settings.of(optimiser=name), size, None, torch.float32, device, 0)
+        for name in ("momentum", "adam")
+    }
+    peaks = {name: demand.peak(Tiling(400), history=100) for name, demand in demands.items()}
+    assert peaks["adam"] - peaks["momentum"] == 12 * 4000 * 3000  # one vector
 
 
 def test_a_first_canvas_is_a_float_tensor_taken_as_it_is(tiny, photo, painting):

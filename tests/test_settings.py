@@ -10,12 +10,18 @@ from impasto.images.spaces import SPACES
 from impasto.objective.style_losses import GRAMS
 from impasto.objective.terms.content import CONTENT_SCALES
 from impasto.objective.terms.variation import VARIATIONS
-from impasto.optimisers import LINE_SEARCHES
 from impasto.run.postprocess import TONES
 from impasto.settings import Settings
 from impasto.settings.recipes import recipe, recipes
 from impasto.settings.schedule import most_iterations, schedule
-from impasto.settings.variants import COLOUR_MODES, EFFECTS, INITS, OPTIMISERS, STYLE_LOSSES
+from impasto.settings.variants import (
+    COLOUR_MODES,
+    EFFECTS,
+    INITS,
+    LINE_SEARCHES,
+    OPTIMISERS,
+    STYLE_LOSSES,
+)
 
 REGISTRIES = {
     "space": SPACES,
@@ -25,7 +31,6 @@ REGISTRIES = {
     "tones": TONES,
     "pooling": POOLINGS,
     "padding": PADDINGS,
-    "line_search": LINE_SEARCHES,
 }
 
 
@@ -33,6 +38,7 @@ VARIANTS = {
     "colour": COLOUR_MODES,
     "finish": EFFECTS,
     "init": INITS,
+    "line_search": LINE_SEARCHES,
     "optimiser": OPTIMISERS,
     "style_loss": STYLE_LOSSES,
 }

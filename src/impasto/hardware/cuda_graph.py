@@ -16,11 +16,10 @@ import torch
 from torch import Tensor
 
 from impasto.hardware.oom import is_out_of_memory
-from impasto.objective import Evaluation, Objective
+from impasto.objective import CanvasFunction, Evaluation, Objective
 
 __all__ = ["CudaRecorder", "Recorder", "captured"]
 
-ValueAndGrad = Callable[[Tensor], Evaluation]
 Made = TypeVar("Made")
 
 _WARM_UPS = 3  # cuDNN chooses its algorithms, and memory is taken, before anything is recorded
@@ -65,7 +64,7 @@ class CudaRecorder:
 
 def captured(
     objective: Objective, notify: Callable[[str], object], recorder: Recorder | None = None
-) -> ValueAndGrad:
+) -> CanvasFunction:
     """The objective of canvases (3, h, w); on CUDA recorded at the first and replayed from then on.
 
     All canvases have one shape. Recording takes four evaluations. Where something cannot be
@@ -80,14 +79,14 @@ class _Captured:
         self, objective: Objective, notify: Callable[[str], object], recorder: Recorder | None
     ) -> None:
         self._objective, self._notify, self._recorder = objective, notify, recorder
-        self._evaluate: ValueAndGrad | None = None
+        self._evaluate: CanvasFunction | None = None
 
     def __call__(self, canvas: Tensor) -> Evaluation:
         if self._evaluate is None:
             self._evaluate = self._recorded(canvas)
         return self._evaluate(canvas)
 
-    def _recorded(self, canvas: Tensor) -> ValueAndGrad:
+    def _recorded(self, canvas: Tensor) -> CanvasFunction:
         if self._recorder is None and not canvas.is_cuda:
             return self._objective
         try:

@@ -10,12 +10,10 @@ import torch
 from torch import Tensor
 
 from impasto.errors import OutOfMemory
-from impasto.objective import Evaluation, Objective
+from impasto.objective import CanvasFunction, Evaluation, Objective
 from impasto.objective.tiles import Tiling, least_tile
 
 __all__ = ["OutOfMemoryRetry", "is_out_of_memory", "memory_guard"]
-
-ValueAndGrad = Callable[[Tensor], Evaluation]
 
 _SIGNS = (  # parts of the messages of torch and of the libraries beneath it
     "allocate memory",
@@ -62,13 +60,13 @@ class OutOfMemoryRetry:
     def __init__(
         self,
         objective: Objective,
-        prepare: Callable[[Objective], ValueAndGrad],
+        prepare: Callable[[Objective], CanvasFunction],
         on_change: Callable[[Tiling], object],
         notify: Callable[[str], object],
     ) -> None:
         self._objective, self._prepare = objective, prepare
         self._on_change, self._notify = on_change, notify
-        self._evaluate: ValueAndGrad | None = prepare(objective)
+        self._evaluate: CanvasFunction | None = prepare(objective)
         self._halved = False
 
     def __call__(self, canvas: Tensor) -> Evaluation:

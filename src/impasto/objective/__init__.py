@@ -2,7 +2,13 @@
 
 from impasto.objective.cache import StyleCache
 from impasto.objective.measure import StyleStatistics, blend_statistics, measure_statistics
-from impasto.objective.objective import Comparison, Evaluation, Measurement, Objective
+from impasto.objective.objective import (
+    CanvasFunction,
+    Comparison,
+    Evaluation,
+    Measurement,
+    Objective,
+)
 from impasto.objective.statistics import (
     STATISTICS,
     Features,
@@ -15,6 +21,7 @@ from impasto.objective.tiles import Tile, Tiling, Window, least_tile, windows
 
 __all__ = [
     "STATISTICS",
+    "CanvasFunction",
     "Comparison",
     "Evaluation",
     "Features",

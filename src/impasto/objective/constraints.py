@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 from torch import Tensor
 
 from impasto.images.spaces import SRGB, ColourSpace
-from impasto.objective.objective import Evaluation
+from impasto.objective.objective import CanvasFunction, Evaluation
 
 __all__ = ["luminance_only", "protected"]
 
-ValueAndGrad = Callable[[Tensor], Evaluation]
 
-
-def protected(evaluate: ValueAndGrad, content: Tensor, where: Tensor) -> ValueAndGrad:
+def protected(evaluate: CanvasFunction, content: Tensor, where: Tensor) -> CanvasFunction:
     """The function of canvases x (3, h, w) at (1 - m)·x + m·content, m = where (h, w) in [0, 1].
 
     `content` is (3, h, w) in the canvas's colour space. The gradient is with respect to x.
@@ -28,7 +25,7 @@ def protected(evaluate: ValueAndGrad, content: Tensor, where: Tensor) -> ValueAn
     return evaluated
 
 
-def luminance_only(evaluate: ValueAndGrad, space: ColourSpace) -> ValueAndGrad:
+def luminance_only(evaluate: CanvasFunction, space: ColourSpace) -> CanvasFunction:
     """The function of canvases (3, h, w) in `space` at the grey of equal mean of each pixel."""
 
     def grey(rgb: Tensor) -> Tensor:

@@ -39,7 +39,7 @@ from impasto.objective.terms.base import (
 )
 from impasto.objective.tiles import Tile, Tiling, Window, windows_over
 
-__all__ = ["Comparison", "Evaluation", "Forward", "Measurement", "Objective"]
+__all__ = ["CanvasFunction", "Comparison", "Evaluation", "Forward", "Measurement", "Objective"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +55,10 @@ class Evaluation:
     loss: Tensor
     terms: Mapping[str, Tensor]
     gradient: Tensor
+
+
+CanvasFunction = Callable[[Tensor], Evaluation]
+"""A function of canvases (3, h, w), such as an objective, evaluated together with its gradient."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ from impasto.optimisers.backoff import Backoff
 from impasto.optimisers.base import Iterate, Minimiser, ValueAndGrad, Valued, until
 from impasto.optimisers.box import Box
 from impasto.optimisers.lbfgs import LBFGS, REPRESENTATIONS
-from impasto.optimisers.line_search import LINE_SEARCHES
+from impasto.optimisers.line_search import LineSearch
 from impasto.optimisers.preconditioner import Preconditioner
 from impasto.optimisers.problem import MemoryUse, Optimiser, Problem
 from impasto.optimisers.restarts import Restarts
@@ -19,12 +19,12 @@ from impasto.optimisers.state import State, with_prefix, without_prefix
 
 __all__ = [
     "LBFGS",
-    "LINE_SEARCHES",
     "REPRESENTATIONS",
     "Adam",
     "Backoff",
     "Box",
     "Iterate",
+    "LineSearch",
     "MemoryUse",
     "Minimiser",
     "Optimiser",

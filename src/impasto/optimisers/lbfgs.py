@@ -12,11 +12,12 @@ from impasto.optimisers.base import Iterate, Minimiser, ValueAndGrad
 from impasto.optimisers.box import Box
 from impasto.optimisers.compact import BLOCK, Compact
 from impasto.optimisers.history import History, Recursion
-from impasto.optimisers.line_search import Ray, Trial, find_line_search
+from impasto.optimisers.line_search import LineSearch, Ray, Trial
 from impasto.optimisers.preconditioner import Preconditioner
 from impasto.optimisers.problem import MemoryUse, Optimiser, Problem
 from impasto.optimisers.restarts import Restarts
 from impasto.optimisers.state import State
+from impasto.settings.variants import LINE_SEARCHES
 
 __all__ = ["LBFGS", "OPTIMISER", "REPRESENTATIONS", "FirstStep"]
 
@@ -26,7 +27,6 @@ REPRESENTATIONS: dict[str, type[History]] = {"recursion": Recursion, "compact": 
 """How the history of curvature pairs is stored and applied."""
 
 _TINY = 1e-30  # keeps a division by a vanishing gradient finite
-_TRIALS = {"none": 1, "armijo": 2, "strong-wolfe": 5, "more-thuente": 2}  # alive at once
 
 
 @final
@@ -64,7 +64,7 @@ class LBFGS(Minimiser):
     ) -> None:
         super().__init__(function, x)
         self._learning_rate, self._first_step = learning_rate, first_step
-        self._search = find_line_search(line_search)
+        self._line_search: LineSearch = LINE_SEARCHES.get(line_search)
         self._box, self._preconditioner = box, preconditioner
         like = x.new_empty(preconditioner.entries) if preconditioner else x
         self._history = REPRESENTATIONS[representation](history, like)
@@ -99,7 +99,7 @@ class LBFGS(Minimiser):
         if not direction.dot(last.gradient) < 0:
             return None
         ray = Ray(self.function, last, direction, self._box)
-        return self._search(ray, self._learning_rate * length)
+        return self._line_search.search(ray, self._learning_rate * length)
 
     def _pullback(self, gradient: Tensor) -> Tensor:
         return self._preconditioner.pullback(gradient) if self._preconditioner else gradient
@@ -156,7 +156,8 @@ def _memory(problem: Problem) -> MemoryUse:
     begins; then the new pair and what it is made from. A point is x and its gradient.
     """
     s, vector = problem.settings, problem.vector_bytes
-    trials = _TRIALS[s.line_search]
+    line_search: LineSearch = LINE_SEARCHES.get(s.line_search)
+    trials = line_search.trials
     apart = trials > 1 or problem.bounded or s.learning_rate != 1
     vectors = 2 + apart + (trials > 1) + 3 * trials + (2 if s.evaluations else 0)
     held = vectors * vector + _history_bytes(problem)

@@ -10,12 +10,11 @@ from math import sqrt
 import torch
 from torch import Tensor
 
-from impasto.errors import SettingsError
 from impasto.optimisers.base import Iterate, ValueAndGrad, Valued
 from impasto.optimisers.box import Box
 from impasto.optimisers.more_thuente import Interval, Point, is_sufficient
 
-__all__ = ["LINE_SEARCHES", "LineSearch", "Ray", "Trial", "find_line_search"]
+__all__ = ["ARMIJO", "MORE_THUENTE", "NONE", "STRONG_WOLFE", "LineSearch", "Ray", "Trial"]
 
 _DECREASE, _CURVATURE = 1e-4, 0.9  # c₁ and c₂ of the Wolfe conditions
 _MAX_TRIALS = 25
@@ -72,8 +71,17 @@ class Ray:
         return Trial(t, step, x, self.function(x), self.direction)
 
 
-LineSearch = Callable[[Ray, float], Trial | None]
-"""(ray, the length to try first) -> the point to step to; None if there is none."""
+@dataclass(frozen=True)
+class LineSearch:
+    """An entry of `impasto.settings.variants.LINE_SEARCHES`.
+
+    Attributes:
+        search: (ray, the length to try first) -> the point to step to; None if there is none.
+        trials: how many of its trials are in memory at once.
+    """
+
+    search: Callable[[Ray, float], Trial | None]
+    trials: int
 
 
 def fixed(ray: Ray, t: float) -> Trial | None:
@@ -186,16 +194,7 @@ def more_thuente(ray: Ray, t: float) -> Trial | None:
     return None
 
 
-LINE_SEARCHES: dict[str, LineSearch] = {
-    "none": fixed,
-    "armijo": armijo,
-    "strong-wolfe": strong_wolfe,
-    "more-thuente": more_thuente,
-}
-
-
-def find_line_search(name: str) -> LineSearch:
-    """The line search called `name`; SettingsError lists the names."""
-    if name not in LINE_SEARCHES:
-        raise SettingsError(f"line_search is {name!r}; expected one of {', '.join(LINE_SEARCHES)}")
-    return LINE_SEARCHES[name]
+NONE = LineSearch(fixed, trials=1)
+ARMIJO = LineSearch(armijo, trials=2)
+STRONG_WOLFE = LineSearch(strong_wolfe, trials=5)
+MORE_THUENTE = LineSearch(more_thuente, trials=2)

@@ -20,7 +20,7 @@ from impasto.objective import Evaluation, StyleCache
 from impasto.objective.constraints import protected
 from impasto.objective.terms import TermFactory
 from impasto.objective.tiles import Tiling
-from impasto.optimisers import Iterate, until
+from impasto.optimisers import Iterate, ValueAndGrad, until
 from impasto.run.build import optimiser_for
 from impasto.run.canvas import enlarged, initial_canvas
 from impasto.run.colour_modes import colour_mode
@@ -33,8 +33,6 @@ from impasto.run.state import RunState
 from impasto.settings import Settings
 
 __all__ = ["Shared", "StagePainter", "job_of", "tell"]
-
-Function = Callable[[Tensor], Evaluation]
 
 
 class Shared(Protocol):
@@ -122,7 +120,7 @@ class StagePainter:
         inputs: StageInputs,
         settings: Settings,
         canvas: Tensor,
-    ) -> Function:
+    ) -> ValueAndGrad:
         """The objective of flat canvases, with its constraints, within the memory there is."""
         painter, plan = self._painter, self._state.plans[self._stage.index]
         space, mode = painter.space, colour_mode(settings)

@@ -13,6 +13,7 @@ from impasto.settings.variants import (
     EFFECTS,
     ENCODERS,
     INITS,
+    LINE_SEARCHES,
     OPTIMISERS,
     STYLE_LOSSES,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "Factors",
     "Init",
     "Layers",
+    "LineSearch",
     "Optimiser",
     "Scales",
     "Side",
@@ -100,6 +102,7 @@ Init = _named(INITS)
 ColourMode = _named(COLOUR_MODES)
 StyleLoss = _named(STYLE_LOSSES)
 Optimiser = _named(OPTIMISERS)
+LineSearch = _named(LINE_SEARCHES)
 Effect = _named(EFFECTS)
 EncoderName = _named(ENCODERS)
 

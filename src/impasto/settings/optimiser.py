@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from impasto.settings.fields import Beta, Counts, Optimiser, knob, several
+from impasto.settings.fields import Beta, Counts, LineSearch, Optimiser, knob, several
 
 __all__ = ["OptimiserSettings"]
 
@@ -61,7 +61,7 @@ class OptimiserSettings(BaseModel):
         ge=0,
         le=2,
     )
-    line_search: Literal["none", "armijo", "strong-wolfe", "more-thuente"] = knob(
+    line_search: LineSearch = knob(
         "Optimiser", "L-BFGS: how the step length is found", default="none"
     )
     evaluations: int = knob(

@@ -7,7 +7,15 @@ from typing import Any
 
 from impasto.settings.registry import Registry
 
-__all__ = ["COLOUR_MODES", "EFFECTS", "ENCODERS", "INITS", "OPTIMISERS", "STYLE_LOSSES"]
+__all__ = [
+    "COLOUR_MODES",
+    "EFFECTS",
+    "ENCODERS",
+    "INITS",
+    "LINE_SEARCHES",
+    "OPTIMISERS",
+    "STYLE_LOSSES",
+]
 
 INITS: Registry[Any] = Registry(
     "init",
@@ -49,6 +57,17 @@ OPTIMISERS: Registry[Any] = Registry(
         "adam": "impasto.optimisers.adam:OPTIMISER",
     },
     "impasto.optimisers",
+)
+
+LINE_SEARCHES: Registry[Any] = Registry(
+    "line_search",
+    {
+        "none": "impasto.optimisers.line_search:NONE",
+        "armijo": "impasto.optimisers.line_search:ARMIJO",
+        "strong-wolfe": "impasto.optimisers.line_search:STRONG_WOLFE",
+        "more-thuente": "impasto.optimisers.line_search:MORE_THUENTE",
+    },
+    "impasto.line_searches",
 )
 
 EFFECTS: Registry[Any] = Registry(

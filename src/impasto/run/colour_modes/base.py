@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from torch import Tensor
 
 from impasto.images.spaces import ColourSpace
-from impasto.objective import Evaluation
+from impasto.objective import CanvasFunction
 from impasto.settings import Settings
 from impasto.settings.variants import COLOUR_MODES
 
 __all__ = ["ColourMode", "colour_mode"]
-
-Function = Callable[[Tensor], Evaluation]
 
 
 class ColourMode:
@@ -35,7 +33,9 @@ class ColourMode:
         """Content (3, h, w) and styles (3, h', w'), sRGB in [0, 1], in the colours compared."""
         return content, [*styles]
 
-    def constrain(self, function: Function, space: ColourSpace, settings: Settings) -> Function:
+    def constrain(
+        self, function: CanvasFunction, space: ColourSpace, settings: Settings
+    ) -> CanvasFunction:
         """The objective of canvases (3, h, w) in `space`, where it depends on part of a canvas."""
         return function
 

@@ -8,8 +8,9 @@ from torch import Tensor
 
 from impasto.images.colour_transfer import luminance, matched_lightness, with_colours_of
 from impasto.images.spaces import ColourSpace
+from impasto.objective import CanvasFunction
 from impasto.objective.constraints import luminance_only
-from impasto.run.colour_modes.base import ColourMode, Function
+from impasto.run.colour_modes.base import ColourMode
 from impasto.settings import Settings
 
 __all__ = ["KEEP"]
@@ -34,7 +35,9 @@ class Keep(ColourMode):
             return content, [*styles]
         return luminance(content), [matched_lightness(style, content) for style in styles]
 
-    def constrain(self, function: Function, space: ColourSpace, settings: Settings) -> Function:
+    def constrain(
+        self, function: CanvasFunction, space: ColourSpace, settings: Settings
+    ) -> CanvasFunction:
         """See ColourMode."""
         return (
             luminance_only(function, space) if settings.colour_method == "luminance" else function
