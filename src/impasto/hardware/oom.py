@@ -35,7 +35,7 @@ def memory_guard(job: str) -> Iterator[None]:
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
-        raise OutOfMemory(f"not enough memory for {job}; lower --size or --history") from error
+        raise OutOfMemory(f"not enough memory for {job}; lower size or history") from error
 
 
 def is_out_of_memory(error: BaseException) -> bool:

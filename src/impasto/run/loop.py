@@ -13,7 +13,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 
-from impasto.errors import Cancelled
+from impasto.errors import Cancelled, ImpastoError
 from impasto.run.events import Done, Event, Notice, Reason, Stage, Step
 from impasto.run.painter import Painter
 from impasto.run.state import RunState
@@ -40,6 +40,9 @@ def paint(
             reason = "tolerance" if painter.settings.tolerance > 0 else "stalled"
     except Cancelled:
         reason = "cancelled"
+    except ImpastoError:
+        yield from _taken(notices)
+        raise
     yield from _taken(notices)
     yield Done(state.done or 0, painter.total, time.perf_counter() - began, reason)
 

@@ -11,10 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from impasto.errors import ImageError, SettingsError
+from impasto.errors import ImageError, SettingsError, printable
 from impasto.images import Picture, Source, read, samples
 from impasto.images.checksums import file_checksum
 from impasto.images.folders import pictures_in
+from impasto.settings.variants import INITS
 
 __all__ = ["Sources", "StylePicture", "identity", "read_init", "role_of", "style_pictures"]
 
@@ -98,6 +99,7 @@ def read_init(source: Source | None, max_pixels: int) -> Tensor | None:
     Raises ImageError for what is no picture, and for numbers that are not finite.
     """
     if not isinstance(source, Tensor) or not source.is_floating_point():
+        _check_name(source)
         return None if source is None else read(samples.found(source), max_pixels).pixels
     if source.ndim != 3 or source.shape[0] != 3 or 0 in source.shape:
         raise ImageError(f"init: tensor {tuple(source.shape)}; expected (3, h, w)")
@@ -105,6 +107,17 @@ def read_init(source: Source | None, max_pixels: int) -> Tensor | None:
     if not torch.isfinite(canvas).all():
         raise ImageError("init: has values that are not finite; expected numbers")
     return canvas
+
+
+def _check_name(source: Source | None) -> None:
+    """SettingsError for text that is neither a file nor looks like one."""
+    if not isinstance(source, str) or {".", "/", os.sep, ":"} & {*source}:
+        return
+    if not os.path.lexists(source):
+        names = ", ".join(INITS.names())
+        raise SettingsError(
+            f"init is {printable(source)[:100]!r}; expected one of {names}, or a picture file"
+        )
 
 
 def role_of(index: int) -> str:
