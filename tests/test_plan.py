@@ -19,7 +19,7 @@ from impasto.hardware.cost import Cut, Network
 from impasto.hardware.device import Hardware
 from impasto.hardware.memory_model import Demand
 from impasto.hardware.planner import plan
-from impasto.objective.tiles import Tiling, least_tile, windows
+from impasto.objective.tiles import Tiling, min_tile, windows
 from impasto.settings import Settings
 from support.children import succeeded
 from support.costs import tiled_cost
@@ -247,7 +247,7 @@ def test_tapes_of_all_windows_are_those_of_each(size, tile):
     assert cut.tapes(2) >= sum(sorted(each)[-2:])
 
 
-@pytest.mark.parametrize("tile", [None, 300, least_tile(VGG19, STYLE)])
+@pytest.mark.parametrize("tile", [None, 300, min_tile(VGG19, STYLE)])
 def test_a_look_is_at_least_its_tape_and_half_the_numbers_take_half(tile):
     network = Network(VGG19, ("relu4_2",), STYLE, "max", torch.bfloat16)
     look = Cut.of(network, (700, 500), tile).look

@@ -21,7 +21,7 @@ from impasto.images import Picture
 from impasto.images.spaces import colour_space
 from impasto.objective import Features, blend_statistics, measure_statistics
 from impasto.objective.style_losses import find_style_loss, matching
-from impasto.objective.tiles import Tiling, least_tile
+from impasto.objective.tiles import Tiling, min_tile
 from impasto.run.checkpoint import Checkpoint
 from impasto.run.inputs import Inputs
 from impasto.run.objective import objective_for
@@ -125,7 +125,7 @@ def test_is_exact_in_windows(name, size, room):
     areas = Region((part,), ours), Region((StylePart(0, 1.0),), 1 - ours)
     taps = {"conv1_1": 1.0, "conv2_1": 0.5, "conv3_1": 2.0}  # rows without ties
     whole = objective(rgb, [style], areas, style_loss=name, style_layers=taps)
-    tile, canvas = least_tile(NET, taps) + room, CAFFE.from_srgb(rgb)
+    tile, canvas = min_tile(NET, taps) + room, CAFFE.from_srgb(rgb)
     assert_equal(whole.retiled(Tiling(tile, tapes=2))(canvas), whole(canvas), 1e-9)
 
 

@@ -12,7 +12,7 @@ from conftest import smooth_picture
 from impasto.encoder import weights_of
 from impasto.errors import Diverged, ImageTooSmall, OutOfMemory, SettingsError
 from impasto.images import Picture, fit, read, resize, samples
-from impasto.objective import StyleCache, measure_statistics
+from impasto.objective import Objective, StyleCache, measure_statistics
 from impasto.run import Notice, Run
 from impasto.run.canvas import recoloured
 from impasto.run.provenance import parse_record, show_record
@@ -298,6 +298,26 @@ def test_memory_that_runs_out_is_one_line(photo, painting, monkeypatch, error):
     told = notices_until(OutOfMemory, "48x40 px; lower size", run)
     assert len(told) == 1
     assert "not enough memory" in told[0]
+
+
+def test_memory_that_runs_out_once_is_a_notice(photo, painting, monkeypatch):
+    evaluate, calls = Objective.__call__, []
+
+    def fail_once(self, canvas):
+        calls.append(self.tiling.tile)
+        if len(calls) == 2:
+            raise MemoryError
+        return evaluate(self, canvas)
+
+    monkeypatch.setattr("impasto.objective.objective.Objective.__call__", fail_once)
+    shallow = {"content_layers": "relu2_1", "style_layers": "relu1_1", "tile": "off"}
+    events = list(Run(photo, painting, Settings.of(**{**QUICK, **shallow})).events())
+    told = [event for event in events if isinstance(event, Notice)]
+    assert [(notice.kind, notice.text) for notice in told] == [
+        ("memory", "not enough memory; going on in windows of 24 px")
+    ]
+    assert calls[:3] == [None, None, 24]
+    assert events[-1].reason == "finished"
 
 
 def test_other_errors_pass_through(photo, painting, monkeypatch):

@@ -16,7 +16,7 @@ from impasto.objective.statistics import Moments
 from impasto.objective.style_losses import GRAMS
 from impasto.objective.terms import variation as variation_module
 from impasto.objective.terms.variation import VARIATIONS
-from impasto.objective.tiles import Span, Tiling, least_tile, windows
+from impasto.objective.tiles import Span, Tiling, min_tile, windows
 from support.costs import tiled_cost
 from support.objectives import VARIATION_ORACLE, full, make_objective
 
@@ -43,7 +43,7 @@ def objective(shape, content, style, *, dtype, tiling, network="vgg19", **choice
 def tiled(draw, network, taps):
     """A size, and a tile that leaves room for a core."""
     size = draw(st.tuples(st.integers(16, 260), st.integers(16, 200)))
-    least = least_tile(TINY[network], taps)
+    least = min_tile(TINY[network], taps)
     return size, draw(st.integers(least, least + 60))
 
 
@@ -109,7 +109,7 @@ def test_style_is_measured_in_windows():
 )
 def test_each_position_lies_in_one_core(size, room, deepest):
     taps = [tap for tap in NET.taps if NET.taps.index(tap) <= NET.taps.index(deepest)]
-    tile = least_tile(NET, taps) + room
+    tile = min_tile(NET, taps) + room
     parts = windows(size, NET, tuple(taps), tile)
     for tap in taps:
         level = NET.level(tap)
@@ -214,12 +214,12 @@ def test_tapes_that_are_kept_cost_nothing_twice():
 def test_too_small_a_tile():
     with pytest.raises(SettingsError, match="tile is 64 px; these layers need at least 166"):
         windows((400, 400), VGG19, ("relu5_1",), 64)
-    assert least_tile(VGG19, ["relu5_1"]) == 166
+    assert min_tile(VGG19, ["relu5_1"]) == 166
 
 
 @pytest.mark.parametrize("size", [*product((40, 166, 167, 311, 331), repeat=2)])
-def test_the_least_tile_always_fits(size):
-    assert windows(size, VGG19, ("relu5_1",), least_tile(VGG19, ["relu5_1"]))
+def test_the_min_tile_always_fits(size):
+    assert windows(size, VGG19, ("relu5_1",), min_tile(VGG19, ["relu5_1"]))
 
 
 @pytest.mark.parametrize("name", VARIATIONS)

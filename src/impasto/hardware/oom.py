@@ -11,7 +11,7 @@ from torch import Tensor
 
 from impasto.errors import OutOfMemory
 from impasto.objective import CanvasFunction, Evaluation, Objective
-from impasto.objective.tiles import Tiling, least_tile
+from impasto.objective.tiles import Tiling, min_tile
 
 __all__ = ["OutOfMemoryRetry", "is_out_of_memory", "memory_guard"]
 
@@ -86,7 +86,7 @@ class OutOfMemoryRetry:
     def _halve(self, longest: int) -> None:
         objective, self._halved = self._objective, True
         tile = min(objective.tiling.tile or longest, longest)
-        smaller = max(tile // 2, least_tile(objective.architecture, objective.taps))
+        smaller = max(tile // 2, min_tile(objective.architecture, objective.taps))
         self._notify(f"not enough memory; going on in windows of {smaller} px")
         self._objective = objective.retiled(replace(objective.tiling, tile=smaller, tapes=1))
         self._on_change(self._objective.tiling)

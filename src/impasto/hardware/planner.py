@@ -12,7 +12,7 @@ from impasto.encoder import Encoder
 from impasto.errors import OutOfMemory
 from impasto.hardware.device import Hardware
 from impasto.hardware.memory_model import Demand
-from impasto.objective.tiles import Tiling, least_tile
+from impasto.objective.tiles import Tiling, min_tile
 from impasto.settings import Settings
 
 __all__ = ["Plan", "plan"]
@@ -139,7 +139,7 @@ def _tiles(demand: Demand) -> tuple[int | None, ...]:
         return (None,)
     if asked != "auto":
         return (asked,)
-    least = 2 * least_tile(network.architecture, network.taps)
+    least = 2 * min_tile(network.architecture, network.taps)
     tile, tiles = max(demand.size), list[int]()
     while tile > least:
         tiles.append(tile)

@@ -17,7 +17,7 @@ from impasto.objective.statistics import (
     Statistic,
     StatisticGradient,
 )
-from impasto.objective.tiles import Tile, Tiling, Window, least_tile, windows
+from impasto.objective.tiles import Tile, Tiling, Window, min_tile, windows
 
 __all__ = [
     "STATISTICS",
@@ -37,7 +37,7 @@ __all__ = [
     "Tiling",
     "Window",
     "blend_statistics",
-    "least_tile",
     "measure_statistics",
+    "min_tile",
     "windows",
 ]

@@ -25,7 +25,7 @@ __all__ = [
     "Tiling",
     "Window",
     "at_tap",
-    "least_tile",
+    "min_tile",
     "positions_at",
     "windows",
     "windows_over",
@@ -195,11 +195,11 @@ def at_tap(weights: Tensor | None, architecture: Architecture, tap: str) -> Tens
     return torch.nn.functional.avg_pool2d(weights[None], side)[0]
 
 
-def least_tile(architecture: Architecture, taps: Iterable[str]) -> int:
+def min_tile(architecture: Architecture, taps: Iterable[str]) -> int:
     """The smallest tile, in pixels, that any picture can be cut into."""
     taps = tuple(taps)
     step = 2 ** architecture.level(architecture.deepest(taps))
-    return _least(architecture.halos(taps)["image"], step)
+    return _min_tile(architecture.halos(taps)["image"], step)
 
 
 def _spans(length: int, tile: int, halo: int, step: int) -> list[Span]:
@@ -210,10 +210,10 @@ def _spans(length: int, tile: int, halo: int, step: int) -> list[Span]:
         spans = [Span.around(*core, length, halo, step) for core in pairwise(ends)]
         if all(span.high - span.low <= tile for span in spans):
             return spans
-    least = _least(halo, step)
-    raise SettingsError(f"tile is {tile} px; these layers need at least {least}, or tile off")
+    minimum = _min_tile(halo, step)
+    raise SettingsError(f"tile is {tile} px; these layers need at least {minimum}, or tile off")
 
 
-def _least(halo: int, step: int) -> int:
+def _min_tile(halo: int, step: int) -> int:
     """The tile of a one-position core; the last window but one begins on the grid."""
     return step + halo + -(-halo // step) * step

@@ -21,7 +21,7 @@ __all__ = ["Features", "SampledFeatures"]
 Made = TypeVar("Made")
 
 _ATTRIBUTES = ("values", "shares")
-_MOST = 2**18  # features of a style picture that are kept at a tap
+_MAX_SAMPLES = 2**18  # features of a style picture that are kept at a tap
 _WIDEST = 2**31  # more positions than a row has
 _MATCHED = 1300  # bytes a position of the largest layer takes while it is matched; measured
 
@@ -65,7 +65,7 @@ class Features:
     @classmethod
     def collector(cls, positions: int, needs: Collection[str]) -> SampledFeatures:
         """Samples the features of a style picture that has so many positions."""
-        return SampledFeatures(positions, _MOST)
+        return SampledFeatures(positions, _MAX_SAMPLES)
 
     @classmethod
     def extra_bytes(cls, shapes: Sequence[tuple[int, int]], itemsize: int) -> int:
@@ -131,11 +131,12 @@ class _FeaturesGradient:
 class SampledFeatures:
     """A sample of the features of a large picture: those on a regular lattice of its positions.
 
+    At most `max_count` of its `positions` are taken, or a few more where the lattice does not fit.
     Neither the choice nor the order depends on the windows through which the picture is measured.
     """
 
-    def __init__(self, positions: int, most: int) -> None:
-        self._step = max(1, ceil((positions / most) ** 0.5))
+    def __init__(self, positions: int, max_count: int) -> None:
+        self._step = max(1, ceil((positions / max_count) ** 0.5))
         self._found: list[Features] = []
         self._places: list[Tensor] = []
 
