@@ -26,7 +26,7 @@ from impasto.errors import ImageTooSmall, SettingsError
 from impasto.hardware.device import Hardware
 from impasto.hardware.planner import plan
 from impasto.images.spaces import CAFFE, SRGB
-from impasto.objective.tiles import least_tile, windows
+from impasto.objective.tiles import min_tile, windows
 from impasto.run.build import encoder_for
 from impasto.settings import Settings
 from reference import POOLS, to_caffe
@@ -341,7 +341,7 @@ def test_its_tiles_are_exact(shape):
     tape, whole = encoder.features(image, taps)
     gradient = encoder.pullback(tape, {tap: 2 * f for tap, f in whole.items()})
     added = torch.zeros_like(image)
-    parts = windows(tuple(image.shape[1:]), net, taps, least_tile(net, taps) + 3)
+    parts = windows(tuple(image.shape[1:]), net, taps, min_tile(net, taps) + 3)
     assert len(parts) > 2
     for window in parts:
         tape, features = encoder.features(window.of(image), taps, ends=window.ends)
