@@ -212,8 +212,10 @@ def test_kept_pictures_are_of_the_same_run(photo, painting, tmp_path):
     (damaged,) = kept.folder.glob("0000002-*")
     damaged.write_bytes(damaged.read_bytes()[:200])
     assert [bool(kept.get(step)) for step in run.steps] == [True, True, False, True]
-    paint(run, requested(tmp_path, timelapse="f.gif", checkpoint_every=0.0))  # from the beginning
+    again = requested(tmp_path, timelapse="f.gif", trace="t.jsonl", checkpoint_every=0.0)
+    paint(run, again)  # from the beginning
     assert not kept.folder.exists()
+    assert [line["done"] for line in traced(again)] == [0, 1, 2, 3, 4, 4, 5, 6, 7, 8, 9]
 
 
 def test_kept_pictures_do_not_follow_a_link(photo, tmp_path):

@@ -191,7 +191,7 @@ class Output:
     def begin(self, run: Run, *, continues: bool) -> None:
         """Get ready for a run.
 
-        `run.steps` has the steps before it was resumed. `continues` is whether the run may be
+        `run.earlier` has the steps before it was resumed. `continues` is whether the run may be
         resumed later, since it writes a checkpoint.
         """
 

@@ -83,7 +83,7 @@ def _follow(run: Run, request: Request, show: Show, stop: Stop) -> bool:
 
 def _begin(output: Output, run: Run, request: Request, show: Show) -> None:
     """Let an output begin, with a notice if its file will not be whole."""
-    if run.steps and not output.resumable:
+    if run.earlier and not output.resumable:
         name = output.options[0].name
         text = f"{name}: begins after iteration {run.done}, where the run is resumed"
         show(Notice(text, "output"))

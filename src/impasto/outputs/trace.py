@@ -36,7 +36,7 @@ class TraceOutput(Output):
 
     def begin(self, run: Run, *, continues: bool) -> None:
         """Remember the steps before the run was resumed."""
-        self._earlier = run.steps
+        self._earlier = run.earlier
         self._file: TextIO | None = None
 
     def handle(self, event: Any) -> None:  # noqa: ANN401

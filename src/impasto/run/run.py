@@ -127,6 +127,11 @@ class Run:
         return tuple(self.state.steps)
 
     @property
+    def earlier(self) -> tuple[Step, ...]:
+        """The steps of a checkpoint that the next iteration continues; none if it begins anew."""
+        return () if self._started else self.steps
+
+    @property
     def between_steps(self) -> bool:
         """Whether `checkpoint` may be called."""
         return self.state.settled

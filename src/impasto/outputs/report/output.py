@@ -53,9 +53,9 @@ class ReportOutput(Output):
         self._run, self._continues = run, continues
         self._history = RunHistory(run.inputs.content, run.inputs.style)
         self._kept = KeptPictures(self.path)
-        if not run.steps:
+        if not run.earlier:
             self._kept.remove()  # another run's
-        self._history.replay(run.steps, self._kept.get)
+        self._history.replay(run.earlier, self._kept.get)
 
     def handle(self, event: Any) -> None:  # noqa: ANN401
         """Record a Step; OutputError where a snapshot that is to be kept cannot be written."""

@@ -53,9 +53,9 @@ class TimelapseOutput(Output):
 
         self._film, self._continues = Timelapse(self.path, run.inputs.size), continues
         self._kept = KeptPictures(self.path)
-        if not run.steps:
+        if not run.earlier:
             self._kept.remove()  # another run's
-        self._film.replay(run.steps, self._kept.get)
+        self._film.replay(run.earlier, self._kept.get)
 
     def handle(self, event: Any) -> None:  # noqa: ANN401
         """Record a Step; OutputError where the film, or a kept frame, cannot be written."""
