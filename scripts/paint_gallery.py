@@ -41,26 +41,24 @@ LOSSES = ("gram", "moments", "wasserstein", "sliced-wasserstein", "nearest-neigh
 SHEETS = {
     "styles": Sheet(
         "Every bundled style",
-        "The preset `standard`, nothing else.",
+        "The preset `standard` with its defaults.",
         {style: f"sample:astronaut sample:{style}" for style in STYLES},
     ),
     "presets": Sheet(
         "Presets",
-        "From a sketch in seconds to the slowest and best; `print` is `fine` for large sizes.",
+        "From fastest to best; `print` is for large sizes. See [presets](presets.md).",
         {name: f"{PAIR} --recipe {name}" for name in ("draft", "standard", "fine", "print")},
         4,
     ),
     "losses": Sheet(
         "Style losses",
-        "What two layers are compared by, all at the same weights; see "
-        "[style losses](style-losses.md).",
+        "All at the same weights; see [style losses](style-losses.md).",
         {loss: f"{PAIR} --style-loss {loss}" for loss in LOSSES},
         5,
     ),
     "strength": Sheet(
         "Strength, at three sizes",
-        "Equal steps from the photograph to the style, the same at every size; see "
-        "[controls](controls.md).",
+        "From the photograph to the style in equal steps; see [controls](controls.md).",
         {
             f"{strength} at {size} px": f"{PAIR} --strength {strength} --size {size}"
             for size in (160, 320, 640)
@@ -70,7 +68,7 @@ SHEETS = {
     ),
     "colour": Sheet(
         "Colour",
-        "The painting's, the photograph's kept in two ways, the painting's matched in two ways.",
+        "The painting's colours, the photograph's, and the painting's matched to the photograph's.",
         {
             "style": PAIR,
             "keep": f"{PAIR} --colour keep",
@@ -81,20 +79,20 @@ SHEETS = {
         5,
     ),
     "regions": Sheet(
-        "Several styles, and where they go",
+        "Several styles and masks",
         "The masks are an ellipse around the face and its inverse; see [regions](regions.md).",
         {
             "two styles": f"{PAIR} sample:ember",
             "2 : 1": f"{PAIR} sample:ember --style-weights 2,1",
             "face and around": f"sample:astronaut sample:ember sample:swirl "
             f"--content-mask {MASKS[0]} --content-mask {MASKS[1]}",
-            "the face kept": f"{PAIR} --keep {MASKS[0]}",
+            "the face protected": f"{PAIR} --protect {MASKS[0]}",
         },
         4,
     ),
     "finish": Sheet(
-        "Finish",
-        "A last touch: paint with a relief, grain; or small strokes and large ones.",
+        "Effects and strokes",
+        "Relief and grain, small and large strokes.",
         {
             "relief": f"{PAIR} --finish relief",
             "grain": f"{PAIR} --finish grain",
@@ -114,9 +112,9 @@ def page() -> str:
 
 
 INTRODUCTION = """\
-Pictures of one command each, with the longest side 320 px where it names no size. `make gallery`
-paints them anew. Photograph: NASA's Eileen Collins, from scikit-image; the paintings are impasto's
-own, of `scripts/paint_styles.py`.
+Each picture is made by one command; the longest side is 320 px unless the command says otherwise.
+`make gallery` paints them. The photograph is of Eileen Collins (NASA), from scikit-image; the
+paintings are made by `scripts/paint_styles.py`.
 """
 
 

@@ -18,12 +18,14 @@ import torch
 import impasto
 from impasto.apps.cli import main
 from impasto.images import Picture
+from impasto.outputs import OUTPUTS
 from impasto.outputs.session import Outcome
-from impasto.settings import Settings
+from impasto.settings import Settings, variants
+from impasto.settings.registry import Registry
 from support.pictures import smooth_picture
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 BY_OTHERS = {"batch.md"}  # run by tests/test_batch.py
 BLOCKS = [
     (page.name, language, block)
@@ -88,6 +90,14 @@ def desk(laid_desk, tmp_path, monkeypatch):
     folder = shutil.copytree(laid_desk, tmp_path / "desk")
     monkeypatch.chdir(folder)
     return folder
+
+
+@pytest.fixture
+def registries(monkeypatch):
+    """Registries that forget what a page registers."""
+    named = [registry for registry in vars(variants).values() if isinstance(registry, Registry)]
+    for registry in [*named, OUTPUTS]:
+        monkeypatch.setattr(registry, "_found", dict(registry._found))
 
 
 def lay_desk():
@@ -155,7 +165,7 @@ def called(command, capsys):
 
 
 @pytest.mark.parametrize(("page", "block"), PYTHON)
-def test_python(page, block, desk, monkeypatch):
+def test_python(page, block, desk, registries, monkeypatch):
     def shortened(name="standard", /, **overrides):
         return of(name, **{**overrides, **small(name, **overrides)})
 
