@@ -5,6 +5,7 @@ import json
 import ssl
 import sys
 import threading
+import time
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -17,7 +18,7 @@ from conftest import TINY, random_image, tiny_weights
 from impasto.apps.cli import main
 from impasto.encoder import BUNDLED, Encoder, Weights, bundled, weights_of
 from impasto.encoder.weights import catalogue as names
-from impasto.encoder.weights import originals
+from impasto.encoder.weights import download, originals
 from impasto.encoder.weights.compare import distances, expecting
 from impasto.encoder.weights.download import fetch
 from impasto.encoder.weights.normalised import MEAN_ACTIVATIONS
@@ -227,6 +228,68 @@ def test_a_spoilt_part_is_not_kept(wanted, tls, left):
     assert wanted.path.read_bytes() == BODY
 
 
+def drip(request, body=b"HTTP/1.1 200 OK\r\n"):
+    """A byte now and then, for longer than anyone waits."""
+    for byte in (body * 1000)[:1000]:
+        try:
+            request.wfile.write(bytes([byte]))
+        except OSError:  # the client has had enough
+            return
+        time.sleep(0.02)
+
+
+def drip_headers(request):
+    drip(request, b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 1000)
+
+
+def drip_body(request):
+    request.send_response(200)
+    request.send_header("Content-Length", str(len(BODY)))
+    request.end_headers()
+    drip(request, BODY[:1000])
+
+
+def drip_chunk_size(request):
+    """Of a chunked body, so that the client never sees a byte of it."""
+    request.send_response(200)
+    request.send_header("Transfer-Encoding", "chunked")
+    request.end_headers()
+    drip(request, b"1;" + b"x" * 1000)
+
+
+@pytest.mark.parametrize("answer", [drip_headers, drip_body, drip_chunk_size])
+def test_a_server_that_drips_is_left(wanted, server, tls, monkeypatch, answer):
+    """Each connection ends after one window of time, whatever the server drips."""
+    monkeypatch.setattr(download, "_WINDOW", 0.1)
+    monkeypatch.setattr(download, "_ATTEMPTS", 2)
+    server.answers = [answer]
+    began = time.monotonic()
+    with pytest.raises(WeightsError, match=r"cut 2 times \(fewer than 300000 bytes came in 0.1 s"):
+        fetch(wanted, tls=tls)
+    assert time.monotonic() - began < 15  # of the 40 s that two whole answers take
+
+
+def test_a_slow_connection_is_resumed(wanted, server, tls, monkeypatch):
+    monkeypatch.setattr(download, "_WINDOW", 0.1)
+    server.answers = [drip_body, whole]
+    fetch(wanted, tls=tls)
+    assert wanted.path.read_bytes() == BODY
+
+
+@pytest.mark.parametrize("code", [404, 503])
+def test_what_a_server_says_is_printed_harmlessly_and_in_short(wanted, server, tls, code):
+    def rude(request):
+        request.send_response(code, "\x1b[31m\x07\x9b" + "loud" * 5000)
+        request.send_header("Content-Length", "0")
+        request.end_headers()
+
+    server.answers = [rude]
+    with pytest.raises(WeightsError, match=str(code)) as caught:
+        fetch(wanted, tls=tls)
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 600 + len(str(wanted.path))
+
+
 REFUSALS = {
     "checksum": ([altered], r"not the published file \(SHA256 is .* expected .*\), and removed"),
     "too long": ([endless], "longer than the 300000 bytes that were published"),
@@ -387,7 +450,7 @@ def test_list(capsys, fetched):
     assert code == 0
     for entry in entries.values():
         assert entry["name"] in out
-        assert entry["file"] in out
+        assert (entry["file"] or entry["state"]) in out
 
 
 def test_a_registered_network_is_listed(capsys, monkeypatch):
@@ -397,7 +460,8 @@ def test_a_registered_network_is_listed(capsys, monkeypatch):
     monkeypatch.setitem(names.ENCODERS._found, "own", load)
     code, out, _ = run(capsys, "list", "--json")
     assert code == 0
-    assert json.loads(out)[-1] == {
+    (entry,) = (entry for entry in json.loads(out) if entry["name"] == "own")
+    assert entry == {
         "name": "own",
         "about": "A network of one's own",
         "state": "registered",

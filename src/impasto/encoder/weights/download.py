@@ -1,10 +1,16 @@
-"""Downloads of original weights: https only, resumed after a cut, checked, put in place whole."""
+"""Downloads of original weights: https only, resumed after a cut, checked, put in place whole.
 
+pooch does less here: it neither resumes half a gigabyte after a cut, nor ends a connection that
+brings a byte now and then.
+"""
+
+import socket
 import ssl
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 from impasto.encoder.weights.originals import Original
@@ -12,10 +18,13 @@ from impasto.errors import WeightsError, optional, printable
 
 __all__ = ["Progress", "fetch"]
 
-Progress = Callable[[int, int], None]  # bytes there, bytes in all
+Progress = Callable[[int, int], None]
+"""Called with the number of bytes that have come, and of those in all."""
 
 _ATTEMPTS = 5
 _PATIENCE = 30.0  # seconds without a byte, until a connection counts as cut
+_WINDOW, _MIN_BYTES = 60.0, 300_000  # so many seconds without so many bytes: it counts as cut too
+_REASON = 200  # characters of what a server or a library says, at most
 
 
 def fetch(
@@ -72,11 +81,55 @@ def _client(tls: ssl.SSLContext | None) -> Any:  # noqa: ANN401 (of an optional 
 
 def _require_https(request: Any) -> None:  # noqa: ANN401 (of an optional library)
     if request.url.scheme != "https":
-        raise WeightsError(f"{request.url}: plain {request.url.scheme} is refused; expected https")
+        raise WeightsError(
+            f"{_short(request.url)}: plain {_short(request.url.scheme)} is refused; expected https"
+        )
+
+
+def _short(text: object) -> str:
+    """The beginning of a text that others wrote, on one line."""
+    return printable(str(text)[:_REASON])
 
 
 class _Cut(Exception):
     """The connection ended before the file did; what has come is kept."""
+
+
+class _Pace:
+    """Ends a connection that is too slow, in whatever it does, while the context lasts.
+
+    `trace` is told of the connection's sockets, and `count` is the number of bytes of the file that
+    have come.
+    """
+
+    def __init__(self) -> None:
+        self.count, self.slow = 0, False
+        self._sockets: list[socket.socket] = []
+        self._over = Event()
+        self._thread = Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> "_Pace":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def trace(self, event: str, info: dict[str, Any]) -> None:
+        """Called by httpx for each event of a request: a new socket is one to end."""
+        stream = info.get("return_value")
+        if event.endswith(("connect_tcp.complete", "start_tls.complete")) and stream is not None:
+            self._sockets.append(stream.get_extra_info("socket"))
+
+    def _watch(self) -> None:
+        before = 0
+        while not self._over.wait(_WINDOW):
+            self.slow = self.count - before < _MIN_BYTES
+            before = self.count
+            for each in self._sockets if self.slow else ():
+                with suppress(OSError):  # it has ended, or TLS has taken it over
+                    socket.socket.shutdown(each, socket.SHUT_RDWR)
 
 
 @dataclass(frozen=True)
@@ -103,28 +156,34 @@ class _Download:
     def _connect(self) -> str | None:
         """Append what is missing over one connection: None, or why it ended before the file."""
         httpx = optional("httpx", "formats", "fetching weights")
-        try:
-            self._append()
-        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            raise self._failure(f"no connection ({error})") from error
-        except (httpx.TransportError, _Cut) as error:
-            return str(error) or type(error).__name__
-        except httpx.HTTPError as error:
-            raise self._failure(str(error)) from error
+        with _Pace() as pace:
+            try:
+                self._append(pace)
+            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+                raise self._failure(f"no connection ({error})") from error
+            except (httpx.TransportError, _Cut) as error:
+                slow = f"fewer than {_MIN_BYTES} bytes came in {_WINDOW:g} s"
+                return slow if pace.slow else str(error) or type(error).__name__
+            except httpx.HTTPError as error:
+                raise self._failure(str(error)) from error
         return None
 
-    def _append(self) -> None:
+    def _append(self, pace: _Pace) -> None:
         there = self.partial.stat().st_size if self.partial.exists() else 0
         size = self.original.size
         if there == size:
             return
         wanted = {"Range": f"bytes={there}-"} if 0 < there < size else {}
-        with self.client.stream("GET", self.original.url, headers=wanted) as answer:
+        watched = {"trace": pace.trace}
+        with self.client.stream(
+            "GET", self.original.url, headers=wanted, extensions=watched
+        ) as answer:
             done = self._start(answer, there)
             with self.partial.open("r+b" if done else "wb") as file:
                 file.seek(done)
                 for chunk in answer.iter_raw():
                     done += len(chunk)
+                    pace.count += len(chunk)
                     if done > size:
                         break
                     file.write(chunk)
@@ -162,5 +221,5 @@ class _Download:
     def _failure(self, what: str) -> WeightsError:
         source, folder = self.original.url, printable(self.original.path.parent)
         return WeightsError(
-            f"{self.original.name}: {what}; or put {source} into {folder} by other means"
+            f"{self.original.name}: {_short(what)}; or put {source} into {folder} by other means"
         )
