@@ -2,7 +2,9 @@
 
 import resource
 import sys
+import tracemalloc
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import islice
 
 import av
@@ -185,6 +187,49 @@ def test_transparency_does_not_show(tmp_path):
     assert np.abs(frames.astype(int) - 128).max() <= 2
 
 
+# A run that is resumed
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("resumed", [1, 4, 10])
+def test_a_film_continues_from_kept_frames(ending, resumed, tmp_path):
+    steps, paths = list(shades(10, size=32)), [tmp_path / f"{name}{ending}" for name in "ab"]
+    whole, _ = filmed(paths[0], steps)
+    with Timelapse(paths[1]) as film:
+        film.replay(
+            [step.bare() for step in steps[:resumed]], lambda step: steps[step.done].picture()
+        )
+        for step in steps[resumed:]:
+            film.record(step)
+    broken, _ = decoded(paths[1])
+    assert len(broken) == len(whole)
+    assert np.abs(broken.astype(int) - whole).max() <= 8
+
+
+def test_without_kept_frames_a_film_begins_where_the_run_is_resumed(tmp_path):
+    steps = list(shades(10, size=32))
+    with Timelapse(tmp_path / "f.gif") as film:
+        film.replay([step.bare() for step in steps[:6]], lambda _: None)
+        for step in steps[6:]:
+            film.record(step)
+    frames, _ = decoded(tmp_path / "f.gif")
+    assert len(frames) == 4
+    assert distance(frames[0], steps[6].picture()) < 8
+
+
+def test_frames_that_were_kept_for_fewer_iterations_serve_for_more(tmp_path):
+    """Of 1000 iterations every eighth was kept; now 2000 are planned."""
+    steps = list(shades(1001))
+    kept = {step.done: step.picture() for step in steps[::8]}
+    with Timelapse(tmp_path / "f.mp4") as film:
+        longer = (replace(step.bare(), total=2000) for step in steps)
+        film.replay(longer, lambda step: kept.get(step.done))
+    frames, _ = decoded(tmp_path / "f.mp4")
+    shades_shown = frames.mean(axis=(1, 2, 3))[:-48]  # without the two seconds of the last
+    assert 100 <= len(shades_shown) <= 120  # half of 240
+    assert np.all(np.diff(shades_shown) > -1)
+
+
 # Whole or not at all
 
 
@@ -254,6 +299,23 @@ def told(action, *arguments):
 
 def interrupted(*_):
     raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("ending", [".gif", ".webp"])
+def test_frames_wait_on_the_disk(ending, tmp_path):
+    """Neither in memory nor in a file that a kill would leave behind."""
+    film, before = Timelapse(tmp_path / f"f{ending}"), None
+    tracemalloc.start()
+    try:
+        for step in made_steps((480, 60)):
+            film.record(step)
+            before = before or tracemalloc.get_traced_memory()[0]
+        grown = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    assert grown < 480 * 320 * 3 * 4  # of 61 frames
+    assert len(list(tmp_path.iterdir())) == 1  # the draft
+    film.close()
 
 
 def test_an_interrupted_frame_does_not_end_the_film(tmp_path, monkeypatch):

@@ -78,6 +78,28 @@ def test_snapshots_are_small_and_true():
     assert told((30, 1)).start.picture.size == (30, 20)
 
 
+def test_a_history_continues_from_kept_pictures(two_scales):
+    steps = list(made_steps((30, 8), (60, 6)))
+    history = RunHistory(None, None)
+    history.replay([step.bare() for step in steps[:10]], lambda step: smooth_picture(6, 4))
+    for step in steps[10:]:
+        history.record(step)
+    assert [step.line() for step in history.steps] == [step.line() for step in steps]
+    expected = [snapshot.step.done for snapshot in two_scales.snapshots]
+    assert [snapshot.step.done for snapshot in history.snapshots] == expected
+    assert history.start.picture.size == (6, 4)
+
+
+def test_without_kept_pictures_there_is_no_initial_canvas():
+    steps = list(made_steps((30, 8)))
+    history = RunHistory(None, None)
+    history.replay([step.bare() for step in steps[:4]], lambda _: None)
+    history.record(steps[4])
+    assert history.start is None
+    assert [snapshot.step.done for snapshot in history.snapshots] == [4]
+    assert len(history.steps) == 5
+
+
 # Words
 
 
