@@ -248,9 +248,9 @@ def test_a_weight_of_two_is_a_position_twice(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_is_finite_where_covariances_are_singular(name):
     flat = torch.ones(1, 4, 5, 5)
-    few = torch.rand(1, 4, 1, 2)  # rank 1
+    few = features(1, 4, 1, 2).float()  # rank 1
     for canvas in (flat, few, torch.zeros(1, 4, 5, 5)):
-        for style in (flat, few, torch.rand(1, 4, 6, 6)):
+        for style in (flat, few, features(2, 4, 6, 6).float()):
             value, gradient = compared(name, canvas, style)
             assert torch.isfinite(value)
             assert torch.isfinite(gradient).all()

@@ -244,6 +244,15 @@ def test_names_differ_and_terms_are_terms():
         Objective(tiny(), [3])
 
 
+@pytest.mark.parametrize("name", ["loss", "seconds", "style"])
+def test_a_name_is_not_that_of_another_value(name, photo, painting):
+    settings = Settings.of(**{**SMALL, **TAPS})
+    term = Brightness(0.0, name=name)
+    run = Run(photo, painting, settings, encoder=tiny(torch.float32), terms=[lambda _: term])
+    with pytest.raises(SettingsError, match=f"called '{name}'"):
+        next(iter(run))
+
+
 def test_no_terms_are_zero():
     at = Objective(tiny(), [])(random_image(9, 8))
     assert at.loss == 0

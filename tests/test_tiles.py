@@ -137,7 +137,7 @@ def test_halo_is_what_the_network_looks_at():
         tape, features = encoder.features(image, [tap])
         position = (halo + step) // step  # the first at or after halo + step pixels
         one = torch.zeros_like(features[tap])
-        one[:, :, position] = torch.randn_like(one[:, :, position])
+        one[:, :, position] = random_image(*one[0, :, position].shape)[:1]
         rows = encoder.pullback(tape, {tap: one}).abs().sum((0, 2)).nonzero().flatten()
         assert rows[0] == position * step - halo
         assert rows[-1] == min((position + 1) * step + halo, len(image[0])) - 1
@@ -237,6 +237,6 @@ def test_variation_in_bands(name, monkeypatch):
 
 
 def test_moments_of_no_positions_do_not_count():
-    none = Moments.of(torch.rand(1, 4, 0, 7))
-    some = Moments.of(torch.rand(1, 4, 3, 7))
+    none = Moments.of(random_image(0, 7)[None])
+    some = Moments.of(random_image(3, 7)[None])
     torch.testing.assert_close((some + none).outer, some.outer)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields
 from functools import partial
 
 from torch import Tensor
 
 from impasto.encoder import Encoder
+from impasto.errors import SettingsError
 from impasto.images.checksums import values_checksum
 from impasto.images.spaces import ColourSpace
 from impasto.objective import Objective, StyleCache
@@ -28,11 +30,14 @@ from impasto.objective.terms import (
     VariationTerm,
 )
 from impasto.objective.tiles import Tiling
+from impasto.run.events import Step
 from impasto.run.regions import Region
 from impasto.run.stage_inputs import StageInputs
 from impasto.settings import Settings
 
 __all__ = ["objective_for"]
+
+_STEP = frozenset(field.name for field in fields(Step))
 
 
 def objective_for(
@@ -58,7 +63,8 @@ def objective_for(
         terms: makers of more terms.
         check: called between windows; what it raises ends the computation.
 
-    Raises SettingsError where a term has a weight and no picture, or two terms have one name.
+    Raises SettingsError where a term has a weight and no picture, or two terms have one name, or a
+    term is called as something else that a step tells.
     """
     s, relative = settings, settings.weighting == "relative"
     content = ContentTerm(
@@ -72,8 +78,16 @@ def objective_for(
     style = _Style(encoder, settings, tiling, cache or StyleCache(), check).term(inputs)
     listed: list[AnyTerm] = [content, style, VariationTerm(s.tv_weight, s.tv_normalisation)]
     context = TermContext(encoder, space, inputs.size, inputs.content, tiling)
-    listed += [make(context) for make in terms]
+    listed += [_named(make(context)) for make in terms]
     return Objective(encoder, listed, space=space, tiling=tiling, check=check)
+
+
+def _named(term: AnyTerm) -> AnyTerm:
+    """The term, unless its name is another value's in traces."""
+    name = getattr(term, "name", None)
+    if name in _STEP:
+        raise SettingsError(f"a term is called {name!r}, as another value of each step; rename it")
+    return term
 
 
 def _weights(layers: dict[str, float], weight: float) -> dict[str, float]:

@@ -42,8 +42,8 @@ def style_loss(
             methods of `impasto.objective.Statistic`.
         unit: the value that relative weights divide it by; by default its value for a canvas
             without features.
-        reads: the attributes that it reads, such as {"mean"}; others are not measured. By default
-            it may read all of them.
+        reads: the attributes that it reads, such as {"mean"}; others are not measured, and NaN. By
+            default it may read all of them.
 
     Raises SettingsError for an attribute that the statistic does not have.
     """

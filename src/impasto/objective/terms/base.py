@@ -142,4 +142,7 @@ class TermContext:
 
 
 TermFactory = Callable[[TermContext], AnyTerm]
-"""Makes a term for each scale of a run: `Run(terms=[factory])`."""
+"""Makes a term for each scale of a run: `Run(terms=[factory])`.
+
+The memory plan of a run does not count what such terms take.
+"""
