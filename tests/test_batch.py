@@ -173,7 +173,7 @@ def test_results_are_those_of_single_runs(folder, batch):
 
 
 def test_the_best_canvas_has_its_own_loss(folder):
-    settings = SETTINGS.replaced(take="best", optimiser="adam", learning_rate=200, iterations=3)
+    settings = SETTINGS.replaced(select="best", optimiser="adam", learning_rate=200, iterations=3)
     settings = settings.replaced(scales="0.9,1")
     (entry,) = Batch(pairs_in(".")[:1], settings, Layout(Path("out")))
     record = show_record("out/gen_0/content_1_style_1.png")

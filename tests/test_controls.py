@@ -297,7 +297,7 @@ def test_the_next_scale_starts_from_the_average(photo, painting):
 @pytest.mark.parametrize("take", ["last", "best"])
 def test_resumed_with_an_average_is_uninterrupted(at, take, photo, painting, tmp_path):
     settings = Settings.of(
-        size=48, iterations="6,5", scales="0.7,1", tile="off", threads=1, average=0.9, take=take
+        size=48, iterations="6,5", scales="0.7,1", tile="off", threads=1, average=0.9, select=take
     )
     whole = Run(photo, painting, settings)
     canvases = [step.canvas for step in whole]

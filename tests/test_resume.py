@@ -33,7 +33,7 @@ VARIANTS = {
     "standard": {},
     "fp32": {"precision": "fp32"},
     "adam": {"optimiser": "adam", "learning_rate": 4.0, "decay": 0.5, "decay_every": 3},
-    "best": {"take": "best", "optimiser": "adam", "learning_rate": 40.0},
+    "best": {"select": "best", "optimiser": "adam", "learning_rate": 40.0},
     "clipped": {"clip": "gamut", "line_search": "armijo", "precision": "fp32"},
     "wolfe": {"line_search": "strong-wolfe", "precision": "fp64", "precondition": 0},
     "tolerant": {"tolerance": 1e-2, "precision": "fp32"},

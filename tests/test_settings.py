@@ -56,6 +56,12 @@ def test_every_choice_exists_and_is_offered(field):
     assert set(choices(field)) == set(REGISTRIES[field])
 
 
+def test_former_names_of_fields_are_understood():
+    assert Settings.of(take="best") == Settings.of(select="best")
+    assert Settings.of("keras-eager", take="last").select == "last"
+    assert Settings.of("keras-eager").replaced(take="last").select == "last"
+
+
 def test_precisions_are_those_there_are():
     assert set(choices("precision")) == {"auto", *DTYPES}
 

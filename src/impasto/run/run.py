@@ -108,7 +108,7 @@ class Run:
 
         The picture has the size that was asked for: a smaller scale's is enlarged.
         """
-        step = self.state.selected(select or self.settings.take)
+        step = self.state.selected(select or self.settings.select)
         image = self._painter.picture(step, self.done, self.inputs.size)
         return Result(image, self.settings, self.steps)
 

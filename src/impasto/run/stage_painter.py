@@ -153,7 +153,7 @@ class StagePainter:
         if state.saved:
             assert state.last.canvas is not None
             return state.last.canvas
-        finished = state.selected(painter.settings.take).canvas
+        finished = state.selected(painter.settings.select).canvas
         assert finished is not None
         return enlarged(finished.to(inputs.like), inputs, painter.settings, painter.space)
 

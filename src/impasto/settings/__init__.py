@@ -2,10 +2,11 @@
 
 from impasto.settings.recipes import Recipe, recipe, recipes
 from impasto.settings.schedule import Stage, most_iterations, schedule
-from impasto.settings.settings import DEFAULT_RECIPE, Settings, spread
+from impasto.settings.settings import DEFAULT_RECIPE, FORMER, Settings, spread
 
 __all__ = [
     "DEFAULT_RECIPE",
+    "FORMER",
     "Recipe",
     "Settings",
     "Stage",

@@ -24,7 +24,7 @@ class OptimiserSettings(BaseModel):
         default=0.0,
         ge=0,
     )
-    take: Literal["last", "best"] = knob(
+    select: Literal["last", "best"] = knob(
         "Optimiser", "which canvas is the result: the last, or that of minimum loss", default="last"
     )
     average: float = knob(

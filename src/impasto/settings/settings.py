@@ -21,9 +21,12 @@ from impasto.settings.picture import PictureSettings
 from impasto.settings.recipes import recipe
 from impasto.settings.variants import COLOUR_MODES
 
-__all__ = ["DEFAULT_RECIPE", "Settings", "spread"]
+__all__ = ["DEFAULT_RECIPE", "FORMER", "Settings", "spread"]
 
 DEFAULT_RECIPE = "standard"
+
+FORMER = {"take": "select"}
+"""Former name of a field -> its name now."""
 
 
 class Settings(OptimiserSettings, MachineSettings, ObjectiveSettings, PictureSettings):
@@ -83,7 +86,11 @@ class Settings(OptimiserSettings, MachineSettings, ObjectiveSettings, PictureSet
 
     @classmethod
     def checked(cls, fields: Mapping[str, Any]) -> Settings:
-        """Settings from plain values; SettingsError names the first that does not fit."""
+        """Settings from plain values; SettingsError names the first that does not fit.
+
+        Former names of fields, in FORMER, are understood.
+        """
+        fields = {FORMER.get(name, name): value for name, value in fields.items()}
         try:
             return cls(**fields)
         except ValidationError as error:
@@ -113,6 +120,7 @@ def spread(value: int | Sequence[int], count: int) -> tuple[int, ...]:
 
 def _spread_over(fields: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
     """The fields with the overrides; values per scale follow other scales unless overridden."""
+    overrides = {FORMER.get(name, name): value for name, value in overrides.items()}
     if "scales" in overrides:
         scales = Settings.checked({"scales": overrides["scales"]}).scales
         for name in {"iterations", "decay_every"} & {*fields} if scales != "auto" else ():

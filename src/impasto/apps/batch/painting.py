@@ -159,7 +159,7 @@ def _is_done(job: Job, begun: Entry, known: Entry | None) -> bool:
 
 def _kept(result: Result) -> Step:
     """The step whose canvas became the picture: the last, or the best at the last scale."""
-    if result.settings.take == "last":
+    if result.settings.select == "last":
         return result.steps[-1]
     first = max(n for n, step in enumerate(result.steps) if step.iteration == 0)
     return min(result.steps[first:], key=lambda step: step.loss)

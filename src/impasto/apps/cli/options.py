@@ -11,7 +11,7 @@ import typer
 from pydantic.fields import FieldInfo
 
 from impasto.errors import SettingsError
-from impasto.settings import DEFAULT_RECIPE, Settings
+from impasto.settings import DEFAULT_RECIPE, FORMER, Settings
 from impasto.settings.recipes import recipe
 from impasto.settings.variants import ENCODERS, INITS
 
@@ -198,8 +198,9 @@ def _settings(given: dict[str, Any], default: str) -> Settings:
 def _parameter(name: str, field: FieldInfo, default: str) -> inspect.Parameter:
     extra = field.json_schema_extra
     group = extra["group"] if isinstance(extra, dict) else None
+    former = [old for old, new in FORMER.items() if new == name]
     option = typer.Option(
-        f"--{name.replace('_', '-')}",
+        *(f"--{each.replace('_', '-')}" for each in (name, *former)),
         help=_help(name, field, default),
         metavar=_metavar(name, field.annotation),
         rich_help_panel=str(group),
