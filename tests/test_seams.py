@@ -17,6 +17,7 @@ from impasto.objective.tiles import Tiling
 from impasto.optimisers import MemoryUse, Minimiser, Optimiser
 from impasto.run import Done, Notice, Run, Stage, Step
 from impasto.run.colour_modes import ColourMode
+from impasto.run.finished import iterations_in
 from impasto.settings import Settings
 from impasto.settings.variants import COLOUR_MODES, INITS, OPTIMISERS
 
@@ -293,3 +294,26 @@ def test_a_name_is_a_name_and_a_path_is_a_path(tmp_path, monkeypatch, photo, pai
     assert torch.allclose(named.image.pixels, photo.pixels, atol=1e-5)
     other = impasto.stylize(photo, painting, init="first.png", **quick)
     assert (other.image.pixels - smooth_picture(48, 40, 2.0).pixels).abs().max() < 0.01
+
+
+def test_a_finished_picture_is_known_by_its_record(tmp_path, tiny, photo, painting):
+    photo.save(tmp_path / "photo.png")
+    painting.save(tmp_path / "painting.png")
+    pictures = tmp_path / "photo.png", tmp_path / "painting.png"
+    run = run_of(tiny, *pictures)
+    for _ in run:
+        pass
+    path = tmp_path / "out.png"
+    run.result().image.save(path)
+    assert iterations_in(path, run) == 5
+    for overrides, found in [
+        ({"iterations": "9,9", "memory": "3GB", "threads": 1}, 5),
+        ({"content_weight": 3}, None),
+        ({"finish": "grain"}, None),
+    ]:
+        assert iterations_in(path, run_of(tiny, *pictures, **overrides)) == found
+    assert iterations_in(path, run_of(tiny, *pictures[::-1])) is None
+    assert iterations_in(path, run_of(tiny, photo, painting)) is None
+    assert iterations_in(pictures[0], run) is None
+    other = Encoder(tiny_weights(seed=1, dtype=torch.float32), dtype=torch.float32)
+    assert iterations_in(path, Run(*pictures, run.settings, encoder=other)) is None

@@ -9,35 +9,38 @@ from typing import Any
 from impasto.errors import CheckpointError
 from impasto.settings import Settings
 
-__all__ = ["check_identity"]
+__all__ = ["check_identity", "differences"]
 
 _LONGEST_VALUE = 60  # characters of a value that an error message repeats
 
 
 def check_identity(saved: object, own: Mapping[str, Any]) -> None:
-    """CheckpointError that names the first difference between a checkpoint's run and this one.
-
-    Settings that the checkpoint does not know count as their defaults, and settings that are no
-    longer known are ignored.
-    """
+    """CheckpointError that names the first difference between a checkpoint's run and this one."""
     if not isinstance(saved, dict) or not isinstance(saved.get("settings"), dict):
         raise CheckpointError("the checkpoint does not say of which run it is")
-    defaults = {name: Settings().pixels()[name] for name in Settings.pixel_fields()}
+    for name, there, here in differences(saved, own):
+        raise CheckpointError(
+            f"the checkpoint is another run's: {name} is {_brief(there)} there and {_brief(here)} "
+            f"here; give the same, or begin anew without resume"
+        )
+
+
+def differences(
+    saved: Mapping[str, Any], own: Mapping[str, Any]
+) -> Iterator[tuple[str, object, object]]:
+    """Name, saved value and own value of each fact in which two runs differ.
+
+    Only `settings` that change pixels count. Those that the saved run does not know have their
+    defaults.
+    """
+    defaults = Settings().pixels()
     known = {name: saved["settings"].get(name, value) for name, value in defaults.items()}
-    mine, other = (
-        dict(_leaves(json.loads(json.dumps(run)))) for run in (own, {**saved, "settings": known})
+    there, here = (
+        dict(_leaves(json.loads(json.dumps(run)))) for run in ({**saved, "settings": known}, own)
     )
-    for name in sorted({*mine, *other} - {f"settings.{n}" for n in _neutral()}):
-        if mine.get(name) != other.get(name):
-            raise CheckpointError(
-                f"the checkpoint is another run's: {name.removeprefix('settings.')} is "
-                f"{_brief(other.get(name))} there and {_brief(mine.get(name))} here; give the "
-                f"same, or begin anew without resume"
-            )
-
-
-def _neutral() -> set[str]:
-    return {*Settings.model_fields} - {*Settings.pixel_fields()}
+    for name in sorted({*there, *here}):
+        if there.get(name) != here.get(name):
+            yield name.removeprefix("settings."), there.get(name), here.get(name)
 
 
 def _leaves(tree: object, name: str = "") -> Iterator[tuple[str, object]]:

@@ -103,6 +103,11 @@ class Painter:
                 self.encoder(),
             )
 
+    def network(self) -> dict[str, str]:
+        """The network by name: SHA-256 of its file, or else of its weights."""
+        weights = self.weights
+        return {weights.name or weights.architecture.name: weights.sha256 or weights.digest}
+
     def postprocess(self, inputs: StageInputs) -> Postprocess:
         """What becomes of a canvas that was painted from these pictures."""
         return Postprocess(self.settings, inputs.original, inputs.protect)
@@ -162,13 +167,12 @@ class Painter:
             notices.append(Notice(text, "resume"))
 
     def _record(self, step: Step, done: int | None) -> str:
-        h, weights = self.hardware, self.weights
-        name = weights.name or weights.architecture.name
+        h = self.hardware
         return make_record(
             {
                 "settings": self.settings.model_dump(mode="json"),
                 **self.inputs.origins,
-                "weights": {name: weights.sha256 or weights.digest},
+                "weights": self.network(),
                 "hardware": {"device": h.device.type, "dtype": str(h.dtype).removeprefix("torch.")},
                 "result": {**step.line(), "iterations_run": done},
             }

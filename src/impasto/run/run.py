@@ -117,6 +117,11 @@ class Run:
         return self._painter.picture(step, self.done, step.size)
 
     @property
+    def weights(self) -> dict[str, str]:
+        """The network by name, with the SHA-256 of its file or else of its weights."""
+        return self._painter.network()
+
+    @property
     def total(self) -> int:
         """Iterations planned, over all scales."""
         return self._painter.total
