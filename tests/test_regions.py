@@ -92,7 +92,7 @@ def transcription(rgb, styles, areas):
         for area in areas:
             g = weighted_gram(f[tap], at_tap(area.where, tap))
             goal = sum(
-                m.share * weighted_gram(a[m.number][tap], at_tap(m.where, tap)) for m in area.parts
+                m.share * weighted_gram(a[m.index][tap], at_tap(m.where, tap)) for m in area.parts
             )
             apart = ((g - goal) / f[tap].shape[1]) ** 2
             total = total + 100 * weight * area.where.mean() * apart.mean()
@@ -104,8 +104,8 @@ def test_equals_its_transcription():
     rgb, *styles = (random_image(*shape, n) for n, shape in enumerate(shapes))
     ours, first, second = (soft_mask(*shape, n + 5) for n, shape in enumerate(shapes))
     areas = (
-        Region((StylePart(0, 0.3, first, "a"), StylePart(1, 0.7, second, "b")), ours),
-        Region((StylePart(1, 1.0, 1 - second, "c"),), 1 - ours),
+        Region((StylePart(0, 0.3, first), StylePart(1, 0.7, second)), ours),
+        Region((StylePart(1, 1.0, 1 - second),), 1 - ours),
     )
     leaf = rgb.clone().requires_grad_()
     expected = transcription(leaf, styles, areas)
@@ -121,7 +121,7 @@ def test_equals_its_transcription():
 @given(size=st.tuples(*[st.integers(60, 110)] * 2), room=st.integers(0, 30))
 def test_is_exact_in_windows(name, size, room):
     rgb, style, ours = random_image(*size, 1), random_image(57, 61, 2), soft_mask(*size, 3)
-    part = StylePart(0, 1.0, soft_mask(57, 61, 4), "a")
+    part = StylePart(0, 1.0, soft_mask(57, 61, 4))
     areas = Region((part,), ours), Region((StylePart(0, 1.0),), 1 - ours)
     taps = {"conv1_1": 1.0, "conv2_1": 0.5, "conv3_1": 2.0}  # rows without ties
     whole = objective(rgb, [style], areas, style_loss=name, style_layers=taps)
@@ -132,9 +132,7 @@ def test_is_exact_in_windows(name, size, room):
 @pytest.mark.parametrize("name", LOSSES)
 def test_a_white_mask_is_none(name):
     rgb, style = random_image(48, 40, 1), random_image(41, 52, 2)
-    white = Region(
-        (StylePart(0, 1.0, torch.ones(41, 52).double(), "a"),), torch.ones(48, 40).double()
-    )
+    white = Region((StylePart(0, 1.0, torch.ones(41, 52).double()),), torch.ones(48, 40).double())
     canvas = CAFFE.from_srgb(rgb)
     found = objective(rgb, [style], [white], style_loss=name)(canvas)
     assert_equal(found, objective(rgb, [style], [everywhere(1.0)], style_loss=name)(canvas))
@@ -163,11 +161,11 @@ def test_a_region_that_no_position_sees_is_left_out_there():
     ours[:, -1] = theirs[:, -1] = 1
     for name in LOSSES:
         for where, part in ((ours, None), (None, theirs), (ours, theirs)):
-            area = Region((StylePart(0, 1.0, part, "a"),), where)
+            area = Region((StylePart(0, 1.0, part),), where)
             found = objective(rgb, [style], [area], style_loss=name)(canvas)
             assert found.loss > 0
             assert torch.isfinite(found.gradient).all()
-    half_there = Region((StylePart(0, 0.5, theirs, "a"), StylePart(1, 0.5)))
+    half_there = Region((StylePart(0, 0.5, theirs), StylePart(1, 0.5)))
     assert objective(rgb, [style, rgb], [half_there])(canvas).loss.isfinite()
 
 
@@ -260,7 +258,7 @@ def test_strength_mixes_the_photographs_own_style():
     rgb, style = random_image(40, 48, 1), random_image(41, 37, 2)
     where, canvas = soft_mask(40, 48, 3), CAFFE.from_srgb(random_image(40, 48, 4))
     found = objective(rgb, [style], [everywhere(1.0, where=where)], content=rgb, strength=0.3)
-    whole = StylePart(0, 0.3), StylePart(1, 0.7, where, "own")
+    whole = StylePart(0, 0.3), StylePart(1, 0.7, where)
     other = objective(rgb, [style, rgb], [Region(whole, where)])
     assert_equal(found(canvas), other(canvas))
     none = objective(rgb, [style], [everywhere(1.0, where=where)], content=rgb, strength=0)
@@ -313,14 +311,14 @@ def test_grey_masks_go_together_in_their_order(tmp_path):
     a, b = grey(tmp_path / "a.png", left), grey(tmp_path / "b.png", 0.5 * right)
     c, d = grey(tmp_path / "c.png", right), grey(tmp_path / "d.png", left)
     found = of(2, content_mask=(a, b), style_mask=(c, d))
-    assert [[(m.number, m.share) for m in r.parts] for r in found] == [[(0, 1)], [(1, 1)]]
+    assert [[(m.index, m.share) for m in r.parts] for r in found] == [[(0, 1)], [(1, 1)]]
     for where, expected in (
         (found[0].where, left), (found[1].where, 0.5 * right),
         (found[0].parts[0].where, right), (found[1].parts[0].where, left),
     ):  # fmt: skip
         np.testing.assert_allclose(where.numpy(), expected, atol=1 / 255)
     one = of(1, content_mask=(a, b), style_mask=(c, d))
-    assert [r.parts[0].number for r in one] == [0, 0]
+    assert [r.parts[0].index for r in one] == [0, 0]
     assert [r.parts[0].where for r in of(2, content_mask=(a, b))] == [None, None]
     (whole,) = of(2, style_mask=(c, d), style_weights=(3, 1))
     assert (whole.where, [m.share for m in whole.parts]) == (None, [0.75, 0.25])
@@ -369,7 +367,7 @@ def test_maps_of_several_styles_share_a_colour(tmp_path):
     first = saved(tmp_path / "a.png", painted((40, 40), BLACK, RED), (50, 40))
     second = saved(tmp_path / "b.png", painted((40, 40), RED, GREEN), (50, 40))
     found = of(2, content_mask=ours, style_mask=(first, second), style_weights=(1, 3))
-    shares = sorted([(m.number, m.share) for m in region.parts] for region in found)
+    shares = sorted([(m.index, m.share) for m in region.parts] for region in found)
     assert shares == [[(0, 0.25), (1, 0.75)], [(0, 1.0)], [(1, 1.0)]]
     names = [model.name for region in found for model in region.parts]
     assert len(set(names)) == len(names)
@@ -472,7 +470,7 @@ def test_a_folder_is_one_style_of_all_its_pictures(tmp_path, photo, painting, ba
     alike = stylized(photo, [*pictures, painting], style_weights=(1, 1, 1))
     assert torch.equal(three.image.pixels, alike.image.pixels)
     (tmp_path / "none").mkdir()
-    with pytest.raises(ImageError, match="none: a folder without pictures"):
+    with pytest.raises(ImageError, match="none: holds no picture"):
         stylized(photo, str(tmp_path / "none"))
     mask = grey(tmp_path / "m.png", sides(40, 40)[0])
     with pytest.raises(SettingsError, match="a style mask is for one picture"):

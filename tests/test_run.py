@@ -18,6 +18,7 @@ from impasto.run.canvas import recoloured
 from impasto.run.provenance import parse_record, show_record
 from impasto.settings import Settings
 from reference import PARITY, scipy_iterations, to_caffe
+from support.runs import notices_until
 
 QUICK = {"size": 48, "iterations": 3, "precision": "fp32", "style_loss": "gram"}
 
@@ -258,14 +259,6 @@ def test_recoloured_survives_a_flat_picture():
     flat = torch.full((3, 8, 8), 0.25)
     assert torch.isfinite(recoloured(flat, torch.rand(3, 8, 8))).all()
     assert torch.isfinite(recoloured(torch.rand(3, 8, 8), flat)).all()
-
-
-def notices_until(error, message, run):
-    """What a run tells until it ends in an error."""
-    told = []
-    with pytest.raises(error, match=message):
-        told.extend(event.text for event in run.events() if isinstance(event, Notice))
-    return told
 
 
 def test_too_small_a_picture_is_named(painting):

@@ -1,8 +1,10 @@
-"""Runs that are interrupted and resumed."""
+"""Runs that are interrupted and resumed, or end in an error."""
 
 from itertools import islice
 
-from impasto.run import Run
+import pytest
+
+from impasto.run import Notice, Run
 from impasto.run.checkpoint import Checkpoint
 
 
@@ -17,3 +19,11 @@ def resumed(run, at, photo, painting, settings, tmp_path):
 def lines(run):
     """The lines of a run's trace, without the times."""
     return [{**step.line(), "seconds": 0, "done": step.done} for step in run.steps]
+
+
+def notices_until(error, message, run):
+    """What a run tells until it ends in an error."""
+    told = []
+    with pytest.raises(error, match=message):
+        told.extend(event.text for event in run.events() if isinstance(event, Notice))
+    return told

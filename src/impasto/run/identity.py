@@ -38,7 +38,7 @@ def differences(
     there, here = (
         dict(_leaves(json.loads(json.dumps(run)))) for run in ({**saved, "settings": known}, own)
     )
-    for name in sorted({*there, *here}):
+    for name in sorted({*there, *here}, key=lambda n: (not n.startswith("settings."), n)):
         if there.get(name) != here.get(name):
             yield name.removeprefix("settings."), there.get(name), here.get(name)
 
