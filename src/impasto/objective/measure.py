@@ -75,7 +75,7 @@ def blend_statistics(styles: Sequence[tuple[StyleStatistics, float]]) -> StyleSt
 
 
 def is_there(positions: float | Tensor) -> bool:
-    """Whether this sum of weights is any position at all."""
+    """Whether this sum of weights, a scalar, is more than rounding leaves of no position."""
     return float(positions) > _NOWHERE
 
 

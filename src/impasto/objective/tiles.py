@@ -125,7 +125,7 @@ class Window:
         return features[..., rows, columns]
 
     def packed(self, tap: str, features: Tensor) -> Tensor:
-        """The same core in memory of its own where it is a part of the features."""
+        """The core of features (1, c, h, w) at a tap, copied if it is a part of them."""
         last = not features.is_contiguous()
         layout = torch.channels_last if last else torch.contiguous_format
         return self.core(tap, features).contiguous(memory_format=layout)

@@ -24,12 +24,12 @@ State = Mapping[str, Tensor]
 
 
 def with_prefix(prefix: str, state: State) -> dict[str, Tensor]:
-    """The same tensors, each named `prefix.name`."""
+    """The same tensors, of any shape, each named `prefix.name`."""
     return {f"{prefix}.{name}": tensor for name, tensor in state.items()}
 
 
 def without_prefix(prefix: str, state: State) -> dict[str, Tensor]:
-    """The tensors named `prefix.name`, by name: the inverse of `with_prefix`."""
+    """The tensors, of any shape, named `prefix.name`, by name: `with_prefix` undone."""
     start = f"{prefix}."
     return {name[len(start) :]: part for name, part in state.items() if name.startswith(start)}
 
@@ -45,7 +45,7 @@ def integers(values: Sequence[int]) -> Tensor:
 
 
 def load_tensor(state: State, name: str, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
-    """The tensor called `name`; ValueError unless it has this shape and type."""
+    """The tensor called `name`, of any shape; ValueError unless it has `shape` and `dtype`."""
     tensor = _named(state, name)
     if tuple(tensor.shape) != tuple(shape) or tensor.dtype != dtype:
         got, expected = _description(tensor.shape, tensor.dtype), _description(shape, dtype)
@@ -54,7 +54,7 @@ def load_tensor(state: State, name: str, shape: Sequence[int], dtype: torch.dtyp
 
 
 def load_integer(state: State, name: str, maximum: int) -> int:
-    """The integer called `name`; ValueError unless it is in 0 … `maximum`."""
+    """The integer called `name`, a scalar; ValueError unless it is in 0 … `maximum`."""
     value = int(load_tensor(state, name, (), torch.int64))
     if not 0 <= value <= maximum:
         raise ValueError(f"the state's {name} is {value}; expected 0 to {maximum}")
@@ -62,7 +62,7 @@ def load_integer(state: State, name: str, maximum: int) -> int:
 
 
 def load_rows(state: State, name: str, length: int) -> list[int]:
-    """The indices of rows called `name`; ValueError unless all are in 0 … `length` - 1."""
+    """The indices (n,) called `name`; ValueError unless all are in 0 … `length` - 1."""
     tensor = _named(state, name)
     rows: list[int] = load_tensor(state, name, (tensor.numel(),), torch.int64).tolist()
     if not all(0 <= row < length for row in rows):

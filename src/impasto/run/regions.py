@@ -51,7 +51,7 @@ class Region:
     where: Tensor | None = None
 
     def mapped(self, change: Callable[[Tensor | None], Tensor | None]) -> Region:
-        """The same with other masks."""
+        """The same with other masks (h, w)."""
         parts = (replace(part, where=change(part.where)) for part in self.parts)
         return Region(tuple(parts), change(self.where))
 

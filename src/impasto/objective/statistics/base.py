@@ -37,7 +37,7 @@ class Statistic(Protocol):
 
     @property
     def count(self) -> float | Tensor:
-        """The sum of the weights of all positions: without weights, their number."""
+        """The sum of the weights of all positions, a scalar: without weights, their number."""
 
     @classmethod
     def needs(cls, reads: Collection[str] | None) -> frozenset[str]:
@@ -67,7 +67,7 @@ class Statistic(Protocol):
         """The statistic of the union of two disjoint sets of positions."""
 
     def times(self: S, factor: float | Tensor) -> S:
-        """The same distribution, each position with its weight times `factor`."""
+        """The same distribution, each position with its weight times `factor`, a scalar."""
 
     def blank(self: S) -> S:
         """The statistic of as many positions whose features are 0."""

@@ -41,7 +41,7 @@ def outer(columns: Tensor) -> Tensor:
 
 
 def exact_total(columns: Tensor, root: Tensor | None) -> Tensor:
-    """The same as `total`, to 16 bits or better."""
+    """Σ √w f of columns (c, n), with `root` √w (n,), else 1, to 16 bits or better -> (c,)."""
     root = columns.new_ones(columns.shape[1]) if root is None else root
     found = _exact_product(root[:, None], columns.T)[0]
     return found.to(torch.promote_types(columns.dtype, torch.float32))

@@ -23,7 +23,7 @@ _MIN_VARIANCE = 1e-4  # keeps a square root away from 0, where it has no slope
 
 @declare(reads={"mean", "gram"})
 def moments(canvas: Moments, style: Moments) -> Tensor:
-    """mean((μ - μₛ)² + (σ - σₛ)²) over channels, both variances + 1e-4.
+    """mean((μ - μₛ)² + (σ - σₛ)²) over channels, both variances + 1e-4; a scalar.
 
     Source: Li et al. 2017, "Demystifying Neural Style Transfer", the loss of BN statistics.
     """
@@ -38,7 +38,7 @@ def _deviation(features: Moments) -> Tensor:
 
 @declare(reads={"mean", "covariance"})
 def wasserstein(canvas: Moments, style: Moments) -> Tensor:
-    """(‖μ - μₛ‖² + tr(Σ + Σₛ - 2(Σₛ½ Σ Σₛ½)½)) / C, both covariances + ε·I.
+    """(‖μ - μₛ‖² + tr(Σ + Σₛ - 2(Σₛ½ Σ Σₛ½)½)) / C, both covariances + ε·I; a scalar.
 
     W₂² between two normal distributions (Dowson & Landau 1982), per channel. Crowson's
     style-transfer-pytorch has it as a style loss with ε = 1e-4. Here ε is 1e-4 of the style's mean

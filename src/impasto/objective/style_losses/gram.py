@@ -21,7 +21,7 @@ def by_positions(canvas: Moments, style: Moments) -> Tensor:
 
 @declare(reads={"gram"})
 def by_elements(canvas: Moments, style: Moments) -> Tensor:
-    """mean((G/(C·M) - A/(C·M))²) over the C² entries (Johnson's neural-style)."""
+    """mean((G/(C·M) - A/(C·M))²) over the C² entries, a scalar (Johnson's neural-style)."""
     return ((canvas.gram - style.gram) / canvas.total.numel()).square().mean()
 
 

@@ -22,7 +22,7 @@ _SHORT = 1e-6  # of the style's mean squared length: keeps the direction of 0 fi
 
 @declare(of=Features)
 def sliced_wasserstein(canvas: Features, style: Features) -> Tensor:
-    """Mean over 32 fixed directions θ of Σ wᵢ (x₍ᵢ₎ - Q(tᵢ))², the W₂² of projections on θ.
+    """Mean over 32 fixed directions θ of Σ wᵢ (x₍ᵢ₎ - Q(tᵢ))², a scalar: W₂² on θ.
 
     x are the sorted projections θ·f, tᵢ the middle of the i-th share of [0, 1], Q the quantiles of
     the style's projections, so that the two numbers of positions may differ.
@@ -83,7 +83,9 @@ def _interpolated(quantiles: Tensor, at: Tensor) -> Tensor:
 
 @declare(of=Features, unit=1.0)
 def nearest_neighbour(canvas: Features, style: Features) -> Tensor:
-    """Σ wᵢ minⱼ (1 - cos(fᵢ - μₛ, sⱼ - μₛ)), μₛ the style's mean, sⱼ at most 1024 of its features.
+    """Σ wᵢ minⱼ (1 - cos(fᵢ - μₛ, sⱼ - μₛ)), a scalar.
+
+    μₛ is the style's mean, and sⱼ are at most 1024 of its features.
 
     Source: Kolkin et al. 2022, "Neural Neighbor Style Transfer". They match all layers at once;
     here each layer has its own neighbours.

@@ -63,7 +63,7 @@ class Contents:
 
 
 def from_numpy(array: np.ndarray[Any, Any]) -> Tensor:
-    """A float32 tensor of any floating array; what does not fit becomes infinite."""
+    """A floating array of any shape as a float32 tensor; values too large become infinite."""
     with np.errstate(over="ignore"):
         return torch.from_numpy(array.astype(np.float32))
 
