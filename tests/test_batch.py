@@ -2,10 +2,15 @@
 
 import gc
 import json
+import multiprocessing
 import os
+import pickle
 import random
 import re
 import shlex
+import shutil
+import signal
+import socket
 import sys
 import weakref
 from dataclasses import replace
@@ -28,14 +33,19 @@ from impasto.apps.batch import (
     Layout,
     Manifest,
     Pair,
+    Task,
     galleries_in,
-    painting,
+    job,
+    paint_job,
     pair_up,
     pairs_in,
 )
+from impasto.apps.batch.processes import Processes
 from impasto.apps.cli import main
 from impasto.errors import ImageError, OutputError, SettingsError
 from impasto.images import read
+from impasto.objective import StyleCache
+from impasto.run.events import Step
 from impasto.run.provenance import show_record
 
 SMALL = {"size": 32, "iterations": 1, "precision": "fp32", "style_loss": "gram", "encoder": "tiny"}
@@ -207,11 +217,11 @@ def test_templates_have_fields(folder):
         "standard/000/content_1-style_1.png",
         "standard/001/content_2-style_2.png",
     ]
-    assert jobs[0].request.target.path == Path("out/standard/000/content_1-style_1.png")
+    assert jobs[0].path == Path("out/standard/000/content_1-style_1.png")
 
 
 ESCAPES = ["/tmp/{index}.png", "../{index}.png", "a/../../{index}.png", "a//{index}.png",
-           "./{index}.png", "{index}.png/", "", "..", "{content}/./x.png"]  # fmt: skip
+           "./{index}.png", "{index}.png/", "..", "{content}/./x.png"]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ESCAPES)
@@ -236,7 +246,7 @@ def test_hostile_names_stay_inside(tmp_path):
             (job,) = layout.jobs([Pair(path, Path("s.png"))], SETTINGS)
         except SettingsError:
             continue
-        assert job.request.target.path.resolve().is_relative_to(tmp_path)
+        assert job.path.resolve().is_relative_to(tmp_path)
 
 
 def test_a_link_does_not_lead_out(folder, batch):
@@ -290,19 +300,15 @@ def test_a_rerun_does_not_paint_from_its_own_results(folder, batch):
 
 
 def test_styles_are_measured_once(folder, monkeypatch):
-    from impasto.run import build as assembly
+    get, measured = StyleCache.get, []
 
-    measure, encoder, calls = assembly.measure_statistics, assembly.Encoder, []
-    monkeypatch.setattr(
-        assembly,
-        "measure_statistics",
-        lambda *a, **k: calls.append("m") or measure(*a, **k),
-    )
-    monkeypatch.setattr(assembly, "Encoder", lambda *a, **k: calls.append("e") or encoder(*a, **k))
-    assembly.ENCODER_CACHE.clear()
+    def counted(cache, key, measure):
+        return get(cache, key, lambda: measured.append(key) or measure())
+
+    monkeypatch.setattr(StyleCache, "get", counted)
     entries = list(Batch(pairs_in(".", "all"), SETTINGS, Layout(Path("out"))))
     assert [entry.status for entry in entries] == ["done"] * 4
-    assert sorted(calls) == ["e", "m", "m"]
+    assert len(measured) == len(set(measured)) == 2
 
 
 def test_a_rerun_passes_over_what_is_done(folder, batch):
@@ -511,12 +517,12 @@ def test_a_diverging_pair_leaves_its_best_picture(folder, batch):
 def test_a_failure_leaves_no_arrays_behind(folder, monkeypatch):
     runs = weakref.WeakSet()
 
-    class Noted(painting.Run):
+    class Noted(job.Run):
         def __init__(self, *arguments, **options):
             super().__init__(*arguments, **options)
             runs.add(self)
 
-    monkeypatch.setattr(painting, "Run", Noted)
+    monkeypatch.setattr(job, "Run", Noted)
     settings = Settings.of(size=32, iterations=5, learning_rate=1e30)
     gc.disable()
     try:
@@ -529,19 +535,19 @@ def test_a_failure_leaves_no_arrays_behind(folder, monkeypatch):
 
 def interrupted_at(monkeypatch, pair, error=KeyboardInterrupt):
     """Let the run of that pair, counted from 1, be broken off at its last step."""
-    paint, begun = painting.paint, []
+    paint, begun = job.paint_tuned, []
 
-    def broken(run, request, show):
+    def broken(run, request, show, stop):
         begun.append(request)
 
         def note(step):
-            if len(begun) == pair and step.done == step.total:
+            if len(begun) == pair and isinstance(step, Step) and step.done == step.total:
                 raise error
             show(step)
 
-        return paint(run, request, note)
+        return paint(run, request, note, stop)
 
-    monkeypatch.setattr(painting, "paint", broken)
+    monkeypatch.setattr(job, "paint_tuned", broken)
 
 
 def test_ctrl_c_stops_the_batch_and_a_rerun_goes_on(folder, batch):
@@ -620,10 +626,11 @@ def test_mistakes_are_one_line(mistake, folder, batch):
 def test_json_prints_a_line_for_each_pair(folder, batch):
     code, out, err = batch(".", "--json")
     assert (code, err) == (0, "")
-    assert [json.loads(line) for line in out.splitlines()] == manifest()
+    pairs = [{"event": "pair", **line} for line in manifest()]
+    assert [json.loads(line) for line in out.splitlines()] == pairs
     again = [json.loads(line) for line in batch(".", "--json")[1].splitlines()]
     assert [line["status"] for line in again] == ["skipped", "skipped"]
-    assert {**again[0], "status": 0}.keys() == manifest()[0].keys()
+    assert again[0].keys() == pairs[0].keys()
 
 
 def test_quiet_is_silent(folder, batch):
@@ -685,12 +692,214 @@ def test_python_of_the_page(block, desk, capsys, monkeypatch):
 
 def test_the_page_names_every_field():
     table = set(re.findall(r"`(\w+)`", DOCS.partition("## The manifest")[2]))
-    assert set(Entry.__dataclass_fields__) <= table
+    assert {*Entry.__dataclass_fields__} - {"raised"} <= table
 
 
-@pytest.mark.parametrize("role", ["init", "encoder"])
+@pytest.mark.parametrize("role", ["init", "encoder", "protect", "content_masks"])
 def test_what_every_pair_reads_is_not_overwritten(role, folder):
-    settings = SETTINGS.replaced(**{role: "out/result.png"})
     layout = Layout(Path("out"), "result.png")
     with pytest.raises(OutputError, match="is also the input"):
-        layout.jobs(pairs_in(".")[:1], settings)
+        Batch(pairs_in(".")[:1], SETTINGS, layout, sources={role: "out/result.png"})
+
+
+# A refused batch leaves nothing
+
+
+HOSTILE_PATHS = ["a\0b.png", "", " ", "x" * 300 + ".png", "y/" * 3000 + "z.png", "folder.png",
+                 "dangling.png", "loop.png", "pipe.png", "socket.png", "\udcff.png",
+                 "content_1.jpg/x.png"]  # fmt: skip
+FOR_ALL = ["--init", "--content-mask", "--style-mask", "--keep", "--protect", "--encoder"]
+
+
+@pytest.fixture
+def hostile(folder):
+    (folder / "folder.png").mkdir()
+    (folder / "dangling.png").symlink_to("gone.png")
+    (folder / "loop.png").symlink_to("loop.png")
+    os.mkfifo(folder / "pipe.png")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind("socket.png")
+        yield folder
+
+
+@pytest.mark.parametrize("option", FOR_ALL)
+def test_what_every_pair_reads_is_checked_first(option, hostile, batch):
+    before = sorted(hostile.rglob("*"))
+    for path in [*HOSTILE_PATHS, "gone.png"]:
+        refused(batch(".", "-o", "out/of/many", option, path, "-q"))
+        assert sorted(hostile.rglob("*")) == before, path
+
+
+@pytest.mark.parametrize("option", ["-o", "--trace", "--report", "--timelapse", "--name"])
+def test_places_that_cannot_be_written_are_refused_first(option, hostile, batch):
+    """Or one pair's failure, where only the pair's own place is wrong."""
+    output = [] if option == "-o" else ["-o", "out/of/many"]
+    for path in HOSTILE_PATHS:
+        before = sorted(hostile.rglob("*"))
+        code, out, err = batch(".", *output, option, path, "-q")
+        assert (code in (0, 1, 2), out) == (True, ""), path
+        assert all(len(line) < 1300 for line in err.splitlines())
+        if code == 2:
+            assert err.startswith("error: ")
+            assert err.count("\n") == 1
+            assert sorted(hostile.rglob("*")) == before, path
+        shutil.rmtree("out", ignore_errors=True)
+
+
+@pytest.mark.parametrize("option", ["--contents", "--styles"])
+def test_hostile_folders(option, hostile, batch):
+    other = {"--contents": "--styles", "--styles": "--contents"}[option]
+    for path in HOSTILE_PATHS:
+        refused(batch(option, path, other, ".", "-o", "out", "-q"))
+        refused(batch(path, "-o", "out", "-q"))
+    assert not Path("out").exists()
+
+
+REFUSED = {
+    "layers": ["--style-layers", "relu9_9"],
+    "no weight": ["--style-weight=0", "--content-weight=0", "--tv-weight=0"],
+    "masks": ["--content-mask", "style_1.jpg", "--content-mask", "style_2.jpg"],
+    "weights": ["--style-weights", "1,2,3"],
+    "device": ["--device", "mps"],
+    "executor": ["--on", "moon"],
+    "serial jobs": ["--jobs", "2", "--on", "serial"],
+    "jobs": ["--jobs", "0"],
+    "checkpoint": ["--checkpoint", "a.checkpoint"],
+    "resume": ["--resume"],
+    "preview": ["--preview"],
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_refused_batch_leaves_nothing(case, folder, batch):
+    before = sorted(folder.rglob("*"))
+    refused(batch(".", "-o", "out/of/many", *REFUSED[case], "-q"))
+    assert sorted(folder.rglob("*")) == before
+
+
+# What makes a pair done
+
+
+def test_only_what_changes_pixels_paints_again(folder, batch):
+    batch(".", "-q")
+    for same in (["--threads", "1"], ["--memory", "3GB"], ["--report", "r.png"], ["--jobs", "2"]):
+        assert "0 painted, 2 skipped" in batch(".", *same)[1]
+    assert "2 painted, 0 skipped" in batch(".", "--finish", "grain")[1]
+    assert "2 painted, 0 skipped" in batch(".", small=[*QUICK, "--iterations", "2"])[1]
+
+
+def test_files_that_all_pairs_read_are_compared(folder, batch):
+    smooth_picture(40, 33, phase=3).save("start.png")
+    assert batch(".", "-q", "--init", "start.png")[0] == 0
+    assert manifest()[0]["inputs"].keys() == {"init"}
+    assert "0 painted, 2 skipped" in batch(".", "--init", "start.png")[1]
+    smooth_picture(40, 33, phase=4).save("start.png")
+    assert "2 painted, 0 skipped" in batch(".", "--init", "start.png")[1]
+    assert "2 painted, 0 skipped" in batch(".")[1]
+
+
+def test_manifests_of_other_versions_are_read(folder, batch):
+    """Of one without a field; of one that had a mask among the settings, which is another run."""
+    batch(".", "-q")
+    first, second = manifest()
+    del first["settings"]["tile"], first["inputs"]
+    second["settings"]["keep"] = "face.png"
+    lines = [json.dumps(line) for line in (first, second)]
+    Path("manifest.jsonl").write_text("\n".join(lines) + "\n")
+    assert "1 painted, 1 skipped" in batch(".")[1]
+
+
+# In several processes
+
+
+def test_a_job_is_a_function_of_plain_values(folder):
+    planned = Batch(pairs_in("."), SETTINGS, Layout(Path("out")))
+    first, task = pickle.loads(pickle.dumps((planned.jobs[0], planned.task)))
+    entry = pickle.loads(pickle.dumps(paint_job(first, task)))
+    assert (entry.status, entry.raised) == ("done", None)
+    assert not planned.manifest.path.exists()
+    alone = impasto.stylize("content_1.jpg", "style_1.jpg", **SMALL)
+    assert np.array_equal(np.asarray(Image.open(first.path)), alone.image.to_pil())
+
+
+def test_processes_paint_what_one_would(folder, batch):
+    assert batch(".", "-q", "-o", "one")[0] == 0
+    code, out, err = batch(".", "--jobs", "2", "-o", "two")
+    assert (code, out.split(";")[0]) == (0, "2 painted, 0 skipped (done before), 0 failed of 2")
+    assert "2/2" in err
+    for result in Path("one").rglob("*.png"):
+        same = Path("two") / result.relative_to("one")
+        assert np.array_equal(np.asarray(Image.open(same)), np.asarray(Image.open(result)))
+    known = ("index", "output", "content_sha256", "style_sha256", "settings", "inputs")
+    both = [sorted(([line[k] for k in known] for line in manifest(f)), key=lambda v: v[0])
+            for f in ("one", "two")]  # fmt: skip
+    assert both[0] == both[1]
+    assert "0 painted, 2 skipped" in batch(".", "--jobs", "2", "-o", "two")[1]
+
+
+def test_a_worker_that_dies_costs_one_pair(folder, monkeypatch):
+    """Its successor paints the rest."""
+    seen = []
+
+    def watch(job, event):
+        if isinstance(event, Step) and not seen:
+            seen.append(job.index)
+            os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)
+
+    settings = SETTINGS.replaced(iterations=200)
+    planned = Batch(pairs_in("."), settings, Layout(Path("out")), executor=Processes(1))
+    ended = list(planned.entries(watch=watch))
+    assert [entry.status for entry in ended] == ["failed", "done"]
+    assert "killed, perhaps for lack of memory" in ended[0].error
+    assert not multiprocessing.active_children()
+
+
+def test_an_error_in_a_worker_ends_the_batch(folder):
+    """It is raised here, once the pairs under way are recorded."""
+    planned = Batch(pairs_in("."), SETTINGS, Layout(Path("out")), executor=Processes(2))
+    planned.task = replace(planned.task, sources={"strange": "argument"})
+    planned._check_shared = planned._rehearse = lambda *_: None
+    with pytest.raises(TypeError, match="strange"):
+        list(planned)
+    assert {line["status"] for line in manifest("out")} == {"failed"}
+    assert not multiprocessing.active_children()
+
+
+def test_ctrl_c_reaches_every_worker(folder):
+    """Each saves the picture it is at, and is recorded."""
+    settings = SETTINGS.replaced(iterations=100_000)
+    planned = Batch(pairs_in("."), settings, Layout(Path("out")), executor=Processes(2))
+    begun = set()
+
+    def watch(job, event):
+        if isinstance(event, Step) and event.done > 2:
+            begun.add(job.index)
+        if len(begun) == 2:
+            begun.add("told")
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        list(planned.entries(watch=watch))
+    assert sorted(statuses("out")) == [(0, "failed"), (1, "failed")]
+    assert {line["error"] for line in manifest("out")} == {"interrupted"}
+    for each in planned.jobs:
+        assert read(each.path).size == (32, 26)
+    assert not multiprocessing.active_children()
+
+
+def test_each_worker_has_its_share(folder):
+    settings = SETTINGS.replaced(threads=4, memory="4GB")
+    half = Task(settings, share=0.5)._shared_out()
+    assert (half.threads, half.memory) == (2, 2_000_000_000)
+    auto = Task(SETTINGS, share=0.25)._shared_out()
+    assert auto.threads >= 1
+    assert auto.memory > 0
+
+
+def test_notices_are_lines(folder, batch):
+    _, out, err = batch(".", "--json", "--learning-rate", "1e30", small=QUICK[:2])
+    notices = [line for line in map(json.loads, out.splitlines()) if line["event"] == "notice"]
+    assert {line["output"] for line in notices} == {line["output"] for line in manifest()}
+    assert "warning" not in err.replace("failed: ", "")
+    _, _, err = batch(".", "-q", "--learning-rate", "1e30", small=QUICK[:2])
+    assert "warning: gen_0/content_1_style_1.png: " in err

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
-from typing import Any
 
 from impasto.apps.batch.pairs import Pair
 from impasto.errors import OutputError, SettingsError
@@ -17,21 +17,34 @@ from impasto.settings import Settings
 from impasto.settings.recipes import recipe
 from impasto.settings.schedule import most_iterations
 
-__all__ = ["Job", "Layout"]
+__all__ = ["Job", "Layout", "make_folder"]
 
 MANIFEST = "manifest.jsonl"
 
-Wishes = Mapping[str, Value]
+Outputs = Mapping[str, Value]
 
 
 @dataclass(frozen=True)
 class Job:
-    """A pair, its number from 0 on, its result's name within the output folder, and its outputs."""
+    """One pair to paint; plain values, so that it can be sent to another process.
+
+    Attributes:
+        index: the pair's number, from 0.
+        pair: its pictures.
+        name: the result's name within the output folder, with "/".
+        path: the result's file.
+        outputs: what else is written, as in the table `files` of a recipe.
+    """
 
     index: int
     pair: Pair
     name: str
-    request: Request
+    path: Path
+    outputs: Outputs = field(default_factory=dict)
+
+    def request(self) -> Request:
+        """The outputs of a run of this job."""
+        return Request.of({**self.outputs, "output": self.path}, _sources(self.pair))
 
 
 @dataclass(frozen=True)
@@ -39,72 +52,72 @@ class Layout:
     """The names of a batch's files.
 
     Args:
-        folder: where all of them go; made if need be.
-        name: the result's within it, with the fields {index}, {content} and {style} (the names of
-            the files without their endings) and {recipe}; None is gen_{index}/ and then what the
-            recipe calls its result.
-        wishes: what else is written, and called, as in the table `files` of a recipe: `save_every`,
-            and the names `intermediate`, `report`, `timelapse` and `trace`, beside the result. None
-            are the recipe's own.
-        bits, quality: how pictures are written; see `Target`.
-        sources: files that all pairs share, as arguments of `impasto.Run`, such as masks.
+        folder: holds all of them; made if it is missing.
+        name: the result's name within it, with the fields {index}, {content} and {style} (the names
+            of the files without their endings) and {recipe}. None is gen_{index}/ followed by the
+            recipe's name for its result.
+        outputs: what is written, as in the table `files` of a recipe; names of files are beside the
+            result. None stands for the recipe's own.
     """
 
     folder: Path
     name: str | None = None
-    wishes: Wishes | None = None
-    bits: int = 8
-    quality: int = 95
-    sources: Mapping[str, Any] = field(default_factory=dict)
+    outputs: Outputs | None = None
 
     @property
     def manifest(self) -> Path:
-        """The file that tells what became of each pair."""
+        """The file with a line for each pair."""
         return self.folder / MANIFEST
 
-    def jobs(self, pairs: Sequence[Pair], settings: Settings) -> list[Job]:
-        """What to paint, and where to; nothing is written yet.
+    def jobs(
+        self, pairs: Sequence[Pair], settings: Settings, shared: Iterable[Path] = ()
+    ) -> list[Job]:
+        """The jobs of these pairs; nothing is written. `shared` are files that all of them read.
 
         Raises SettingsError for a name that leaves the folder or is no template, OutputError for
         files that would overwrite an input or each other.
         """
-        wishes = self._wishes(settings)
+        outputs = self._outputs(settings)
         names = [self._name(index, pair, settings) for index, pair in enumerate(pairs)]
         if len({PurePath(name).parent for name in names}) < len(names):
-            wishes = _told_apart(wishes)
+            outputs = _told_apart(outputs)
         jobs = [
-            Job(index, pair, name, self._request(name, pair, wishes))
+            Job(index, pair, name, self.folder / name, outputs)
             for index, (pair, name) in enumerate(zip(pairs, names, strict=True))
         ]
-        self._check(jobs, settings)
+        self._check_collisions(jobs, shared, most_iterations(settings))
         return jobs
 
-    def prepare(self, jobs: Sequence[Job], settings: Settings) -> None:
-        """Make the folder; OutputError or ExtraMissing where no such files can be written in it.
+    @contextmanager
+    def prepared(self, jobs: Sequence[Job]) -> Iterator[None]:
+        """Make the folder, and check that such files can be written in it.
 
-        What is wrong with the place of one job only is left for that job to find.
+        Raises OutputError or ExtraMissing where they cannot. After an error, here or in the block,
+        folders that were made are removed, so that a refused batch leaves nothing. A place that is
+        wrong for one job only is left for that job to report.
         """
-        made(self.folder)
-        for suffix in sorted({job.request.target.path.suffix for job in jobs}):
-            self._request(f"result{suffix}", jobs[0].pair, self._wishes(settings)).check()
+        made = make_folder(self.folder)
+        try:
+            for suffix in sorted({job.path.suffix for job in jobs}):
+                Job(
+                    0, jobs[0].pair, "", self.folder / f"result{suffix}", jobs[0].outputs
+                ).request().check()
+            yield
+        except BaseException:
+            for folder in reversed(made):
+                with suppress(OSError):  # somebody else's file is in it now
+                    folder.rmdir()
+            raise
 
-    def _wishes(self, settings: Settings) -> Wishes:
-        if self.wishes is not None:
-            return self.wishes
+    def _outputs(self, settings: Settings) -> Outputs:
+        if self.outputs is not None:
+            return self.outputs
         return recipe(settings.recipe).files if settings.recipe else {}
-
-    def _request(self, name: str, pair: Pair, wishes: Wishes) -> Request:
-        own: dict[str, Value] = {
-            "output": self.folder / name,
-            "bits": self.bits,
-            "quality": self.quality,
-        }
-        return Request.of({**wishes, **own}, _sources(pair))
 
     def _name(self, index: int, pair: Pair, settings: Settings) -> str:
         """The result's name within the folder, with "/"; SettingsError if it leads elsewhere."""
         if self.name is None:
-            return f"gen_{index}/{Request.of(self._wishes(settings), _sources(pair)).target.path}"
+            return f"gen_{index}/{Request.of(self._outputs(settings), _sources(pair)).target.path}"
         stems = {"content": pair.content.stem, "style": pair.style.stem}
         name = fill(self.name, {"index": index, **stems, "recipe": settings.recipe})
         parts = name.replace(os.sep, "/").split("/")
@@ -115,45 +128,49 @@ class Layout:
             )
         return "/".join(parts)
 
-    def _check(self, jobs: Sequence[Job], settings: Settings) -> None:
+    def _check_collisions(
+        self, jobs: Sequence[Job], shared: Iterable[Path], iterations: int
+    ) -> None:
         """Every file is in the folder, and none is read, or written twice."""
         home, manifest = _real(self.folder), _real(self.manifest)
-        taken = {manifest: "the manifest"}
-        shared = [Path(name) for value in self.sources.values() for name in _listed(value)]
+        inputs = [path for job in jobs for path in (job.pair.content, job.pair.style)]
+        taken = {_real(path): f"the input {path}" for path in (*inputs, *shared)}
+        taken[manifest] = "the manifest"
         for job in jobs:
-            inputs = (job.pair.content, job.pair.style)
-            taken.update((_real(path), f"the input {path}") for path in inputs)
-        taken.update((_real(path), f"the input {path}") for path in shared)
-        for job in jobs:
-            for path in job.request.paths(most_iterations(settings)):
+            for path in job.request().paths(iterations):
                 real = _real(path)
                 if not real.is_relative_to(home):
                     raise OutputError(f"{path}: a link leads out of {self.folder}; remove the link")
                 if manifest in real.parents:
-                    raise OutputError(f"{path}: lies below the manifest; choose another --name")
+                    raise OutputError(f"{path}: is below the manifest; choose another name")
                 if real in taken:
                     raise OutputError(
-                        f"{path}: is also {taken[real]}; choose another --output, or a --name "
+                        f"{path}: is also {taken[real]}; choose another output folder, or a name "
                         f"that differs for each pair, as by {{index}}"
                     )
                 taken[real] = f"a file of {job.pair.content} with {job.pair.style}"
 
 
-def made(folder: Path) -> None:
-    """Make the folder if need be; OutputError where that fails."""
+def make_folder(folder: Path) -> list[Path]:
+    """Make a folder and its parents where they are missing; those made, the outermost first.
+
+    Raises OutputError where that fails.
+    """
     try:
+        missing = [path for path in (folder, *folder.parents) if not path.exists()]
         folder.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = getattr(error, "strerror", None) or error
         raise OutputError(f"{folder}: cannot be made ({reason}); expected a folder") from error
+    return missing[::-1]
 
 
-def _told_apart(wishes: Wishes) -> Wishes:
-    """Names for files whose neighbours are those of other pairs: each has its picture's stem."""
+def _told_apart(outputs: Outputs) -> Outputs:
+    """Names of files whose neighbours belong to other pairs: each has its picture's stem."""
     beside = {o.name for o in options().values() if o.names_file} - {"output"}
     return {
         kind: f"{{stem}}_{name}" if kind in beside and "{stem" not in str(name) else name
-        for kind, name in wishes.items()
+        for kind, name in outputs.items()
     }
 
 
@@ -161,10 +178,9 @@ def _sources(pair: Pair) -> dict[str, str]:
     return {"content": str(pair.content), "style": str(pair.style)}
 
 
-def _listed(value: Any) -> list[Any]:  # noqa: ANN401 (one file or several)
-    return value if isinstance(value, list) else [value]
-
-
 def _real(path: Path) -> Path:
-    """Where a path leads, past links."""
-    return Path(os.path.realpath(path))
+    """The file that a path leads to, past links; OutputError for what cannot be a path."""
+    try:
+        return Path(os.path.realpath(path))
+    except ValueError as error:  # a NUL in the name
+        raise OutputError(f"{path}: {error}; expected the name of a file") from error

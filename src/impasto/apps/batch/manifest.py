@@ -1,4 +1,4 @@
-"""The record of a batch: a line for each pair that was begun, whatever became of it."""
+"""The record of a batch: a line for each pair that was begun, however it ended."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -20,14 +20,22 @@ LONGEST = 1_000_000  # bytes of a line; a longer one is not ours
 
 @dataclass(frozen=True)
 class Entry:
-    """What became of a pair.
+    """How a pair ended: a line of the manifest.
 
-    `index` is its number from 0 on; `content` and `style` are its files as given; `output` is the
-    result's name within the output folder, with "/". The checksums are None where a file could not
-    be read. `status` is "done" or "failed"; a pair that was done before is "skipped", which no
-    manifest holds. `settings` are the fields of Settings. `started` is in ISO 8601, UTC; `seconds`
-    is how long it took. What is done has the number of `iterations` run, and the `loss` of the
-    canvas that became the picture with its weighted `terms`; what failed has an `error`.
+    Attributes:
+        index: the pair's number, from 0.
+        content, style: its files as they were given.
+        output: the result's name within the output folder, with "/".
+        content_sha256, style_sha256: checksums; None where a file could not be read.
+        status: "done", "failed", or "skipped" for a pair that was done before, which no manifest
+            holds.
+        settings: the fields of Settings.
+        started: when painting began, ISO 8601 in UTC.
+        seconds: how long it took.
+        iterations, loss, terms: of the canvas that became the picture; None if the pair failed.
+        error: why it failed, in one line.
+        inputs: checksums of the files that all pairs share, such as masks, by role.
+        raised: the error that ends the whole batch; in no manifest.
     """
 
     index: int
@@ -44,22 +52,27 @@ class Entry:
     loss: float | None = None
     terms: Mapping[str, float] | None = None
     error: str | None = None
+    inputs: Mapping[str, str | None] = field(default_factory=dict)
+    raised: BaseException | None = field(default=None, compare=False, repr=False)
 
     def line(self) -> dict[str, Any]:
         """Plain values by name, as in the manifest."""
-        return asdict(self)
+        return {name: value for name, value in vars(self).items() if name != "raised"}
+
+
+_FIELDS = tuple(entry.name for entry in fields(Entry) if entry.name != "raised")
 
 
 class Manifest:
-    """A file of JSON lines, which any number of processes may append to."""
+    """A file of JSON lines, to which any number of processes may append."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def append(self, entry: Entry) -> None:
-        """Add a line, to stay whatever happens next; OutputError where that fails.
+        """Add a line, on the disk when this returns; OutputError where that fails.
 
-        It goes in one write, and starts anew behind a line that was broken off.
+        It is one write, and it starts a new line behind one that was broken off.
         """
         line = json.dumps(entry.line(), separators=(",", ":")).encode() + b"\n"
         with self._opened("a+b") as file:
@@ -69,7 +82,7 @@ class Manifest:
             os.fsync(file.fileno())
 
     def latest(self) -> dict[str, Entry]:
-        """The last entry of each output; lines that are none are passed over."""
+        """The last entry of each output; lines that are no entries are ignored."""
         if not os.path.lexists(self.path):
             return {}
         with self._opened("rb") as file:
@@ -78,7 +91,7 @@ class Manifest:
 
     @contextmanager
     def _opened(self, mode: str) -> Iterator[BinaryIO]:
-        """The file, unbuffered where it is written to; OSError becomes OutputError."""
+        """The file, unbuffered for writing; OSError becomes OutputError."""
         name = shown(self.path)
         try:
             if self.path.exists() and not self.path.is_file():
@@ -102,7 +115,8 @@ def _parsed(line: bytes) -> Entry | None:
     """The entry that a line holds; None for anything else, whoever wrote it."""
     try:
         record = json.loads(line)
-        entry = Entry(**{field.name: record[field.name] for field in fields(Entry)})
-    except (ValueError, TypeError, KeyError, RecursionError):
+        known = {name: record[name] for name in _FIELDS if name in record}
+        entry = Entry(**known)
+    except (ValueError, TypeError, RecursionError):
         return None
     return entry if isinstance(entry.output, str) else None

@@ -1,6 +1,6 @@
-"""The command line: parse, call, show; nothing else.
+"""The command line: it parses options, calls the library, and prints.
 
-Whatever a user can get wrong is one line, `error: …`, on stderr, with exit code 2.
+Invalid input is reported in one line, `error: …`, on stderr, with exit code 2.
 """
 
 import io
@@ -14,6 +14,7 @@ from typing import TextIO
 from typer.exceptions import TyperException
 
 from impasto.apps.cli.commands import app
+from impasto.apps.cli.flags import with_flags
 from impasto.apps.cli.printing import one_line
 from impasto.errors import ImpastoError
 
@@ -41,7 +42,7 @@ def _run(arguments: Sequence[str]) -> int:
         message = error.format_message()
         return _refuse(message) if message else 2  # no message: help was shown
     except ImpastoError as error:
-        return _refuse(str(error))
+        return _refuse(with_flags(str(error)))
     except KeyboardInterrupt:
         return 130
 

@@ -1,13 +1,14 @@
-"""The commands. What they need of torch is imported when they run, so that help is instant."""
+"""The commands. They import torch when they run, so that help appears at once."""
 
-from pathlib import Path
-from typing import Annotated, Any
+from dataclasses import replace
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from impasto.apps.cli.batch import batch
-from impasto.apps.cli.options import Asked, with_options
+from impasto.apps.cli.options import MORE_OPTIONS, Options, with_options
+from impasto.apps.cli.parameters import file_name
 from impasto.apps.cli.plans import print_plans
 from impasto.apps.cli.printing import print_json, print_parts, print_table
 from impasto.apps.cli.session import paint
@@ -26,81 +27,80 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Sources = dict[str, Any]
-
 Content = Annotated[str, typer.Argument(help="The photograph: a file, or sample:NAME.")]
 Style = Annotated[str, typer.Argument(help="The painting: a file, or sample:NAME.")]
 Styles = Annotated[
     list[str],
-    typer.Argument(metavar="STYLE", help="The painting, or several; a folder is one of many."),
+    typer.Argument(
+        metavar="STYLE", help="The painting, or several; a folder is one style of many pictures."
+    ),
 ]
 Layer = Annotated[
     str | None, typer.Option("--layer", metavar="LAYER", help="Such as relu1_2, conv4_2 or pool5.")
 ]
 
 
-@app.command()
+@app.command(epilog=MORE_OPTIONS)
 @with_options()
-def stylize(
-    content: Content, style: Styles, *, asked: Asked, settings: Settings, sources: Sources
-) -> int:
+def stylize(content: Content, style: Styles, *, options: Options) -> int:
     """Paint CONTENT in the style of STYLE, or of several.
 
-    Options set fields of the recipe, whose values stand in brackets where it is `standard`.
-    Ctrl-C saves the best picture so far.
+    Options override settings of the recipe; brackets show those of `standard`. Ctrl-C saves the
+    best picture so far.
     """
-    return paint(asked, settings, content, style, sources=sources)
+    return paint(options, content, style)
 
 
-@app.command()
+@app.command(epilog=MORE_OPTIONS)
 @with_options("reconstruction")
-def reconstruct(
-    content: Content, layer: Layer = None, *, asked: Asked, settings: Settings, sources: Sources
-) -> int:
-    """Paint what one layer knows of CONTENT, from noise; several: `--content-layers`."""
+def reconstruct(content: Content, layer: Layer = None, *, options: Options) -> int:
+    """Paint what a layer knows of CONTENT, from noise; `--content-layers` names several."""
     if layer:
+        settings = options.settings
         if settings.content_layers != Settings.of(settings.recipe).content_layers:
             raise SettingsError("--layer and --content-layers exclude each other; choose one")
-        settings = settings.replaced(content_layers=layer)
-    return paint(asked, settings, content, sources=sources)
+        options = replace(options, settings=settings.replaced(content_layers=layer))
+    return paint(options, content)
 
 
-@app.command()
+@app.command(epilog=MORE_OPTIONS)
 @with_options("texture")
-def texture(style: Style, *, asked: Asked, settings: Settings, sources: Sources) -> int:
-    """Paint a texture of STYLE, from noise; `--size WxH` gives it any size."""
-    return paint(asked, settings, None, [style], sources=sources)
+def texture(style: Style, *, options: Options) -> int:
+    """Paint a texture with the style of STYLE, from noise; `--size WxH` gives it any size."""
+    return paint(options, None, [style])
 
 
 @app.command()
 def demo(
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where the result goes.")
+        str | None,
+        typer.Option("--output", "-o", metavar="FILE", parser=file_name, help="The result."),
     ] = None,
     photo: Annotated[
         str, typer.Option("--photo", help="Name of a bundled photograph.")
     ] = "astronaut",
     painting: Annotated[str, typer.Option("--style", help="Name of a bundled painting.")] = "swirl",
     size: Annotated[int, typer.Option("--size", min=1, help="Longest side in pixels.")] = 512,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show nothing.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> int:
-    """Paint a bundled photograph in a bundled style, with a report and a film of how it came."""
+    """Paint a bundled photograph in a bundled style, with a report and a film of the run."""
     from impasto.images.samples import found
 
     content, style = f"sample:{photo}", f"sample:{painting}"
     for source in (content, style):
-        found(source)  # raises for a stranger
+        found(source)  # raises for a name that does not exist
     wanted = {"report": "{stem}_report.html", "timelapse": "{stem}.mp4"}
-    return paint(
-        Asked(output=output, quiet=quiet), Settings.of(size=size), content, [style], wanted
+    options = Options(
+        Settings.of(size=size), outputs={"output": output} if output else {}, quiet=quiet
     )
+    return paint(options, content, [style], wanted)
 
 
 @app.command(name="recipes")
 def list_recipes(
-    name: Annotated[str | None, typer.Argument(help="Show this one's settings.")] = None,
+    name: Annotated[str | None, typer.Argument(help="Print the settings of this one.")] = None,
 ) -> None:
-    """List the recipes, or show one."""
+    """List the recipes, or print the settings of one."""
     console = Console(soft_wrap=True)
     if name is None:
         width = max(map(len, recipes()))
@@ -128,19 +128,22 @@ def show(
 def info(
     size: Annotated[
         str | None,
-        typer.Option("--size", metavar="N|WxH", help="Print how a picture would be painted."),
+        typer.Option("--size", metavar="N|WxH", help="Plan a picture of this size."),
     ] = None,
     name: Annotated[
-        str, typer.Option("--recipe", metavar="NAME", help="By which recipe.")
+        str, typer.Option("--recipe", metavar="NAME", help="Recipe of that plan.")
     ] = DEFAULT_RECIPE,
     memory: Annotated[
-        str, typer.Option("--memory", metavar="SIZE", help="In how much; 0 is what is free.")
+        str,
+        typer.Option(
+            "--memory", metavar="SIZE", help="Memory of that plan, such as 4GB; 0 is what is free."
+        ),
     ] = "0",
     as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
 ) -> None:
-    """Print versions, hardware, what would be used of it and why, and the bundled weights.
+    """Print versions, hardware and what a run would use of it, and checksums of the weights.
 
-    With `--size`, how a picture of that size would be painted: its scales, windows and memory.
+    With `--size`, print the plan of a picture: its scales, tiles, memory and cost.
     """
     if size is not None:
         return print_plans(Settings.of(name, size=size, memory=memory), as_json=as_json)
@@ -166,7 +169,7 @@ def info(
     return print_json(facts) if as_json else print_table(facts)
 
 
-app.command()(batch)
+app.command(epilog=MORE_OPTIONS)(batch)
 app.add_typer(weights, name="weights")
 
 

@@ -1,132 +1,48 @@
-"""Command-line options, generated from the fields of Asked and of Settings."""
+"""What the command line was asked for: settings, inputs, outputs, and how progress is shown."""
 
 import functools
 import inspect
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any
 
 import typer
-from pydantic.fields import FieldInfo
 
+from impasto.apps.cli.parameters import COMMON, SOURCES, of_outputs, of_settings, of_sources
 from impasto.errors import SettingsError
-from impasto.settings import DEFAULT_RECIPE, FORMER, Settings
-from impasto.settings.recipes import recipe
+from impasto.outputs import options as output_options
+from impasto.outputs.base import Value
+from impasto.settings import DEFAULT_RECIPE, Settings
 from impasto.settings.variants import ENCODERS, INITS
 
-__all__ = ["Asked", "with_options"]
+__all__ = ["MORE_OPTIONS", "Options", "with_options"]
+
+MORE_OPTIONS = "`--help-all` shows all options."
 
 Command = Callable[..., Any]
 
-_OWN = ("asked", "settings", "sources")  # parameters of a command that are no options
-
 
 @dataclass(frozen=True)
-class Asked:
-    """What the command line says of files and of how a run is shown."""
+class Options:
+    """What a command was asked for.
 
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            help="The result: .png .jpg .webp .tiff .avif; left out, the recipe names it.",
-        ),
-    ] = None
-    bits: Annotated[int, typer.Option("--bits", help="Depth of PNG and TIFF: 8 or 16.")] = 8
-    quality: Annotated[
-        int, typer.Option("--quality", min=1, max=100, help="Of JPEG, WebP, AVIF.")
-    ] = 95
-    max_pixels: Annotated[
-        int,
-        typer.Option("--max-pixels", min=1, help="Refuse larger pictures before decoding them."),
-    ] = 200_000_000
-    content_mask: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--content-mask",
-            metavar="FILE",
-            help="Where a style goes: white in the picture; once per style, or one map of colours.",
-            rich_help_panel="Styles",
-        ),
-    ] = None
-    style_mask: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--style-mask",
-            metavar="FILE",
-            help="Which part of a style picture is taken; once per content mask or map.",
-            rich_help_panel="Styles",
-        ),
-    ] = None
-    protect: Annotated[
-        str | None,
-        typer.Option(
-            "--protect",
-            "--keep",
-            metavar="FILE",
-            help="A mask, white where the content stays as it is.",
-            rich_help_panel="Styles",
-        ),
-    ] = None
-    save_every: Annotated[
-        int | None,
-        typer.Option(
-            "--save-every", metavar="N", min=0, help="Also save every N iterations; 0 never."
-        ),
-    ] = None
-    trace: Annotated[
-        Path | None,
-        typer.Option("--trace", metavar="FILE.jsonl", help="Write each iteration's losses there."),
-    ] = None
-    report: Annotated[
-        str | None,
-        typer.Option(
-            "--report", metavar="FILE", help="Pictures and curves of the run: .png, .html or none."
-        ),
-    ] = None
-    timelapse: Annotated[
-        str | None,
-        typer.Option(
-            "--timelapse", metavar="FILE", help="The run as a film: .mp4, .gif, .webp or none."
-        ),
-    ] = None
-    checkpoint: Annotated[
-        Path | None,
-        typer.Option(
-            "--checkpoint",
-            metavar="FILE.checkpoint",
-            help="Save there, while painting, what it takes to go on after a kill or a power cut.",
-        ),
-    ] = None
-    checkpoint_every: Annotated[
-        float | None,
-        typer.Option(
-            "--checkpoint-every",
-            metavar="SECONDS",
-            min=0,
-            help="How often; 0 after each iteration. Left out, so that it costs under 2 % of time.",
-        ),
-    ] = None
-    resume: Annotated[
-        bool,
-        typer.Option(
-            "--resume",
-            help="Go on from the checkpoint, bit for bit; by default OUTPUT with .checkpoint.",
-        ),
-    ] = False
-    preview: Annotated[
-        bool,
-        typer.Option(
-            "--preview", help="Write what there is of the picture to the result's place, soon."
-        ),
-    ] = False
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show nothing.")] = False
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print JSON lines instead of a progress bar.")
-    ] = False
+    Attributes:
+        settings: of the run.
+        sources: files it reads beside content and styles, as keywords of `impasto.Run`.
+        outputs: the options of outputs that were given, by name; names of files as text.
+        max_pixels: larger pictures are refused before they are decoded.
+        resume: continue from the checkpoint.
+        quiet, as_json: print nothing; print JSON lines.
+    """
+
+    settings: Settings
+    sources: Mapping[str, Any] = field(default_factory=dict)
+    outputs: Mapping[str, Value] = field(default_factory=dict)
+    max_pixels: int = 200_000_000
+    resume: bool = False
+    quiet: bool = False
+    as_json: bool = False
 
     def __post_init__(self) -> None:
         """SettingsError for options that exclude each other."""
@@ -134,126 +50,117 @@ class Asked:
             raise SettingsError("--quiet and --json exclude each other; choose one")
 
     @property
-    def masks(self) -> dict[str, Any]:
-        """Masks as arguments of Run."""
-        masks = {
-            "protect": self.protect,
-            "content_masks": self.content_mask,
-            "style_masks": self.style_mask,
+    def placed_outputs(self) -> dict[str, Value]:
+        """The options of outputs, with names of files as paths from the working folder."""
+        known = output_options()
+        return {
+            name: Path(value) if known[name].kind is Path and value != "none" else value  # type: ignore[arg-type]
+            for name, value in self.outputs.items()
         }
-        return {name: value for name, value in masks.items() if value}
+
+    @property
+    def files_read(self) -> list[str]:
+        """Names of the files among the sources."""
+        values = self.sources.values()
+        return [
+            name for value in values for name in (value if isinstance(value, list) else [value])
+        ]
+
+
+MaxPixels = Annotated[
+    int,
+    typer.Option(
+        "--max-pixels", min=1, help="Refuse larger pictures before decoding them.", hidden=True
+    ),
+]
+Resume = Annotated[
+    bool,
+    typer.Option(
+        "--resume",
+        help="Continue from the checkpoint; its default name is the result's with .checkpoint.",
+        rich_help_panel="Files",
+    ),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON lines instead of a progress bar.")]
+
+
+def _help_all(context: typer.Context, wanted: bool) -> None:
+    """Print the help with every option."""
+    if not wanted:
+        return
+    parameters: list[Any] = context.command.params
+    hidden = [parameter for parameter in parameters if getattr(parameter, "hidden", False)]
+    for parameter in hidden:
+        parameter.hidden = False
+    typer.echo(context.get_help(), nl=False)
+    for parameter in hidden:
+        parameter.hidden = True
+    raise typer.Exit
+
+
+HelpAll = Annotated[
+    bool,
+    typer.Option(
+        "--help-all", callback=_help_all, is_eager=True, help="Show all options and exit."
+    ),
+]
+
+_SHOWN = {
+    "max_pixels": (MaxPixels, 200_000_000),
+    "resume": (Resume, False),
+    "quiet": (Quiet, False),
+    "as_json": (Json, False),
+}
 
 
 def with_options(default: str = DEFAULT_RECIPE) -> Callable[[Command], Command]:
-    """Give a command the options of `Asked` and of `Settings`, as `asked`, `settings`, `sources`.
+    """Give a command all options, as one argument `options`.
 
-    `sources` are the files that options name, as arguments of `impasto.Run`.
-
-    A setting that is left out keeps the recipe's value; without `--recipe`, that of `default`.
-    A parameter of the command that is called like a field of `Asked` takes its place.
+    A setting that is left out keeps the recipe's value; without `--recipe`, that of `default`. A
+    parameter of the command takes the place of an option with the same name.
     """
 
     def decorate(command: Command) -> Command:
-        signature = inspect.signature(command, eval_str=True)
-        asks = list(inspect.signature(Asked, eval_str=True).parameters.values())
-        asks = [
-            ask.replace(kind=inspect.Parameter.KEYWORD_ONLY)
-            for ask in asks
-            if ask.name not in signature.parameters
-        ]
-        fields = Settings.model_fields.items()
-        options = [*asks, *(_parameter(name, field, default) for name, field in fields)]
-        own = [p for p in signature.parameters.values() if p.name not in _OWN]
+        own = inspect.signature(command, eval_str=True).parameters
+        ours = [each for each in _parameters(default) if each.name not in own]
+        parameters = [*(each for each in own.values() if each.name != "options"), *ours]
 
         @functools.wraps(command)
         def wrapped(**arguments: Any) -> Any:  # noqa: ANN401 (whatever the command returns)
-            asked = Asked(**{ask.name: arguments.pop(ask.name) for ask in asks})
-            given = {name: arguments.pop(name) for name in Settings.model_fields}
-            sources = {**_files(given), **asked.masks}
-            settings = _settings(given, default)
-            return command(**arguments, asked=asked, settings=settings, sources=sources)
+            arguments.pop("help_all")
+            given = {each.name: arguments.pop(each.name) for each in ours if each.name in arguments}
+            return command(**arguments, options=_options(given, default))
 
-        wrapped.__signature__ = signature.replace(parameters=[*own, *options])  # type: ignore[attr-defined]
-        wrapped.__annotations__ = {p.name: p.annotation for p in [*own, *options]}
+        signature = inspect.Signature(parameters)
+        wrapped.__signature__ = signature  # type: ignore[attr-defined]
+        wrapped.__annotations__ = {each.name: each.annotation for each in parameters}
         return wrapped
 
     return decorate
 
 
-def _files(given: dict[str, Any]) -> dict[str, Any]:
-    """First canvas and network that are files, taken out of what was given for the settings."""
-    files = {}
-    if given["init"] is not None and given["init"] not in INITS:
-        files["init"] = given.pop("init")
-    if given["encoder"] is not None and given["encoder"] not in ENCODERS:
-        files["encoder"] = given.pop("encoder")
-    return files
+def _parameters(default: str) -> Iterator[inspect.Parameter]:
+    """The parameters in the order in which help shows them."""
+    yield from of_outputs()
+    for name, (annotation, value) in {**_SHOWN, "help_all": (HelpAll, False)}.items():
+        kind = inspect.Parameter.KEYWORD_ONLY
+        yield inspect.Parameter(name, kind, default=value, annotation=annotation)
+    yield from sorted(of_settings(default), key=lambda each: each.name not in COMMON)
+    yield from of_sources()
 
 
-def _settings(given: dict[str, Any], default: str) -> Settings:
-    overrides = {name: value for name, value in given.items() if value not in (None, [])}
-    return Settings.of(overrides.pop("recipe", default), **overrides)
-
-
-def _parameter(name: str, field: FieldInfo, default: str) -> inspect.Parameter:
-    extra = field.json_schema_extra
-    group = extra["group"] if isinstance(extra, dict) else None
-    former = [old for old, new in FORMER.items() if new == name]
-    option = typer.Option(
-        *(f"--{each.replace('_', '-')}" for each in (name, *former)),
-        help=_help(name, field, default),
-        metavar=_metavar(name, field.annotation),
-        rich_help_panel=str(group),
-        show_default=False,
+def _options(given: dict[str, Any], default: str) -> Options:
+    """The options from the values of all parameters; None, [] and False are not given."""
+    asked = {n: v for n, v in given.items() if v is not None and v is not False and v != []}
+    files: dict[str, Any] = {name: asked[name] for name in SOURCES if name in asked}
+    for name, registry in (("init", INITS), ("encoder", ENCODERS)):
+        if name in asked and asked[name] not in registry:
+            files[name] = asked.pop(name)
+    fields = {name: asked[name] for name in Settings.model_fields if name in asked}
+    return Options(
+        settings=Settings.of(fields.pop("recipe", default), **fields),
+        sources=files,
+        outputs={name: asked[name] for name in output_options() if name in asked},
+        **{name: asked[name] for name in _SHOWN if name in asked},
     )
-    kind = field.annotation if field.annotation in (int, float) else str
-    annotation = Annotated[kind | None, option]  # type: ignore[valid-type]
-    return inspect.Parameter(
-        name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation
-    )
-
-
-def _help(name: str, field: FieldInfo, default: str) -> str:
-    """The field's help, with the value that the recipe `default` gives it."""
-    value = recipe(default).settings.get(name, field.default) if name != "recipe" else default
-    shown = "" if value in ("", ()) else f" [{_written(value)}]"
-    return f"{field.description}{shown}".replace("[", r"\[")
-
-
-def _written(value: object) -> str:
-    if isinstance(value, dict):
-        return ",".join(f"{k}={v:g}" if v != 1 else k for k, v in value.items())
-    if isinstance(value, tuple):
-        return ",".join(map(_written, value))
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-_METAVARS = {
-    "recipe": "NAME",
-    "size": "N|WxH",
-    "scales": "auto|X,…,1",
-    "smallest": "N",
-    "tile": "auto|off|N",
-    "memory": "SIZE",
-    "iterations": "N[,N…]",
-    "style_weights": "X,X,…",
-    "style_scale": "X[,X…]",
-    "style_loss": "NAME",
-    "decay_every": "N[,N…]",
-    "betas": "X,X",
-    "clip": "none|gamut|X",
-    "init": "NAME|FILE",
-    "encoder": "NAME|FILE",
-    "first_step": "l1|l2|X",
-}
-
-
-def _metavar(name: str, annotation: Any) -> str:  # noqa: ANN401 (any type a field may have)
-    if annotation in (int, float):
-        return "N" if annotation is int else "X"
-    literals = [arg for arg in get_args(annotation) if isinstance(arg, str)]
-    for part in get_args(annotation):
-        literals += [arg for arg in get_args(part) if isinstance(arg, str)]
-    if name not in _METAVARS and literals and get_origin(annotation) is not dict:
-        return "|".join(literals)
-    return _METAVARS.get(name, "LAYERS")

@@ -1,4 +1,7 @@
-"""How a run is shown: a progress bar for people, JSON lines for scripts, or nothing."""
+"""How a run is shown: a progress bar for people, JSON lines for programs, or nothing.
+
+Each is a context manager for a run that gives a function of its events.
+"""
 
 import json
 import os
@@ -11,22 +14,24 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from impasto.errors import OutputError, printable
+from impasto.apps.cli.printing import one_line
+from impasto.errors import OutputError
 
 if TYPE_CHECKING:
     from impasto.run.events import Event
     from impasto.run.run import Run
 
-__all__ = ["Shown", "bar", "json_line", "json_lines", "silent", "warn"]
+__all__ = ["Show", "Shown", "bar", "event_line", "json_line", "json_lines", "silent", "warn"]
 
-Shown = Callable[["Run"], AbstractContextManager[Callable[["Event"], None]]]
+Show = Callable[["Event"], None]
+Shown = Callable[["Run"], AbstractContextManager[Show]]
 
 
 @contextmanager
-def bar(run: "Run") -> "Iterator[Callable[[Event], None]]":
-    """A bar on stderr: iterations, loss, time left."""
+def bar(run: "Run") -> Iterator[Show]:
+    """A bar on stderr with scale, iterations, loss and time left; notices above it."""
     columns = (
-        TextColumn("painting"),
+        TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("loss {task.fields[loss]}"),
@@ -36,12 +41,14 @@ def bar(run: "Run") -> "Iterator[Callable[[Event], None]]":
     task = progress.add_task("painting", total=run.total, loss="…")
 
     def show(event: "Event") -> None:
-        from impasto.run.events import Step
+        from impasto.run.events import Notice, Step
 
-        warn(event)
-        if isinstance(event, Step):
+        if isinstance(event, Notice):
+            warn(event.text)
+        elif isinstance(event, Step):
             progress.start()  # not before the first step, so that an error stands alone
-            progress.update(task, completed=event.done, loss=f"{event.loss:.4g}")
+            doing = f"painting {max(event.size)} px"
+            progress.update(task, description=doing, completed=event.done, loss=f"{event.loss:.4g}")
 
     try:
         yield show
@@ -51,21 +58,18 @@ def bar(run: "Run") -> "Iterator[Callable[[Event], None]]":
 
 
 @contextmanager
-def json_lines(run: "Run") -> "Iterator[Callable[[Event], None]]":
-    """One JSON object a step on stdout, as in a trace file; notices on stderr."""
+def json_lines(run: "Run") -> Iterator[Show]:
+    """One JSON object an event on stdout; see `event_line`."""
+    yield lambda event: json_line(event_line(event))
 
-    def show(event: "Event") -> None:
-        from impasto.run.events import Step
 
-        warn(event)
-        if isinstance(event, Step):
-            json_line(event.line())
-
-    yield show
+def event_line(event: "Event") -> dict[str, Any]:
+    """An event as plain values: `event` is stage, step, notice or done, then its own fields."""
+    return {"event": type(event).__name__.lower(), **event.line()}
 
 
 def json_line(record: Mapping[str, Any]) -> None:
-    """Print a record; OutputError where nobody reads it any more."""
+    """Print a record; OutputError if nobody reads it any more."""
     try:
         print(json.dumps(record), flush=True)
     except BrokenPipeError:
@@ -74,14 +78,18 @@ def json_line(record: Mapping[str, Any]) -> None:
 
 
 @contextmanager
-def silent(run: "Run") -> "Iterator[Callable[[Event], None]]":
-    """Nothing but notices."""
-    yield warn
+def silent(run: "Run") -> Iterator[Show]:
+    """Nothing but notices, as lines on stderr."""
+    yield _notices_alone
 
 
-def warn(event: "Event") -> None:
-    """Print a notice as one line on stderr."""
+def _notices_alone(event: "Event") -> None:
     from impasto.run.events import Notice
 
     if isinstance(event, Notice):
-        print("warning:", printable(" ".join(event.text.split())), file=sys.stderr)
+        warn(event.text)
+
+
+def warn(text: str) -> None:
+    """Print a notice as one line on stderr."""
+    print("warning:", one_line(text), file=sys.stderr)

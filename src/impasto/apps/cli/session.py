@@ -1,19 +1,19 @@
-"""One painting session at the command line: what it writes, how it is shown, what it says."""
+"""One painting session at the command line: its outputs, its progress, its last line."""
 
 import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from impasto.apps.cli import progress
-from impasto.apps.cli.options import Asked
+from impasto.apps.cli.options import Options
+from impasto.apps.cli.printing import one_line
 from impasto.apps.cli.signals import graceful
 from impasto.errors import printable
 from impasto.outputs import Request, available
 from impasto.outputs.base import Value
 from impasto.outputs.checkpointing import CHECKPOINT_NAME
-from impasto.settings import Settings
 from impasto.settings.recipes import recipe
 from impasto.settings.schedule import most_iterations
 
@@ -28,118 +28,123 @@ Wanted = Mapping[str, Value | None]
 
 
 def paint(
-    asked: Asked,
-    settings: Settings,
+    options: Options,
     content: str | None,
     styles: Sequence[str] = (),
     wanted: Wanted | None = None,
-    sources: Mapping[str, Any] | None = None,
 ) -> int:
-    """Paint the pictures of these names; the exit code.
+    """Paint the pictures with these names; the exit code, 0, or 130 after Ctrl-C.
 
-    `wanted` replaces the recipe's own files. The code is 0, or 130 after Ctrl-C; errors are raised
-    once the picture so far is saved.
+    `wanted` replaces the recipe's own files. Errors are raised once the picture so far is saved.
     """
-    request = _request(asked, settings, _sources(content, styles), wanted)
-    sources = sources or {}
-    read = [*([content] if content else []), *styles, *_files_read(sources)]
+    settings = options.settings
+    request = _request(options, _sources(content, styles), wanted)
+    read = [*([content] if content else []), *styles, *options.files_read]
     request.check(read, iterations=most_iterations(settings))
-    from impasto.hardware.allocator import tuned_malloc
-    from impasto.outputs.session import paint
+    from impasto.apps.tuned import paint_tuned
     from impasto.run.run import Run
 
-    resume = _resumed(asked, request)
-    style = list(styles) or None
-    run = Run(content, style, settings, max_pixels=asked.max_pixels, resume=resume, **sources)
+    run = Run(
+        content,
+        list(styles) or None,
+        settings,
+        max_pixels=options.max_pixels,
+        resume=_checkpoint(options, request),
+        **options.sources,
+    )
+    if run.done is None and options.resume and _is_finished(options, run, request):
+        return 0
     patient = request.path("checkpoint") is not None
-    with _shown(asked)(run) as show, graceful(patient=patient) as stop, tuned_malloc() as suit:
-
-        def follow(event: Any) -> None:  # noqa: ANN401 (events of a run)
-            suit(event)
-            show(event)
-
-        outcome = paint(run, request, follow, stop)
-    _tell(asked, run, request, outcome)
+    with _shown(options)(run) as show, graceful(patient=patient) as stop:
+        outcome = paint_tuned(run, request, show, stop)
+    _tell(options, run, request, outcome)
     return 130 if outcome.interrupted else 0
 
 
-def _files_read(sources: Mapping[str, Any]) -> list[str]:
-    """Names of the files among arguments of Run."""
-    several = [value if isinstance(value, list) else [value] for value in sources.values()]
-    return [name for names in several for name in names]
-
-
 def _sources(content: str | None, styles: Sequence[str]) -> dict[str, str]:
-    """Names by role, to name the result after; several styles as one name."""
+    """Names by role, after which the result is named; several styles as one name."""
     names = [Path(style.removeprefix("sample:")).absolute() for style in styles]
     style = "+".join([*(name.stem for name in names[:-1]), *(name.name for name in names[-1:])])
     return {role: name for role, name in (("content", content), ("style", style)) if name}
 
 
-def _request(
-    asked: Asked, settings: Settings, sources: Mapping[str, str], wanted: Wanted | None
-) -> Request:
-    """What the recipe writes, as far as the libraries for it are here, and what was asked for."""
-    named = {
-        "output": asked.output,
-        "report": asked.report and Path(asked.report),
-        "timelapse": asked.timelapse and Path(asked.timelapse),
-        "trace": asked.trace,
-        "bits": asked.bits,
-        "quality": asked.quality,
-        "save_every": asked.save_every,
-        "checkpoint": asked.checkpoint or (CHECKPOINT_NAME if asked.resume else None),
-        "checkpoint_every": asked.checkpoint_every,
-        "preview": asked.preview,
-    }
-    given = {name: value for name, value in named.items() if value is not None}
-    return Request.of({**available_files(asked, settings, wanted), **given}, sources)
+def _request(options: Options, sources: Mapping[str, str], wanted: Wanted | None) -> Request:
+    """The outputs of the recipe whose libraries are installed, and those that were asked for."""
+    given = dict(options.placed_outputs)
+    if options.resume or "checkpoint_every" in given:
+        given.setdefault("checkpoint", CHECKPOINT_NAME)
+    return Request.of({**available_files(options, wanted), **given}, sources)
 
 
-def _resumed(asked: Asked, request: Request) -> "Checkpoint | None":
-    """The checkpoint to go on from; None, with a line that says so, if none is saved yet."""
+def _checkpoint(options: Options, request: Request) -> "Checkpoint | None":
+    """The checkpoint to continue from; None if none is saved."""
     from impasto.run.checkpoint import Checkpoint
 
     path = request.path("checkpoint")
-    if not asked.resume or path is None:
+    if not options.resume or path is None:
         return None
-    if Checkpoint.exists(path):
-        return Checkpoint.load(path)
-    print(f"no checkpoint {printable(path)} yet; painting from the beginning", file=sys.stderr)
-    return None
+    return Checkpoint.load(path) if Checkpoint.exists(path) else None
 
 
-def available_files(
-    asked: Asked, settings: Settings, wanted: Wanted | None = None
-) -> dict[str, Value]:
-    """What the recipe writes as far as the libraries for it are here; says what is left out."""
-    kept, lines = available(recipe(settings.recipe).files if wanted is None else wanted)
-    for line in () if asked.quiet else lines:
-        print(printable(line), file=sys.stderr)
+def _is_finished(options: Options, run: "Run", request: Request) -> bool:
+    """Whether the picture is this run's result already; prints a line that says so, or not yet."""
+    from impasto.run.finished import iterations_in
+
+    picture, name = request.target.path, printable(request.target.path)
+    done = iterations_in(picture, run)
+    if done is None or done < run.total:
+        checkpoint = printable(request.path("checkpoint"))
+        print(f"no checkpoint {checkpoint} yet; painting from the beginning", file=sys.stderr)
+        return False
+    if options.as_json:
+        _print_result(name, interrupted=False, iterations=done)
+    elif not options.quiet:
+        print(f"{name} is finished, with these settings and {done} iterations")
+    return True
+
+
+def available_files(options: Options, wanted: Wanted | None = None) -> dict[str, Value]:
+    """The recipe's outputs whose libraries are installed; prints a line for each other one."""
+    files = recipe(options.settings.recipe).files if wanted is None else wanted
+    kept, lines = available(files)
+    for line in () if options.quiet else lines:
+        print(one_line(line), file=sys.stderr)
     return kept
 
 
-def _shown(asked: Asked) -> progress.Shown:
-    if asked.as_json:
+def _shown(options: Options) -> progress.Shown:
+    if options.as_json:
         return progress.json_lines
-    return progress.silent if asked.quiet else progress.bar
+    return progress.silent if options.quiet else progress.bar
 
 
-def _tell(asked: Asked, run: "Run", request: Request, outcome: "Outcome") -> None:
-    """Say where the picture is, and whether the run ended before its time."""
+def _tell(options: Options, run: "Run", request: Request, outcome: "Outcome") -> None:
+    """Print where the picture is, and why the run ended early if it did."""
     name = printable(request.target.path) if outcome.result else None
-    interrupted = outcome.interrupted
-    if asked.as_json:
-        print(json.dumps({"output": name, "interrupted": interrupted, "iterations": run.done}))
+    if options.as_json:
+        _print_result(name, interrupted=outcome.interrupted, iterations=run.done)
     elif name is None:
         print("interrupted before the first iteration; nothing was written", file=sys.stderr)
-    elif not asked.quiet:
+    elif not options.quiet:
         names = ", ".join(printable(o.path) for o in request.outputs if o.announced)
-        print(f"{'interrupted; ' if interrupted else _why_early(run)}wrote {names}")
+        print(f"{_interrupted(run) if outcome.interrupted else _stopped(run)}wrote {names}")
 
 
-def _why_early(run: "Run") -> str:
-    """Empty for a run of full length."""
+def _print_result(output: str | None, *, interrupted: bool, iterations: int | None) -> None:
+    """The last of the JSON lines."""
+    line = {"output": output, "interrupted": interrupted, "iterations": iterations}
+    print(json.dumps({"event": "result", **line}))
+
+
+def _interrupted(run: "Run") -> str:
+    """At which iteration and scale a run was interrupted."""
+    step = run.steps[-1]
+    scale = "x".join(map(str, step.size))
+    return f"interrupted after {step.done} of {step.total} iterations, at {scale} px; "
+
+
+def _stopped(run: "Run") -> str:
+    """Why a run ended early; empty for one of full length."""
     if run.done is None or run.done >= run.total:
         return ""
     reason = "" if run.settings.tolerance > 0 else ", no step descends"

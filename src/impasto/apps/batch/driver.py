@@ -1,0 +1,162 @@
+"""A batch: which jobs are done, which are painted, and the manifest of how each ended."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any
+
+from impasto.apps.batch.executors import Executor
+from impasto.apps.batch.job import OWN, Task, Watch, entry_of
+from impasto.apps.batch.layout import Job, Layout
+from impasto.apps.batch.manifest import Entry, Manifest
+from impasto.apps.batch.pairs import Pair
+from impasto.apps.batch.serial import Serial
+from impasto.encoder import weights_of
+from impasto.images import MAX_PIXELS, read
+from impasto.images.samples import found
+from impasto.run.events import Step
+from impasto.run.inputs import check_layers
+from impasto.settings import Settings
+
+__all__ = ["Batch"]
+
+_TRIED = 5  # jobs whose pictures are read in search of one that can be
+
+Show = Callable[[Step], object]
+
+
+class Batch:
+    """Pairs to paint; iterate over it for an Entry per pair.
+
+    Args:
+        pairs: what to paint, in this order.
+        settings: how.
+        layout: where to.
+        sources: files that all pairs share, as keywords of `impasto.Run`: `init`, `protect`,
+            `content_masks`, `style_masks`, `encoder`; each a path or a list of paths.
+        max_pixels: larger pictures are refused before they are decoded.
+        overwrite: paint pairs that were done before too.
+        executor: paints the jobs, by default one after the other in this process.
+
+    A pair that fails by itself is recorded, and the next one begins. Any other error ends the
+    batch, KeyboardInterrupt too: it is recorded and raised. No result stays in memory.
+
+    Raises SettingsError or OutputError for names that do not fit; see `Layout.jobs`.
+    """
+
+    def __init__(
+        self,
+        pairs: Sequence[Pair],
+        settings: Settings,
+        layout: Layout,
+        *,
+        sources: Mapping[str, Any] | None = None,
+        max_pixels: int = MAX_PIXELS,
+        overwrite: bool = False,
+        executor: Executor | None = None,
+    ) -> None:
+        self.settings, self.layout = settings, layout
+        self.task = Task(settings, dict(sources or {}), max_pixels)
+        self.jobs = layout.jobs(pairs, settings, [path for _, path in self.task.files()])
+        self.manifest = Manifest(layout.manifest)
+        self._overwrite, self._executor = overwrite, executor or Serial()
+
+    def __len__(self) -> int:
+        """Number of pairs."""
+        return len(self.jobs)
+
+    def __iter__(self) -> Iterator[Entry]:
+        """Paint them; see `entries`."""
+        return self.entries()
+
+    def entries(self, show: Show | None = None, *, watch: Watch | None = None) -> Iterator[Entry]:
+        """Paint the pairs, and yield how each ended; those done before are "skipped".
+
+        `show` sees every Step, `watch` every event of a run, with its job. Everything that all
+        pairs share is checked before any file is made.
+
+        Raises OutputError if the folder or its manifest cannot be written, ImageError for a shared
+        picture that cannot be read, SettingsError or WeightsError for a network or layers that do
+        not exist.
+        """
+        self._check_shared()
+        done, waiting = self._sorted()
+        self._rehearse(waiting)
+        with self.layout.prepared(self.jobs):
+            self.manifest.latest()  # raises where it is not a file that can be read
+        raised: BaseException | None = None
+        for entry in self._executor.map(waiting, self.task, _watching(show, watch)):
+            self.manifest.append(entry)
+            while done and done[0].index < entry.index:
+                yield done.popleft()
+            raised = raised or entry.raised
+            if not entry.raised:
+                yield entry
+        if raised:
+            raise raised
+        yield from done
+
+    def _check_shared(self) -> None:
+        """Read what all pairs share once, so that a mistake there is not each pair's failure."""
+        for role, path in self.task.files():
+            if role == "encoder":
+                weights_of(str(path))
+            else:
+                read(found(path), self.task.max_pixels)
+        check_layers(self.settings)
+
+    def _sorted(self) -> tuple[deque[Entry], list[Job]]:
+        """The entries of the jobs that are done, and the jobs that are not."""
+        latest = {} if self._overwrite else self.manifest.latest()
+        done, waiting = deque[Entry](), list[Job]()
+        for job in self.jobs:
+            now = entry_of(job, self.task)
+            if _is_done(job, now, latest.get(job.name)):
+                done.append(now)
+            else:
+                waiting.append(job)
+        return done, waiting
+
+    def _rehearse(self, jobs: Sequence[Job]) -> None:
+        """Raise an error that every job would end with, by setting up the first one that works."""
+        for job in islice(jobs, _TRIED):
+            try:
+                self.task.run(job)
+            except OWN:
+                continue
+            return
+
+
+def _watching(show: Show | None, watch: Watch | None) -> Watch:
+    """Both callbacks as one."""
+
+    def see(job: Job, event: Any) -> None:  # noqa: ANN401 (an event)
+        if show and isinstance(event, Step):
+            show(event)
+        if watch:
+            watch(job, event)
+
+    return see
+
+
+def _is_done(job: Job, now: Entry, known: Entry | None) -> bool:
+    """Whether the manifest has the job as done, with the same files and the same pixels."""
+    if known is None or known.status != "done" or not _same_pixels(known.settings, now.settings):
+        return False
+    files = [(e.inputs, e.content_sha256, e.style_sha256) for e in (known, now)]
+    # Path.is_file would raise for a name that is too long
+    return files[0] == files[1] and os.path.isfile(job.path)  # noqa: PTH113
+
+
+def _same_pixels(known: object, now: Mapping[str, Any]) -> bool:
+    """Whether two sets of settings, the first from a file, give the same picture.
+
+    Fields that the first lacks have their defaults, and those that are no more must be empty.
+    """
+    if not isinstance(known, Mapping) or any(known[name] for name in known if name not in now):
+        return False
+    full = {**Settings().model_dump(mode="json"), **known}
+    return all(full[name] == now[name] for name in (*Settings.pixel_fields(), "iterations"))

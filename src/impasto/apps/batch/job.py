@@ -1,0 +1,158 @@
+"""One pair painted: a pure function of plain values, which any process can call."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from impasto.apps.batch.layout import Job, make_folder
+from impasto.apps.batch.manifest import Entry
+from impasto.apps.tuned import paint_tuned
+from impasto.errors import Diverged, ImageError, OutOfMemory, OutputError
+from impasto.hardware import Hardware
+from impasto.images import MAX_PIXELS
+from impasto.images.checksums import file_checksum
+from impasto.objective import StyleCache
+from impasto.outputs.session import Stop
+from impasto.run import Result, Run
+from impasto.run.build import trial_of
+from impasto.run.events import Event, Step
+from impasto.settings import Settings
+
+__all__ = ["OWN", "Task", "Watch", "entry_of", "paint_job"]
+
+OWN = (ImageError, OutputError, OutOfMemory, Diverged)
+"""Errors of one pair; any other error would end every other pair too."""
+
+Watch = Callable[[Job, Event], object]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What all jobs of a batch share; plain values, so that it can be sent to another process.
+
+    Attributes:
+        settings: of every run.
+        sources: files that all runs read, as keywords of `impasto.Run`: `init`, `protect`,
+            `content_masks`, `style_masks`, `encoder`; each a path or a list of paths.
+        max_pixels: larger pictures are refused before they are decoded.
+        share: part of the machine's cores and memory that one job may use, 1/n for n at once.
+    """
+
+    settings: Settings
+    sources: Mapping[str, Any] = field(default_factory=dict)
+    max_pixels: int = MAX_PIXELS
+    share: float = 1.0
+
+    def files(self) -> Iterator[tuple[str, Path]]:
+        """Role and path of each file that all runs read."""
+        for role, value in self.sources.items():
+            several = value if isinstance(value, (list, tuple)) else [value]
+            for index, path in enumerate(several):
+                yield f"{role} {index + 1}" if len(several) > 1 else role, Path(path)
+
+    def run(self, job: Job, cache: StyleCache | None = None) -> Run:
+        """The run of a job; raises what `impasto.Run` does for inputs that do not fit."""
+        content, style, settings = job.pair.content, job.pair.style, self._shared_out()
+        options: dict[str, Any] = {"max_pixels": self.max_pixels, "cache": cache}
+        return Run(content, style, settings, **options, **self.sources)
+
+    def _shared_out(self) -> Settings:
+        """The settings with this job's share of threads and memory."""
+        if self.share == 1:
+            return self.settings
+        hardware = Hardware.choose(self.settings, trial=trial_of(Run), share=self.share)
+        threads, memory = self.settings.threads, int(self.settings.memory)
+        return self.settings.replaced(
+            threads=max(1, int(threads * self.share)) if threads else hardware.threads,
+            memory=int(memory * self.share) if memory else hardware.memory,
+        )
+
+
+def entry_of(job: Job, task: Task, **facts: Any) -> Entry:  # noqa: ANN401 (fields of Entry)
+    """The entry of a job, by default of one that is skipped; with checksums of all its files."""
+    known: dict[str, Any] = {
+        "content_sha256": _checksum(job.pair.content),
+        "style_sha256": _checksum(job.pair.style),
+        "status": "skipped",
+        "settings": task.settings.model_dump(mode="json"),
+        "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "seconds": 0.0,
+        "inputs": {role: _checksum(path) for role, path in task.files()},
+    }
+    known |= {"content": str(job.pair.content), "style": str(job.pair.style)}
+    return Entry(index=job.index, output=job.name, **{**known, **facts})
+
+
+def paint_job(
+    job: Job,
+    task: Task,
+    *,
+    cache: StyleCache | None = None,
+    watch: Watch = lambda _job, _event: None,
+    stop: Stop | None = None,
+) -> Entry:
+    """Paint a job's pair, write its files, and tell how it ended; raises nothing.
+
+    An error of this pair alone makes the entry "failed". Any other error, KeyboardInterrupt too, is
+    also its `raised`: it ends the batch. `stop` ends the run early, as Ctrl-C does.
+    """
+    begun, clock = entry_of(job, task), time.perf_counter()
+
+    def ended(status: str, **facts: Any) -> Entry:  # noqa: ANN401 (fields of Entry)
+        seconds = round(time.perf_counter() - clock, 3)
+        return replace(begun, status=status, seconds=seconds, **facts)
+
+    try:
+        run = task.run(job, cache)
+        make_folder(job.path.parent)
+        outcome = paint_tuned(run, job.request(), lambda event: watch(job, event), stop)
+        if outcome.result is None or outcome.interrupted:
+            return ended("failed", error="interrupted", raised=KeyboardInterrupt())
+    except OWN as error:
+        return ended("failed", error=one_line(error))
+    except BaseException as error:
+        return ended("failed", error=one_line(error), raised=error)
+    step = _selected(outcome.result)
+    iterations = outcome.result.steps[-1].done
+    return ended("done", iterations=iterations, loss=step.loss, terms=step.terms)
+
+
+def one_line(error: BaseException) -> str:
+    """An error as one line."""
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
+    text = " ".join(str(error).split())
+    return text if isinstance(error, OWN) else f"{type(error).__name__}: {text}"
+
+
+def _selected(result: Result) -> Step:
+    """The step whose canvas became the picture: the last, or the best at the last scale."""
+    if result.settings.select == "last":
+        return result.steps[-1]
+    first = max(n for n, step in enumerate(result.steps) if step.iteration == 0)
+    return min(result.steps[first:], key=lambda step: step.loss)
+
+
+def _checksum(path: Path) -> str | None:
+    """SHA-256 in hexadecimal digits; None for what is no readable file, which painting explains."""
+    try:
+        # opening a pipe would wait for its other end, and Path.is_file raises for a long name
+        if not os.path.isfile(path):  # noqa: PTH113
+            return None
+        found = path.stat()
+        return _digest(path, found.st_size, found.st_mtime_ns)
+    except (OSError, ValueError):
+        return None
+
+
+@lru_cache(maxsize=10_000)
+def _digest(path: Path, size: int, changed: int) -> str:
+    """The checksum of a file with this size and time of change, which only tell when to read it."""
+    return file_checksum(path)
