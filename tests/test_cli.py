@@ -6,6 +6,7 @@ import os
 import re
 import resource
 import signal
+import socket
 import sys
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
@@ -17,10 +18,12 @@ import impasto as package
 from conftest import smooth_picture
 from impasto import errors
 from impasto.apps.cli import main
+from impasto.apps.cli.flags import with_flags
 from impasto.images import Picture, read
 from impasto.run import provenance
 from impasto.settings import Settings
-from support.children import child, finished, impasto_command, succeeded, wait_until
+from impasto.settings.variants import COLOUR_MODES, EFFECTS, INITS, OPTIMISERS, STYLE_LOSSES
+from support.children import PATIENCE, child, finished, impasto_command, succeeded, wait_until
 
 QUICK = ["--size", "48", "--iterations", "2", "--precision", "fp32", "--style-loss", "gram"]
 QUICK += ["--encoder", "tiny"]
@@ -88,8 +91,14 @@ def test_json_mode_prints_lines_only(folder, impasto):
     lines = [json.loads(line) for line in out.splitlines()]
     assert code == 0
     assert err == ""
-    assert [line.get("iteration") for line in lines] == [0, 1, 2, None]
-    assert lines[-1] == {"output": "o.png", "interrupted": False, "iterations": 2}
+    assert [line["event"] for line in lines] == ["stage", *["step"] * 3, "done", "result"]
+    assert [line["iteration"] for line in lines if line["event"] == "step"] == [0, 1, 2]
+    for line in lines[1:4]:
+        assert (line["done"], line["total"], line["size"]) == (line["iteration"], 2, [48, 40])
+        assert {"scale", "loss", "content", "style", "variation", "seconds"} <= line.keys()
+    assert lines[-1] == {
+        "event": "result", "output": "o.png", "interrupted": False, "iterations": 2
+    }  # fmt: skip
 
 
 def test_quiet_is_silent(folder, impasto):
@@ -212,16 +221,77 @@ def test_options_reach_the_settings(folder, impasto):
     assert (chosen.recipe, chosen.learning_rate, chosen.pooling) == ("keras-eager", 3.5, "avg")
     assert chosen.style_layers == {"relu1_1": 0.5, "relu2_1": 1.0}
     assert (chosen.betas, chosen.clip, chosen.content_weight) == ((0.8, 0.9), 127.0, 7.0)
-    assert chosen.take == "best"  # the recipe's own
+    assert chosen.select == "best"  # the recipe's own
 
 
-def test_every_setting_is_an_option(impasto, monkeypatch):
+def options_in(text):
+    """The options that a help lists, each once: the first name of a row."""
+    return re.findall(r"^│ +(--[a-z0-9-]+)", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("command", ["stylize", "reconstruct", "texture", "batch"])
+def test_help_shows_what_people_use_and_help_all_the_rest(command, impasto, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
-    _, out, _ = impasto("stylize", "--help")
-    for name in Settings.model_fields:
-        assert f"--{name.replace('_', '-')} " in out
-    for group in ("Picture", "Objective", "Network", "Optimiser"):
-        assert f"─ {group} ─" in out
+    code, few, _ = impasto(command, "--help")
+    assert code == 0
+    assert "--help-all shows all options" in few.replace("`", "")
+    code, every, _ = impasto(command, "--help-all")
+    assert code == 0
+    short, full = options_in(few), options_in(every)
+    extra = {"--help", "--help-all"}
+    own = {"batch": {"--contents", "--styles", "--pairs", "--output", "--name", "--overwrite",
+                     "--jobs", "--on"}, "reconstruct": {"--layer"}}  # fmt: skip
+    assert len({*short} - extra - own.get(command, set())) <= 20
+    assert {*short} < {*full}
+    for names in (short, full):
+        assert len(names) == len(set(names))
+    assert {f"--{name.replace('_', '-')}" for name in Settings.model_fields} <= {*full}
+    for group in ("Files", "Picture", "Styles", "Colour", "Objective", "Network", "Optimiser"):
+        assert f"─ {group} ─" in every
+    for aliases in ("--protect,--keep", "--select,--take"):
+        assert aliases in every
+    assert impasto(command, "--help")[1] == few
+
+
+def test_help_has_choices_from_the_registries(impasto, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setitem(INITS._found, "mine", lambda: None)
+    from impasto.apps.cli.parameters import _listed, of_settings
+
+    _listed.cache_clear()
+    (init,) = (p for p in of_settings("standard") if p.name == "init")
+    assert "mine" in init.annotation.__metadata__[0].help
+    _listed.cache_clear()
+    text = " ".join(impasto("stylize", "--help-all")[1].replace("│", " ").split())
+    text = text.replace("- ", "-")  # broken there at the end of a line
+    for registry in (INITS, COLOUR_MODES, STYLE_LOSSES, OPTIMISERS, EFFECTS):
+        assert all(name in text for name in registry.names())
+
+
+MESSAGES = {
+    "size is 'big'; expected a number": "--size is 'big'; expected a number",
+    "style_weights are all 0; expected a weight": "--style-weights are all 0; expected a weight",
+    "the loss is nan; lower learning_rate": "the loss is nan; lower --learning-rate",
+    "lower size to 300, or raise memory": "lower --size to 300, or raise --memory",
+    "lower size or style_scale, or raise max_pixels":
+        "lower --size or --style-scale, or raise --max-pixels",
+    "set device to cpu": "set --device to cpu",
+    "content_layers['x'] is -1": "--content-layers['x'] is -1",
+    "checkpoint_every is 'x'": "--checkpoint-every is 'x'",
+    "content_masks are 2": "--content-mask are 2",
+    "init is 'style', but there is no picture; use noise":
+        "--init is 'style', but there is no picture; use noise",
+    "style_weight.png: No such file": "style_weight.png: No such file",
+    "a/style_weight: No such file": "a/style_weight: No such file",
+    "'style_weight' is no template": "'style_weight' is no template",
+    "the size of the picture is odd": "the size of the picture is odd",
+    "choose a smaller picture": "choose a smaller picture",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("message", MESSAGES)
+def test_errors_name_options_in_place_of_fields(message):
+    assert with_flags(message) == MESSAGES[message]
 
 
 def test_show_prints_a_record(folder, impasto):
@@ -314,7 +384,7 @@ MISTAKES = {
     "both modes": (["photo.png", "painting.png", "--json", "--quiet"], "exclude each other"),
     "init": (["photo.png", "painting.png", "--init", "gone.png"], "gone.png: No such file"),
     "heavy": (
-        ["photo.png", "painting.png", "--recipe", "neural-style", "--style-weight", "1e36"],
+        ["photo.png", "painting.png", "--recipe", "neural-style", "--style-weight", "1e300"],
         "lower the weights",
     ),
     "endless": (["photo.png", "painting.png", "--iterations", "9" * 19], "iterations is '999"),
@@ -364,11 +434,62 @@ def test_mistakes_are_one_line(mistake, folder, impasto):
     arguments, says = MISTAKES[mistake]
     before = {p.name for p in folder.iterdir()}
     quick = [] if "--size" in arguments or "--iterations" in arguments else QUICK
+    quick = quick[:-2] if "--encoder" in arguments else quick
     line = refused(
         impasto("stylize", *arguments, *quick, *([] if "--json" in arguments else ["-q"]))
     )
     assert says in line
     assert {p.name for p in folder.iterdir()} == before, "something was written"
+
+
+PLACES = ["-o", "--trace", "--report", "--timelapse", "--checkpoint"]
+SOURCES = ["--init", "--content-mask", "--style-mask", "--keep", "--protect", "--encoder"]
+HOSTILE_PATHS = ["a\0b.png", "", " ", "x" * 300 + ".png", "y/" * 3000 + "z.png", "folder.png",
+                 "loop.png", "socket.png", "photo.png/x.png"]  # fmt: skip
+NO_INPUTS = ["dangling.png", "pipe.png", "\udcff.png", "/dev/null", "/dev/zero"]
+
+
+@pytest.fixture
+def hostile(folder):
+    (folder / "folder.png").mkdir()
+    (folder / "dangling.png").symlink_to("gone.png")
+    (folder / "loop.png").symlink_to("loop.png")
+    os.mkfifo(folder / "pipe.png")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind("socket.png")
+        yield folder
+
+
+@pytest.mark.parametrize("option", [*PLACES, *SOURCES, "CONTENT", "STYLE", "demo -o", "show"])
+def test_no_path_ends_in_a_traceback(option, hostile, impasto):
+    before = {path.name for path in hostile.iterdir()}
+    for path in [*HOSTILE_PATHS, *(NO_INPUTS if option in SOURCES else [])]:
+        arguments = {
+            "CONTENT": ["stylize", path, "painting.png", *QUICK],
+            "STYLE": ["stylize", "photo.png", path, *QUICK],
+            "demo -o": ["demo", "--size", "32", "-q", "-o", path],
+            "show": ["show", path],
+        }.get(option, ["stylize", "photo.png", "painting.png", *QUICK, "-q", option, path])
+        code, out, err = impasto(*arguments)
+        if (option, path) == ("STYLE", "folder.png"):
+            assert "picture" in err  # a folder is a style; this one is empty
+        assert (code, out) == (2, ""), (path, err)
+        assert err.startswith("error: ")
+        assert err.count("\n") == 1
+        assert {path.name for path in hostile.iterdir()} == before
+
+
+def test_a_finished_picture_is_not_painted_again(folder, impasto):
+    again = ["stylize", "photo.png", "painting.png", *QUICK, "-o", "o.png", "--resume"]
+    code, _, err = impasto(*again, "-q")
+    assert (code, err) == (0, "no checkpoint o.checkpoint yet; painting from the beginning\n")
+    written = (folder / "o.png").stat().st_mtime_ns
+    assert impasto(*again) == (0, "o.png is finished, with these settings and 2 iterations\n", "")
+    assert (folder / "o.png").stat().st_mtime_ns == written
+    line = json.loads(impasto(*again, "--json")[1])
+    assert line == {"event": "result", "output": "o.png", "interrupted": False, "iterations": 2}
+    assert impasto(*again, "--iterations", "3", "-q")[0] == 0
+    assert (folder / "o.png").stat().st_mtime_ns > written
 
 
 @pytest.mark.parametrize(
@@ -507,14 +628,16 @@ def test_error_lines_do_not_repeat_whole_values(option, value, folder, impasto):
 
 
 def test_json_to_a_closed_pipe_still_saves(folder):
-    process = child("stylize", "photo.png", "painting.png", "-o", "o.png", "--json", *QUICK[:2],
-                    "--iterations", "40")  # fmt: skip
-    process.stdout.readline()
-    process.stdout.close()
-    err = process.stderr.read()
-    process.stderr.close()
-    assert process.wait(timeout=60) == 2
-    assert err == "error: standard output was closed by its reader\n"
+    command = ["stylize", "photo.png", "painting.png", "-o", "o.png", "--json", *QUICK[:2],
+               "--iterations", "40"]  # fmt: skip
+    with (folder / "err").open("w+") as err:
+        with child(impasto_command(*command), stderr=err) as process:
+            process.stdout.readline()
+            process.stdout.close()
+            assert process.wait(timeout=PATIENCE) == 2
+            process.stdout = None
+        err.seek(0)
+        assert err.read() == "error: standard output was closed by its reader\n"
     assert (folder / "o.png").exists()
 
 
@@ -549,7 +672,8 @@ def test_ctrl_c_saves_what_there_is(folder):
         out, err = process.communicate()
     assert process.returncode == 130, err
     assert "Traceback" not in err
-    assert out == "interrupted; wrote o.png\n"
+    said = r"interrupted after \d+ of 100000 iterations, at 64x53 px; wrote o\.png\n"
+    assert re.fullmatch(said, out)
     assert read(folder / "o.png").size == (64, 53)
 
 

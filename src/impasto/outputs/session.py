@@ -52,6 +52,7 @@ def paint(
     at the end. For one that cannot be written before, `show` gets a Notice.
     """
     request.check(size=run.inputs.size)
+    show = _each_notice_once(show)
     run.reserve(request.extra_bytes(run.inputs.size))
     for output in request.outputs:
         _begin(output, run, request, show)
@@ -65,6 +66,20 @@ def paint(
             _finish(output, None)
         raise
     return _end(run, request, show, interrupted, failure)
+
+
+def _each_notice_once(show: Show) -> Show:
+    """`show` without notices that it had before, such as one each step while a disk is full."""
+    told = set[Notice]()
+
+    def tell(event: Event) -> None:
+        if isinstance(event, Notice):
+            if event in told:
+                return
+            told.add(event)
+        show(event)
+
+    return tell
 
 
 def _follow(run: Run, request: Request, show: Show, stop: Stop) -> bool:

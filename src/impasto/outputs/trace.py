@@ -69,5 +69,5 @@ def _is_device(path: Path) -> bool:
     """Whether this is no file to be replaced, such as /dev/stderr or a pipe."""
     with suppress(OSError, ValueError):
         mode = path.stat().st_mode
-        return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+        return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISSOCK(mode))
     return False
