@@ -53,6 +53,7 @@ QUICK = [
     part for name, value in SMALL.items() for part in (f"--{name.replace('_', '-')}", str(value))
 ]
 SETTINGS = Settings.of("standard", **SMALL)
+REAL = SETTINGS.replaced(encoder="vgg19")  # for other processes, which know no tiny network
 DOCS = (Path(__file__).parent.parent / "docs" / "batch.md").read_text("utf-8")
 
 
@@ -581,7 +582,7 @@ def test_unknown_errors_are_recorded_and_raised(folder, monkeypatch):
 
 def test_what_would_befall_all_ends_the_batch(folder, batch):
     assert "'relu9_9'" in refused(batch(".", "--style-layers", "relu9_9", "-q"))
-    assert "or a weight file" in refused(batch(".", "--encoder", "vgg7", "-q"))
+    assert "or a weight file" in refused(batch(".", "-q", small=[*QUICK, "--encoder", "vgg7"]))
     assert not Path("manifest.jsonl").exists()
 
 
@@ -726,7 +727,7 @@ def hostile(folder):
 def test_what_every_pair_reads_is_checked_first(option, hostile, batch):
     before = sorted(hostile.rglob("*"))
     for path in [*HOSTILE_PATHS, "gone.png"]:
-        refused(batch(".", "-o", "out/of/many", option, path, "-q"))
+        refused(batch(".", "-o", "out/of/many", "-q", small=[*QUICK, option, path]))
         assert sorted(hostile.rglob("*")) == before, path
 
 
@@ -823,8 +824,9 @@ def test_a_job_is_a_function_of_plain_values(folder):
 
 
 def test_processes_paint_what_one_would(folder, batch):
-    assert batch(".", "-q", "-o", "one")[0] == 0
-    code, out, err = batch(".", "--jobs", "2", "-o", "two")
+    small = [*QUICK, "--encoder", "vgg19"]
+    assert batch(".", "-q", "-o", "one", small=small)[0] == 0
+    code, out, err = batch(".", "--jobs", "2", "-o", "two", small=small)
     assert (code, out.split(";")[0]) == (0, "2 painted, 0 skipped (done before), 0 failed of 2")
     assert "2/2" in err
     for result in Path("one").rglob("*.png"):
@@ -834,7 +836,7 @@ def test_processes_paint_what_one_would(folder, batch):
     both = [sorted(([line[k] for k in known] for line in manifest(f)), key=lambda v: v[0])
             for f in ("one", "two")]  # fmt: skip
     assert both[0] == both[1]
-    assert "0 painted, 2 skipped" in batch(".", "--jobs", "2", "-o", "two")[1]
+    assert "0 painted, 2 skipped" in batch(".", "--jobs", "2", "-o", "two", small=small)[1]
 
 
 def test_a_worker_that_dies_costs_one_pair(folder, monkeypatch):
@@ -846,7 +848,7 @@ def test_a_worker_that_dies_costs_one_pair(folder, monkeypatch):
             seen.append(job.index)
             os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)
 
-    settings = SETTINGS.replaced(iterations=200)
+    settings = REAL.replaced(iterations=200)
     planned = Batch(pairs_in("."), settings, Layout(Path("out")), executor=Processes(1))
     ended = list(planned.entries(watch=watch))
     assert [entry.status for entry in ended] == ["failed", "done"]
@@ -856,7 +858,7 @@ def test_a_worker_that_dies_costs_one_pair(folder, monkeypatch):
 
 def test_an_error_in_a_worker_ends_the_batch(folder):
     """It is raised here, once the pairs under way are recorded."""
-    planned = Batch(pairs_in("."), SETTINGS, Layout(Path("out")), executor=Processes(2))
+    planned = Batch(pairs_in("."), REAL, Layout(Path("out")), executor=Processes(2))
     planned.task = replace(planned.task, sources={"strange": "argument"})
     planned._check_shared = planned._rehearse = lambda *_: None
     with pytest.raises(TypeError, match="strange"):
@@ -867,7 +869,7 @@ def test_an_error_in_a_worker_ends_the_batch(folder):
 
 def test_ctrl_c_reaches_every_worker(folder):
     """Each saves the picture it is at, and is recorded."""
-    settings = SETTINGS.replaced(iterations=100_000)
+    settings = REAL.replaced(iterations=100_000)
     planned = Batch(pairs_in("."), settings, Layout(Path("out")), executor=Processes(2))
     begun = set()
 

@@ -19,6 +19,7 @@ from conftest import smooth_picture
 from impasto import errors
 from impasto.apps.cli import main
 from impasto.apps.cli.flags import with_flags
+from impasto.apps.cli.parameters import _listed, of_settings
 from impasto.images import Picture, read
 from impasto.run import provenance
 from impasto.settings import Settings
@@ -255,17 +256,15 @@ def test_help_shows_what_people_use_and_help_all_the_rest(command, impasto, monk
 
 def test_help_has_choices_from_the_registries(impasto, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setitem(INITS._found, "mine", lambda: None)
-    from impasto.apps.cli.parameters import _listed, of_settings
-
-    _listed.cache_clear()
-    (init,) = (p for p in of_settings("standard") if p.name == "init")
-    assert "mine" in init.annotation.__metadata__[0].help
-    _listed.cache_clear()
     text = " ".join(impasto("stylize", "--help-all")[1].replace("│", " ").split())
     text = text.replace("- ", "-")  # broken there at the end of a line
     for registry in (INITS, COLOUR_MODES, STYLE_LOSSES, OPTIMISERS, EFFECTS):
         assert all(name in text for name in registry.names())
+    monkeypatch.setitem(INITS._found, "mine", lambda: None)
+    _listed.cache_clear()
+    (init,) = (parameter for parameter in of_settings("standard") if parameter.name == "init")
+    assert "mine" in init.annotation.__metadata__[0].help
+    _listed.cache_clear()
 
 
 MESSAGES = {
