@@ -1,4 +1,4 @@
-"""Laws of plans: they fit, more room is never worse, and what is predicted is what is measured."""
+"""Laws of plans: they fit, a larger budget is never worse, and predictions are what is measured."""
 
 import re
 import sys
@@ -31,9 +31,9 @@ GB = 10**9
 PLENTY = 10**15
 
 
-def planned(size, room, *, style=None, dtype=torch.bfloat16, extra_bytes=0, **overrides):
+def planned(size, budget, *, style=None, dtype=torch.bfloat16, extra_bytes=0, **overrides):
     settings = Settings.of("standard", **overrides)
-    return plan(settings, size, style or size, Hardware(CPU, dtype, 1, room), extra_bytes)
+    return plan(settings, size, style or size, Hardware(CPU, dtype, 1, budget), extra_bytes)
 
 
 def rank(found):
@@ -42,16 +42,16 @@ def rank(found):
     return (1, found.cost, -found.history) if dear else (0, -found.history, found.cost)
 
 
-def ranked(size, room, **options):
+def ranked(size, budget, **options):
     """The rank of what is planned; last of all where nothing fits."""
     try:
-        return rank(planned(size, room, **options))
+        return rank(planned(size, budget, **options))
     except OutOfMemory:
         return (inf,)
 
 
 sides = st.integers(32, 6000)
-rooms = st.floats(0.4, 40).map(lambda gigabytes: int(gigabytes * GB))
+budgets = st.floats(0.4, 40).map(lambda gigabytes: int(gigabytes * GB))
 choices = st.fixed_dictionaries(
     {
         "optimiser": st.sampled_from(["lbfgs", "adam"]),
@@ -64,31 +64,31 @@ choices = st.fixed_dictionaries(
 
 
 @examples(max_examples=40)
-@given(size=st.tuples(sides, sides), room=rooms, more=st.floats(1, 3), options=choices)
-def test_more_room_is_never_worse(size, room, more, options):
-    assert ranked(size, int(room * more), **options) <= ranked(size, room, **options)
+@given(size=st.tuples(sides, sides), budget=budgets, more=st.floats(1, 3), options=choices)
+def test_a_larger_budget_is_never_worse(size, budget, more, options):
+    assert ranked(size, int(budget * more), **options) <= ranked(size, budget, **options)
 
 
 @examples(max_examples=20)
-@given(size=st.tuples(sides, sides), room=rooms, more=st.floats(1, 3))
-def test_more_room_never_costs_more_where_there_is_no_history(size, room, more):
-    def price(room):
+@given(size=st.tuples(sides, sides), budget=budgets, more=st.floats(1, 3))
+def test_a_larger_budget_never_costs_more_where_there_is_no_history(size, budget, more):
+    def price(budget):
         try:
-            return planned(size, room, optimiser="adam").cost
+            return planned(size, budget, optimiser="adam").cost
         except OutOfMemory:
             return inf
 
-    assert price(int(room * more)) <= price(room)
+    assert price(int(budget * more)) <= price(budget)
 
 
 @examples(max_examples=40)
-@given(size=st.tuples(sides, sides), room=rooms, options=choices)
-def test_a_plan_fits_and_never_has_more_history_than_asked(size, room, options):
+@given(size=st.tuples(sides, sides), budget=budgets, options=choices)
+def test_a_plan_fits_and_never_has_more_history_than_asked(size, budget, options):
     try:
-        found = planned(size, room, **options)
+        found = planned(size, budget, **options)
     except OutOfMemory:
         return
-    assert found.peak <= room
+    assert found.peak <= budget
     assert found.size == size
     assert 1 <= found.tiling.tapes <= found.windows
     assert min(3, options["history"]) <= found.history <= options["history"]
@@ -110,7 +110,7 @@ def test_a_larger_canvas_never_needs_less(tile, size, wider, options):
         assert peaks[0].windows <= peaks[1].windows
 
 
-def test_with_room_there_is_one_window_and_all_the_history():
+def test_with_memory_there_is_one_window_and_all_the_history():
     found = planned((3000, 2000), PLENTY, history=77)
     assert (found.tiling, found.windows, found.history) == (Tiling(None), 1, 77)
     assert found.cost == 1
@@ -135,16 +135,16 @@ def test_the_settings_tile_is_respected():
         planned((2000, 1500), PLENTY, tile=90)
 
 
-def test_tapes_are_kept_as_long_as_there_is_room():
-    tight, wide = (planned((3000, 2000), room, tile=600) for room in (3 * GB, 40 * GB))
+def test_tapes_are_kept_as_long_as_they_fit():
+    tight, wide = (planned((3000, 2000), budget, tile=600) for budget in (3 * GB, 40 * GB))
     assert 1 <= tight.tiling.tapes < wide.tiling.tapes == wide.windows
     assert tight.cost > wide.cost
 
 
 def test_history_gives_way_last():
     """Tiles come first, up to twice the cost; then pairs go, no more than it takes."""
-    rooms = range(2 * GB, 30 * GB, GB // 2)
-    plans = [planned((2400, 1800), room, history=100, iterations=500) for room in rooms]
+    budgets = range(2 * GB, 30 * GB, GB // 2)
+    plans = [planned((2400, 1800), budget, history=100, iterations=500) for budget in budgets]
     for found in plans:
         assert found.history == 100 or found.cost <= 2
     assert plans[0].history < plans[-1].history == 100
@@ -179,19 +179,19 @@ def test_cost_is_counted_as_by_hand(side, tile, tapes):
 
 
 @pytest.mark.parametrize("style", [(900, 700), (2700, 2100)])
-@pytest.mark.parametrize("room", [1200 * 10**6, 2 * GB])
-def test_the_suggested_size_fits_and_a_few_per_cent_more_does_not(style, room):
+@pytest.mark.parametrize("budget", [1200 * 10**6, 2 * GB])
+def test_the_suggested_size_fits_and_a_few_per_cent_more_does_not(style, budget):
     size, factors = (30000, 20000), [side / 30000 for side in style]
     with pytest.raises(OutOfMemory) as caught:
-        planned(size, room, style=style)
-    longest = int(re.search(r"--size to (\d+)", str(caught.value))[1])
-    assert "raise --memory" in str(caught.value)
+        planned(size, budget, style=style)
+    longest = int(re.search(r"lower size to (\d+)", str(caught.value))[1])
+    assert "raise memory" in str(caught.value)
 
     def at(longest):
         height = ceil(longest * 2 / 3)
-        return planned((longest, height), room, style=tuple(ceil(f * longest) for f in factors))
+        return planned((longest, height), budget, style=tuple(ceil(f * longest) for f in factors))
 
-    assert at(longest).peak <= room
+    assert at(longest).peak <= budget
     with pytest.raises(OutOfMemory):
         at(round(longest * 1.05) + 1)
 
@@ -233,27 +233,29 @@ def test_a_tape_is_as_large_as_predicted(pooling, dtype):
     for part in (*tape.residuals.values(), *features.values()):
         note(part)
     network = Network(weights.architecture, ("relu4_2",), taps[:3], pooling, dtype, False)
-    assert Cut.of(network, (76, 97), None).look.tape == sum(seen.values())
+    assert Cut.of(network, (76, 97), None).largest.tape == sum(seen.values())
 
 
 @pytest.mark.parametrize(("size", "tile"), [((400, 300), 250), ((700, 500), 400), ((90, 500), 300)])
 def test_tapes_of_all_windows_are_those_of_each(size, tile):
     network = Network(VGG19, ("relu4_2",), (*STYLE, "relu5_2"), "max", torch.bfloat16)
     cut = Cut.of(network, size, tile)
-    each = [replace(cut, rows=(r,), columns=(c,)).look.tape for r in cut.rows for c in cut.columns]
+    each = [
+        replace(cut, rows=(r,), columns=(c,)).largest.tape for r in cut.rows for c in cut.columns
+    ]
     assert len(each) == cut.count > 1
     assert cut.tapes(cut.count) == pytest.approx(sum(each), rel=0.05)
-    assert cut.tapes(1) == cut.look.tape
+    assert cut.tapes(1) == cut.largest.tape
     assert cut.tapes(2) >= sum(sorted(each)[-2:])
 
 
 @pytest.mark.parametrize("tile", [None, 300, min_tile(VGG19, STYLE)])
-def test_a_look_is_at_least_its_tape_and_half_the_numbers_take_half(tile):
+def test_a_forward_pass_takes_its_tape_at_least_and_half_of_it_in_half_the_precision(tile):
     network = Network(VGG19, ("relu4_2",), STYLE, "max", torch.bfloat16)
-    look = Cut.of(network, (700, 500), tile).look
-    assert look.tape <= min(look.forward, look.backward) < 2 * look.tape
-    wide = Cut.of(replace(network, dtype=torch.float32), (700, 500), tile).look
-    assert (wide.tape, wide.forward) == (2 * look.tape, 2 * look.forward)
+    narrow = Cut.of(network, (700, 500), tile).largest
+    assert narrow.tape <= min(narrow.forward, narrow.backward) < 2 * narrow.tape
+    wide = Cut.of(replace(network, dtype=torch.float32), (700, 500), tile).largest
+    assert (wide.tape, wide.forward) == (2 * narrow.tape, 2 * narrow.forward)
 
 
 PAINT = """

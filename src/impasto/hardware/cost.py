@@ -1,8 +1,9 @@
-"""What a look at a window takes, in bytes and in multiplications, without looking.
+"""Bytes and multiply-adds of a forward pass of a window and its pullback, without running them.
 
-`Look` walks the path of `Encoder.features` and `Encoder.pullback` operation by operation and adds
-up what is alive: the residuals that are kept, and each operation's input, output and temporaries.
-What the allocator and the libraries beneath add to it is measured, in `impasto.hardware.planner`.
+`ForwardPass` follows `Encoder.features` and `Encoder.pullback` operation by operation and adds up
+what is in memory at once: the residuals on the tape, and each operation's input, output and
+temporaries. What the allocator and the libraries add is measured, in
+`impasto.hardware.memory_model`.
 """
 
 from __future__ import annotations
@@ -17,16 +18,21 @@ import torch
 from impasto.encoder import Architecture, Conv, Operation, Pool
 from impasto.objective.tiles import Span, windows
 
-__all__ = ["Cut", "Look", "Network"]
+__all__ = ["Cut", "ForwardPass", "Network"]
 
-_RIGHT, _BELOW = 2, 1  # integers per output of max pooling, in its two leads; see encoder.layers
+_RIGHT, _BELOW = 2, 1  # numbers per output of max pooling in its two leads; see encoder.layers
 
 
 @dataclass(frozen=True)
 class Network:
-    """What decides the footprint: architecture, taps, pooling, arithmetic and memory layout.
+    """What the cost depends on.
 
-    `channels_last` features take style's gradient without a temporary.
+    Attributes:
+        architecture: the operations.
+        content, style: taps at which each term measures features.
+        pooling: max, avg or l2.
+        dtype: of features and cotangents.
+        channels_last: the layout of features; style's gradient then needs no temporary.
     """
 
     architecture: Architecture
@@ -38,7 +44,7 @@ class Network:
 
     @property
     def taps(self) -> tuple[str, ...]:
-        """Where the network is looked at; empty where it is not."""
+        """Taps of all terms; empty where no term measures features."""
         return (*self.content, *self.style)
 
     @cached_property
@@ -52,90 +58,94 @@ class Network:
         return self.architecture.path(self.taps) if self.taps else ()
 
     def measuring(self, taps: tuple[str, ...]) -> Network:
-        """The same network looked at to measure `taps`, without a pullback."""
+        """The network of a forward pass that only measures `taps`, without a pullback."""
         return replace(self, content=(), style=taps)
 
     def channels(self, name: str) -> int:
-        """Channels at a tap, or of the `image`."""
+        """Channels at a tap, 3 of the `image`."""
         return 3 if name == "image" else self.architecture.channels(name)
 
 
 @dataclass(frozen=True)
-class Look:
-    """A look at one window: bytes of the features at each tap, and of their cores.
+class ForwardPass:
+    """A forward pass of one window, and its pullback.
 
-    `seen` is of the `image` and every tap on the path; `cores` of the taps alone.
+    Attributes:
+        network: what is computed.
+        sizes: bytes of the `image` and of the features at each tap on the path, halo included.
+        cores: bytes of the features at each measured tap, without the halo.
     """
 
     network: Network
-    seen: Mapping[str, int]
+    sizes: Mapping[str, int]
     cores: Mapping[str, int]
 
     @property
     def tape(self) -> int:
-        """What `features` leaves: residuals, and features among them."""
+        """Bytes that `features` leaves: the residuals, some of which are features as well."""
         return sum(self._kept.values())
 
     @cached_property
     def forward(self) -> int:
-        """The most that is alive in `features`, and in taking the moments that follow it."""
+        """Maximum of bytes in use during `features`, and while moments are measured after it."""
         path = self.network.path
-        before = accumulate(self._kept.values(), initial=0)  # and the last, after all steps
+        before = accumulate(self._kept.values(), initial=0)  # and last, after all operations
         steps = zip(before, pairwise(("image", *path)), strict=False)
-        most = max((kept + self._beside(*names) for kept, names in steps), default=0)
-        return max(most, self.tape + self._copies)
+        largest = max((kept + self._operation(*names) for kept, names in steps), default=0)
+        return max(largest, self.tape + self._core_copies)
 
     @cached_property
     def backward(self) -> int:
-        """The most that is alive in `pullback`: content's difference waits beside it."""
-        slopes = sum(self.cores[tap] for tap in self.network.content)
-        alive = self.tape + slopes
-        most = alive + self._squared
+        """Maximum of bytes in use during `pullback`, content's cotangents included."""
+        cotangents = sum(self.cores[tap] for tap in self.network.content)
+        alive = self.tape + cotangents
+        largest = alive + self._squares
         for below, name in reversed([*pairwise(("image", *self.network.path))]):
-            most = max(most, alive + self._pulled(below, name))
+            largest = max(largest, alive + self._pullback(below, name))
             alive -= self._kept[name]
-        return most
+        return largest
 
     @cached_property
     def _kept(self) -> dict[str, int]:
         """Bytes that each tap on the path adds to the tape, in order of evaluation."""
         operations = self.network.operations
         return {
-            each.name: self._left(each, after)
+            each.name: self._residual(each, after)
             for each, after in zip_longest(operations, operations[1:])
         }
 
-    def _left(self, operation: Operation, following: Operation | None) -> int:
-        """What stays of a tap: a ReLU's output unless the max pooling that follows masks as well.
+    def _residual(self, operation: Operation, following: Operation | None) -> int:
+        """Bytes that an operation leaves on the tape.
 
-        An average pooling needs its input, which is that output, to know its shape.
+        A ReLU leaves its output, unless max pooling follows, which keeps the ReLU's mask as well.
+        Average pooling keeps its input, which is that output, for its shape.
         """
-        wanted, size = operation.name in self.network.taps, self.seen[operation.name]
+        measured, size = operation.name in self.network.taps, self.sizes[operation.name]
         match operation:
-            case Conv():  # else the ReLU works in its place
-                return size if wanted else 0
+            case Conv():  # unless measured, the ReLU overwrites it
+                return size if measured else 0
             case Pool():
                 leads = (_RIGHT + _BELOW) * size if self.network.pooling == "max" else 0
-                return leads + (size if wanted or self.network.pooling != "avg" else 0)
+                return leads + (size if measured or self.network.pooling != "avg" else 0)
             case _:
-                spared = isinstance(following, Pool) and self.network.pooling == "max"
-                return 0 if spared and not wanted else size
+                masked = isinstance(following, Pool) and self.network.pooling == "max"
+                return 0 if masked and not measured else size
 
-    def _beside(self, below: str, name: str) -> int:
-        """What is alive while a tap is computed from the one `below` it, beside what is kept."""
-        size, given = self.seen[name], 0 if self._kept.get(below) else self.seen[below]
+    def _operation(self, below: str, name: str) -> int:
+        """Bytes in use while a tap is computed from the one `below` it, without the tape."""
+        size, source = self.sizes[name], 0 if self._kept.get(below) else self.sizes[below]
         match self.network.architecture.operation(name):
             case Conv():
-                return given + size
+                return source + size
             case Pool():  # max: the larger of pairs, two leads, output; l2: squares and output
                 own = {"max": 2 + _RIGHT + _BELOW + 1, "l2": 1 + 4, "avg": 1}
-                return given + own[self.network.pooling] * size
+                return source + own[self.network.pooling] * size
             case _:
-                return size if self._kept.get(below) else given  # in place but of what is wanted
+                return size if self._kept.get(below) else source  # in place unless measured
 
-    def _pulled(self, below: str, name: str) -> int:
-        """What is alive while a cotangent passes a tap, beside what is kept."""
-        size, under = self.seen[name], self.seen[below]
+    def _pullback(self, below: str, name: str) -> int:
+        """Bytes in use while a cotangent passes a tap, without tape and content's cotangents."""
+        size, under = self.sizes[name], self.sizes[below]
         match self.network.architecture.operation(name):
             case Conv():
                 passing = size + under
@@ -148,20 +158,20 @@ class Look:
 
     def _products(self, tap: str) -> int:
         """Temporaries of style's gradient: the core's columns and their product with a matrix."""
-        if self.cores[tap] < self.seen[tap]:
+        if self.cores[tap] < self.sizes[tap]:
             return 2 * self.cores[tap]
-        return 0 if self.network.channels_last else self.seen[tap]
+        return 0 if self.network.channels_last else self.sizes[tap]
 
     @property
-    def _copies(self) -> int:
-        """The copies of two cores, the last tap's and the next's."""
-        parts = [tap for tap in self.network.path if tap in self.network.style]
-        copied = [self.cores[tap] if self.cores[tap] < self.seen[tap] else 0 for tap in parts]
+    def _core_copies(self) -> int:
+        """Copies of two cores, of a style tap and of the next."""
+        taps = [tap for tap in self.network.path if tap in self.network.style]
+        copied = [self.cores[tap] if self.cores[tap] < self.sizes[tap] else 0 for tap in taps]
         return max((sum(pair) for pair in pairwise([0, *copied])), default=0)
 
     @property
-    def _squared(self) -> int:
-        """Of content's difference: itself in float32 or better, and its squares."""
+    def _squares(self) -> int:
+        """Temporaries of content's difference: itself in float32 or better, and its squares."""
         size = self.network.dtype.itemsize
         largest = max((self.cores[tap] for tap in self.network.content), default=0)
         return largest * 8 // size if size < 4 else largest
@@ -169,7 +179,7 @@ class Look:
 
 @dataclass(frozen=True)
 class Cut:
-    """A picture of (w, h) cut into windows of at most `tile` pixels a side, rows by columns."""
+    """A picture cut into windows, each a span of pixels of `rows` and one of `columns`."""
 
     network: Network
     rows: tuple[Span, ...]
@@ -177,47 +187,51 @@ class Cut:
 
     @classmethod
     def of(cls, network: Network, size: tuple[int, int], tile: int | None) -> Cut:
-        """Cut as the objective does; SettingsError for a tile without room for a core."""
+        """A picture of (w, h) in windows of at most `tile` px a side, as the objective cuts it.
+
+        SettingsError for a tile that is too small to have a core.
+        """
         if not network.taps:
             return cls(network, (), ())
-        least = 2 ** network.architecture.level(network.path[-1])  # a strip: no product of axes
+        narrow = 2 ** network.architecture.level(network.path[-1])  # each axis by itself
         width, height = size
-        rows = windows((height, least), network.architecture, network.taps, tile)
-        columns = windows((least, width), network.architecture, network.taps, tile)
+        rows = windows((height, narrow), network.architecture, network.taps, tile)
+        columns = windows((narrow, width), network.architecture, network.taps, tile)
         return cls(network, tuple(w.rows for w in rows), tuple(w.columns for w in columns))
 
     @property
     def count(self) -> int:
-        """How many windows there are."""
+        """Number of windows."""
         return len(self.rows) * len(self.columns)
 
     @cached_property
-    def look(self) -> Look:
-        """At the largest of them: along each axis and at each tap the longest there is."""
-        return self._look(self.network)
+    def largest(self) -> ForwardPass:
+        """Of a window that is as large as the largest along each axis and at each tap."""
+        return self._forward_pass(self.network)
 
     @cached_property
-    def target(self) -> Look:
-        """The same window where content's features are measured, in the photograph."""
-        return self._look(self.network.measuring(self.network.content))
+    def target(self) -> ForwardPass:
+        """The same, where features of the content picture are measured."""
+        return self._forward_pass(self.network.measuring(self.network.content))
 
     @cached_property
     def contents(self) -> int:
-        """Bytes of content's features, all windows' together."""
+        """Bytes of the content picture's features in all windows."""
         positions = {tap: self._cores(tap, sum) for tap in self.network.content}
         return sum(self._bytes(tap, count) for tap, count in positions.items())
 
     def tapes(self, kept: int) -> int:
-        """Bytes of as many windows' tapes, at most: those at the edges of the picture are smaller.
+        """Maximum of bytes of as many windows' tapes.
 
-        A tape is taken to have the part of the largest that its window has of the largest's pixels.
+        Windows at the edges are smaller. A tape is to the largest tape as its window's pixels are
+        to the largest window's.
         """
         heights, widths = ([at["image"] for at in axis] for axis in self._extents)
         everything = sum(heights) * sum(widths) / (max(heights) * max(widths))
-        return int(min(kept, everything) * self.look.tape)
+        return int(min(kept, everything) * self.largest.tape)
 
     def forward(self, last: int | None = None) -> int:
-        """Multiply-adds of one look at all windows, or only at the `last` few of them."""
+        """Multiply-adds of a forward pass of all windows, or of the `last` few of them."""
         return self._multiplied(self.network.path, last)
 
     def forward_content(self) -> int:
@@ -247,21 +261,21 @@ class Cut:
         )
         return rows, columns
 
-    def _look(self, network: Network) -> Look:
+    def _forward_pass(self, network: Network) -> ForwardPass:
         rows, columns = self._extents
         names = ("image", *network.path) if network.path else ()
-        seen = {
+        sizes = {
             name: self._bytes(name, max(e[name] for e in rows) * max(e[name] for e in columns))
             for name in names
         }
         cores = {tap: self._bytes(tap, self._cores(tap, max)) for tap in network.taps}
-        return Look(network, seen, cores)
+        return ForwardPass(network, sizes, cores)
 
-    def _cores(self, tap: str, joined: Callable[[Iterable[int]], int]) -> int:
-        """Positions of the windows' cores at a tap: along each axis `joined`, then multiplied."""
+    def _cores(self, tap: str, join: Callable[[Iterable[int]], int]) -> int:
+        """Positions of the windows' cores at a tap: joined along each axis, then multiplied."""
         level = self.network.architecture.level(tap)
         high, wide = (
-            joined((span.stop >> level) - (span.start >> level) for span in axis)
+            join((span.stop >> level) - (span.start >> level) for span in axis)
             for axis in (self.rows, self.columns)
         )
         return high * wide
@@ -272,7 +286,7 @@ class Cut:
 
 @lru_cache(maxsize=4096)
 def _extents(network: Network, length: int, cut: bool) -> Mapping[str, int]:
-    """Positions at each tap along an axis of `length` pixels, unpadded where cut at both ends."""
+    """Positions at each tap along an axis of `length` pixels, without padding where it is `cut`."""
     net = network.architecture
     return net.extents(net.deepest(network.taps), length, cut=cut)
 

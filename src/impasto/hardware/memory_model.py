@@ -1,7 +1,7 @@
-"""What one scale of a run takes of memory, phase by phase, and what its evaluations cost.
+"""Memory that one stage of a run takes, phase by phase, and the cost of its evaluations.
 
-The network's part follows from the operations it does (`impasto.hardware.cost`), the optimiser says
-its own; the allocator's and the process's are measured.
+The network's part follows from its operations (`impasto.hardware.cost`), and the optimiser tells
+its own. The parts of the allocator and of the process are constants, measured once.
 """
 
 from __future__ import annotations
@@ -28,26 +28,26 @@ Size = tuple[int, int]
 
 MB = 10**6
 
-# Measured by the kernel's VmRSS and VmHWM (Linux, x86, 2 threads, torch 2.x) in fresh processes:
-_PROCESS = 330 * MB  # python, torch and the package after a run of 64 px, without any weights
+# Measured by the kernel's VmRSS and VmHWM (Linux, x86, 2 threads, torch 2.x) in new processes:
+_PROCESS = 330 * MB  # Python, torch and the package after a run of 64 px, without weights
 _LIBRARIES = 30 * MB  # oneDNN's kernels and scratch memory, from the first evaluation on
-_PACKED = 45 * MB  # the same where it keeps weights in its own order: what that leaves behind
-_KEPT = 2**20  # pixels up to which `impasto.hardware.allocator` keeps what is freed
-_GAPS = 2.1  # what an evaluation then takes, over what is alive at most (1.9 to 2.4)
-_SMALL_BLOCKS = 200 * MB  # those of at most 4 MB share a heap
+_PACKED = 45 * MB  # left over when oneDNN arranges weights in its own order
+_KEPT = 2**20  # pixels up to which `impasto.hardware.allocator` keeps freed memory
+_GAPS = 2.1  # memory of an evaluation with kept memory, over the bytes in use (1.9 to 2.4)
+_SMALL_BLOCKS = 200 * MB  # the heap that blocks of at most 4 MB share
 
 
 @dataclass(frozen=True)
 class Demand:
-    """What one scale of a run takes, whatever the plan.
+    """One stage of a run, of which `peak` and `cost` tell what a plan takes.
 
     Attributes:
         settings: of the run.
-        size: the canvas's (w, h).
-        style_size: the painting's (w, h), as it is measured; None without one.
-        dtype, device: where the network computes.
-        extra_bytes: whatever the process holds beside pictures of these sizes.
-        encoder: the network; None for the one that the settings describe.
+        size: (w, h) of the canvas, pixels.
+        style_size: (w, h) of the style as it is measured, pixels; None without a style.
+        dtype, device: of the network's features.
+        extra_bytes: bytes that the process holds besides pictures of these sizes.
+        encoder: the network; None for the one that the settings name.
     """
 
     settings: Settings
@@ -59,44 +59,45 @@ class Demand:
     encoder: Encoder | None = None
 
     def shrunk(self, factor: float) -> Demand:
-        """The same run of smaller pictures."""
+        """The same stage with all sides multiplied by a factor."""
         size, style = (_times(s, factor) if s else None for s in (self.size, self.style_size))
         assert size is not None
         return replace(self, size=size, style_size=style)
 
     def peak(self, tiling: Tiling, history: int) -> int:
-        """The most memory that any phase takes, bytes."""
+        """Maximum of bytes in use over all phases, with so many curvature pairs in the history."""
         return max(self._fixed + phase for phase in self._phases(tiling, history))
 
     def _phases(self, tiling: Tiling, history: int) -> Iterator[int]:
-        """Bytes in use, beside what is there all along, in each phase of a scale in turn."""
-        cut, canvas, painting = self._cut(tiling.tile), self._canvas, self._painting
-        pictures = canvas + painting
-        yield pictures + 2 * max(canvas, painting)  # brought to size: planes, and their stack
-        yield pictures + 3 * canvas  # the first canvas: from another space, by its parts
-        yield pictures + canvas + self._around(self._style_cut(tiling.tile).look.forward)
+        """Bytes in use in each phase of a stage, without the fixed ones."""
+        cut, canvas, style = self._cut(tiling.tile), self._canvas, self._style
+        pictures = canvas + style
+        yield pictures + 2 * max(canvas, style)  # resizing: planes, and their stack
+        yield pictures + 3 * canvas  # the first canvas, converted from another colour space
+        yield pictures + canvas + self._allocated(self._style_cut(tiling.tile).largest.forward)
         contents = cut.contents if tiling.keep_content else 0
         if self.network.content:
-            yield pictures + canvas + contents + self._around(cut.target.forward)
+            yield pictures + canvas + contents + self._allocated(cut.target.forward)
         optimiser = self._optimiser(history)
         kept = 3 if self.settings.average else 2  # first canvas, best canvas, average
-        looking = self._around(self._looking(cut, tiling), evaluating=True) + self._gathered
-        yield kept * canvas + contents + optimiser.evaluating + looking
+        features = self._allocated(self._windows_bytes(cut, tiling), evaluating=True)
+        statistics = self._statistics
+        yield kept * canvas + contents + optimiser.evaluating + features + statistics
         yield kept * canvas + contents + optimiser.between
 
-    def _looking(self, cut: Cut, tiling: Tiling) -> int:
-        """What an evaluation takes for its windows: looks, their tapes, content's features anew."""
-        look, content, style = cut.look, self.network.content, self.network.style
-        tapes = cut.tapes(min(tiling.tapes, cut.count)) if style else look.tape
-        most = max(look.forward, look.backward) + tapes - look.tape
+    def _windows_bytes(self, cut: Cut, tiling: Tiling) -> int:
+        """Bytes in use while an evaluation computes its windows, with the tapes that are kept."""
+        window, content, style = cut.largest, self.network.content, self.network.style
+        tapes = cut.tapes(min(tiling.tapes, cut.count)) if style else window.tape
+        passes = max(window.forward, window.backward) + tapes - window.tape
         if tiling.keep_content or not content:
-            return most
-        anew = cut.target.forward + tapes
-        return max(most + sum(look.cores[tap] for tap in content), anew)
+            return passes
+        again = cut.target.forward + tapes  # content's features, measured in each evaluation
+        return max(passes + sum(window.cores[tap] for tap in content), again)
 
     @cached_property
-    def _gathered(self) -> int:
-        """What the style loss's statistic takes beyond matrices, such as all features, bytes."""
+    def _statistics(self) -> int:
+        """Bytes that the style loss's statistic holds besides matrices, such as all features."""
         net, (width, height) = self.network.architecture, self.size
         shapes = [
             (net.channels(tap), (width >> net.level(tap)) * (height >> net.level(tap)))
@@ -106,9 +107,9 @@ class Demand:
         return statistic.extra_bytes(shapes, self.dtype.itemsize)
 
     def cost(self, tiling: Tiling) -> float:
-        """Multiply-adds of an evaluation, relative to one window looked at once.
+        """Multiply-adds of an evaluation, over those of one that computes the canvas in one window.
 
-        Forwards, backwards, and for style forwards again where no tape was kept.
+        A forward pass and a pullback, and another forward pass of windows whose tape is not kept.
         """
         cut, whole = self._cut(tiling.tile), self._cut(None)
         if not self.network.taps:
@@ -121,7 +122,7 @@ class Demand:
         return passes / (2 * whole.forward())
 
     def windows(self, tile: int | None) -> int:
-        """How many windows there are of a tile."""
+        """Number of windows for a tile of so many pixels, at least 1."""
         return max(1, self._cut(tile).count)
 
     def _cut(self, tile: int | None) -> Cut:
@@ -137,12 +138,13 @@ class Demand:
         return _bytes(self.size, self.dtype)
 
     @property
-    def _painting(self) -> int:
+    def _style(self) -> int:
+        """Bytes of the style at the size at which it is measured."""
         return _bytes(self.style_size, self.dtype) if self.style_size else 0
 
     @cached_property
     def network(self) -> Network:
-        """The network as the settings look at it."""
+        """The network, and the taps whose weight is not 0."""
         s = self.settings
         content, style = (
             tuple(tap for tap, part in layers.items() if weight * part)
@@ -157,7 +159,7 @@ class Demand:
 
     @property
     def _encoder(self) -> tuple[Architecture, str, bool]:
-        """Architecture, pooling and exactness of the network."""
+        """Architecture, pooling, and whether float32 is exact."""
         if self.encoder:
             return self.encoder.architecture, self.encoder.pooling, self.encoder.exact
         s = self.settings
@@ -165,7 +167,7 @@ class Demand:
 
     @cached_property
     def _fixed(self) -> int:
-        """What there is all along: the process, the weights as read and as used, pictures."""
+        """Bytes in use in every phase: process, weights as read and as packed, extra bytes."""
         network, exact = self.network, self._encoder[2]
         table = network.architecture.convolutions
         sizes = {name: conv.multiplications for name, conv in table.items()}
@@ -178,22 +180,22 @@ class Demand:
         return process + copies * used + self.extra_bytes
 
     def _optimiser(self, history: int) -> MemoryUse:
-        """What the optimiser holds if it keeps so many curvature pairs, at the longest scale."""
+        """Bytes of the optimiser with so many curvature pairs, at the stage of most iterations."""
         s = self.settings
-        most = max(s.iterations) if isinstance(s.iterations, tuple) else s.iterations
+        iterations = max(s.iterations) if isinstance(s.iterations, tuple) else s.iterations
         granted = s.model_copy(update={"history": history})
-        problem = Problem(granted, self.size, most, 0, self.dtype, self.device)
+        problem = Problem(granted, self.size, iterations, 0, self.dtype, self.device)
         optimiser: Optimiser = OPTIMISERS.get(s.optimiser)
         return optimiser.memory(problem)
 
-    def _around(self, alive: int, evaluating: bool = False) -> int:
-        """What the allocator makes of looks that have so many bytes alive at most."""
+    def _allocated(self, used: int, evaluating: bool = False) -> int:
+        """Bytes that the allocator takes from the system for so many bytes in use."""
         if self.device.type != "cpu":
-            return alive
+            return used
         width, height = self.size
         if evaluating and width * height <= _KEPT:
-            return int(alive * _GAPS)
-        return alive + min(_SMALL_BLOCKS, alive // 2)
+            return int(used * _GAPS)
+        return used + min(_SMALL_BLOCKS, used // 2)
 
 
 @lru_cache(maxsize=1024)
@@ -202,7 +204,7 @@ def _cut(network: Network, size: Size, tile: int | None) -> Cut:
 
 
 def _bytes(size: Size, dtype: torch.dtype) -> int:
-    """Of a picture of (w, h) in float32 or better."""
+    """Bytes of a picture of (w, h), in float32 or better."""
     return 3 * size[0] * size[1] * max(4, dtype.itemsize)
 
 

@@ -1,7 +1,7 @@
-"""How much of a canvas to look at together, so that a run stays within the memory it may use.
+"""How each stage is painted within a budget of memory: windows, tapes, history.
 
-Memory is planned, not discovered: `impasto.hardware.memory_model` knows what a choice takes and
-what it costs, and here the best of those that fit is chosen.
+Memory is planned before a stage begins. `impasto.hardware.memory_model` predicts the memory and the
+cost of a plan; the cheapest plan that fits is chosen.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ __all__ = ["Plan", "plan"]
 
 Size = tuple[int, int]
 
-_FEWEST_PAIRS = 3
-_SMALLEST = 16  # pixels: no advice to paint less
-_DEAREST = 2.0  # evaluations of this cost rather than a shorter history
+_MIN_PAIRS = 3
+_MIN_SIDE = 16  # pixels; to advise a smaller size helps nobody
+_MAX_COST = 2.0  # a shorter history is preferred to dearer evaluations
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How one scale is painted.
+    """How one stage is painted.
 
     Attributes:
-        size: the canvas's (w, h).
-        tiling: how the objective looks at it.
-        windows: how many looks that is.
+        size: (w, h) of the canvas, pixels.
+        tiling: the windows in which the objective is evaluated.
+        windows: number of windows.
         history: curvature pairs that L-BFGS keeps.
-        peak: predicted greatest resident memory of the whole process, bytes.
-        cost: multiply-adds of an evaluation, relative to one window looked at once.
+        peak: predicted maximum of resident memory of the whole process, bytes.
+        cost: multiply-adds of an evaluation, over those of one window for the whole canvas.
     """
 
     size: Size
@@ -53,75 +53,74 @@ def plan(
     extra_bytes: int = 0,
     encoder: Encoder | None = None,
 ) -> Plan:
-    """The best way to paint a canvas of (w, h) within the hardware's memory.
+    """The best plan for a canvas of (w, h) pixels within the hardware's memory.
 
-    `style_size` is that of the style as it is measured, (w, h), in windows of the same tile; None
-    without one. `extra_bytes` is the size of whatever the process holds beside these: pictures as
-    they were read, and what listens to the run. `encoder`, if given, is the network, in
-    place of the one that the settings describe.
+    Args:
+        settings: of the run; they may fix the tile.
+        size: (w, h) of the canvas, pixels.
+        style_size: (w, h) of the style as it is measured, in windows of the same tile; None
+            without a style.
+        hardware: with the budget of memory, device and dtype.
+        extra_bytes: bytes that the process holds besides pictures of these sizes: pictures as they
+            were read, and what listens to the run.
+        encoder: the network; None for the one that the settings name.
 
-    What is tried, where the settings leave it open: one window, then tiles, with as many tapes and
-    with or without content's features, whichever makes evaluations cheapest. Tiles make a run
-    slower by what a look's halo costs and by the second look, both known; a shorter history makes
-    it slower by more iterations, which nobody knows. So the history gives way last: only where
-    nothing fits, or evaluations would cost more than twice what they do untiled, and then only as
-    far as that takes. Three pairs are the least.
+    Tried are one window and ever smaller tiles, with as many tapes as fit, with content's features
+    kept or measured in every evaluation; the cheapest counts. A shorter history costs iterations,
+    and nobody can predict how many. So it is shortened only if nothing fits or evaluations cost
+    more than twice those of one window, and no further than that needs; three pairs always stay.
 
     Raises OutOfMemory where nothing fits, SettingsError for a tile that is too small.
     """
-    room = hardware.memory
+    budget = hardware.memory
     network = encoder or hardware  # either has a dtype and a device
     dtype, device = network.dtype, network.device
     demand = Demand(settings, size, style_size, dtype, device, extra_bytes, encoder)
-    found = _cheapest(demand, room, settings.history)
-    if found is not None and found.cost <= _DEAREST:
+    found = _cheapest(demand, budget, settings.history)
+    if found is not None and found.cost <= _MAX_COST:
         return found
-    fewest = _fewest_pairs(settings)
-    least = _cheapest(demand, room, fewest)
-    if least is None:
-        raise OutOfMemory(_advice(demand, room))
-    pairs, enough = range(fewest, settings.history + 1), max(_DEAREST, least.cost)
-    if found is not None and found.cost <= enough:  # also where the optimiser keeps no pairs
+    shortest = min(_MIN_PAIRS, settings.history)
+    frugal = _cheapest(demand, budget, shortest)
+    if frugal is None:
+        raise OutOfMemory(_advice(demand, budget))
+    max_cost = max(_MAX_COST, frugal.cost)
+    if found is not None and found.cost <= max_cost:  # also where the optimiser keeps no pairs
         return found
-    return _longest_history(demand, room, pairs, enough) or least
+    lengths = range(shortest, settings.history + 1)
+    return _longest_history(demand, budget, lengths, max_cost) or frugal
 
 
-def _fewest_pairs(settings: Settings) -> int:
-    """To which the history may be lowered."""
-    return min(_FEWEST_PAIRS, settings.history)
-
-
-def _longest_history(demand: Demand, room: int, pairs: range, dearest: float) -> Plan | None:
-    """The plan of most pairs, of these, whose evaluations cost at most so much; by bisection."""
-    low, high, best = pairs.start, pairs.stop - 1, None
+def _longest_history(demand: Demand, budget: int, lengths: range, max_cost: float) -> Plan | None:
+    """Of the plans that cost at most `max_cost`, the one of longest history; by bisection."""
+    low, high, best = lengths.start, lengths.stop - 1, None
     while low <= high:
         middle = (low + high) // 2
-        found = _cheapest(demand, room, middle)
-        if found is not None and found.cost <= dearest:
+        found = _cheapest(demand, budget, middle)
+        if found is not None and found.cost <= max_cost:
             best, low = found, middle + 1
         else:
             high = middle - 1
     return best
 
 
-def _cheapest(demand: Demand, room: int, history: int) -> Plan | None:
-    """The plan of least cost that fits with so many pairs; of equals the one of largest windows."""
+def _cheapest(demand: Demand, budget: int, history: int) -> Plan | None:
+    """The cheapest plan that fits with this history; of equals the one of largest windows."""
     fitting = []
     for tile in _tiles(demand):
         for keep in _keeps(demand):
             tiling = Tiling(tile, 1, keep)
-            if demand.peak(tiling, history) <= room:
-                fitting.append(_planned(demand, tiling, room, history))
+            if demand.peak(tiling, history) <= budget:
+                fitting.append(_planned(demand, tiling, budget, history))
     return min(fitting, key=lambda found: found.cost, default=None)
 
 
-def _planned(demand: Demand, tiling: Tiling, room: int, history: int) -> Plan:
-    """The plan of these windows, with the tapes of as many kept as there is room for."""
+def _planned(demand: Demand, tiling: Tiling, budget: int, history: int) -> Plan:
+    """The plan with this tile, and as many tapes as fit."""
     count = demand.windows(tiling.tile)
     low, high = 1, count if demand.network.style else 1
     while low < high:
         middle = (low + high + 1) // 2
-        fits = demand.peak(replace(tiling, tapes=middle), history) <= room
+        fits = demand.peak(replace(tiling, tapes=middle), history) <= budget
         low, high = (middle, high) if fits else (low, middle - 1)
     tiling = replace(tiling, tapes=low)
     peak, cost = demand.peak(tiling, history), demand.cost(tiling)
@@ -129,47 +128,47 @@ def _planned(demand: Demand, tiling: Tiling, room: int, history: int) -> Plan:
 
 
 def _tiles(demand: Demand) -> tuple[int | None, ...]:
-    """The tiles to try, from the whole canvas down in steps of a sixteenth.
+    """The tiles to try, pixels, from None for one window down in steps of a sixteenth.
 
-    The first tile is as large as the canvas: only a larger painting is cut by it. The last is
-    twice the smallest there is: those between are mostly halo, and would save little.
+    The first number is the canvas's longest side, which only cuts a larger style. The last is twice
+    the minimum: still smaller windows are mostly halo, and save little.
     """
     asked, network = demand.settings.tile, demand.network
     if asked == "off" or not network.taps:
         return (None,)
     if asked != "auto":
         return (asked,)
-    least = 2 * min_tile(network.architecture, network.taps)
+    smallest = 2 * min_tile(network.architecture, network.taps)
     tile, tiles = max(demand.size), list[int]()
-    while tile > least:
+    while tile > smallest:
         tiles.append(tile)
         tile = tile * 15 // 16
-    return (None, *tiles, least)
+    return (None, *tiles, smallest)
 
 
 def _keeps(demand: Demand) -> tuple[bool, ...]:
-    """Whether content's features may be kept; anew costs more, and is the second choice."""
+    """Whether content's features are kept; to measure them in every evaluation costs more."""
     return (True, False) if demand.network.content else (True,)
 
 
-def _advice(demand: Demand, room: int) -> str:
-    """What is needed, and the largest picture of this shape for which there is room."""
+def _advice(demand: Demand, budget: int) -> str:
+    """What is needed, and the largest size of this shape that fits."""
     width, height = demand.size
-    low, high = 0, max(demand.size)  # a longest side that fits, and one that does not
+    low, high = 0, max(demand.size)  # longest sides: one that fits, one that does not
     while high - low > 1:
         middle = (low + high) // 2
-        fits = _least(demand.shrunk(middle / max(demand.size))) <= room
+        fits = _min_peak(demand.shrunk(middle / max(demand.size))) <= budget
         low, high = (middle, high) if fits else (low, middle)
-    cure = f"lower --size to {low}" if low >= _SMALLEST else "choose a smaller picture"
+    cure = f"lower size to {low}" if low >= _MIN_SIDE else "choose a smaller picture"
     return (
-        f"{width}x{height} px take at least {_gigabytes(_least(demand))}, and "
-        f"{_gigabytes(room)} may be used; {cure}, or raise --memory"
+        f"{width}x{height} px take at least {_gigabytes(_min_peak(demand))}, and "
+        f"{_gigabytes(budget)} may be used; {cure}, or raise memory"
     )
 
 
-def _least(demand: Demand) -> int:
+def _min_peak(demand: Demand) -> int:
     """Bytes of the most frugal plan: the smallest windows, and nothing kept."""
-    tiles, history = _tiles(demand), _fewest_pairs(demand.settings)
+    tiles, history = _tiles(demand), min(_MIN_PAIRS, demand.settings.history)
     return min(
         demand.peak(Tiling(tile, 1, keep), history)
         for tile in {tiles[0], tiles[-1]}
