@@ -497,14 +497,13 @@ def test_pictures_pass_and_arrays_are_copied():
         np.zeros((4, 5, 2)),
         np.zeros((0, 5, 3)),
         np.zeros((4, 5, 3), np.int64),
-        np.zeros((4, 5), bool),
         np.zeros(5),
         np.full((4, 5, 3), 1.5),
         np.full((4, 5, 3), -0.5),
         np.full((4, 5, 3), np.nan),
         np.full((4, 5, 3), np.inf),
         np.array("x"),
-        torch.zeros(4, 5),
+        torch.zeros(4),
         torch.zeros(2, 3, 4, 5),
         torch.zeros(5, 4, 3),
         torch.zeros(3, 0, 5),
@@ -675,7 +674,8 @@ def bombs():
 
 @pytest.mark.parametrize("kind", bombs())
 def test_a_bomb_is_refused_before_decoding(read_bytes, kind):
-    with pytest.raises(ImageTooLarge, match=r"60000x60000 px .* 200,000,000; .*--max-pixels"):
+    size = r"3,600,000,000 pixels, above the limit of 200,000,000; raise max_pixels, or make"
+    with pytest.raises(ImageTooLarge, match=size):
         read_bytes(bytes(bombs()[kind]))
 
 

@@ -10,7 +10,8 @@ from impasto.images.checksums import file_checksum, values_checksum
 from impasto.images.decode import MAX_PIXELS, Source, read, read_record
 from impasto.images.encode import FORMATS, check_writable
 from impasto.images.folders import pictures_in
-from impasto.images.picture import Picture, cropped, fit, opaque, resize
+from impasto.images.picture import Picture
+from impasto.images.resampling import cropped, fit, opaque, resize
 
 __all__ = [
     "FORMATS",

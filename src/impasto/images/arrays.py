@@ -6,68 +6,91 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from impasto.errors import ImageError
+from impasto.errors import ImageError, ImageTooLarge
+from impasto.images.levels import clipped
 from impasto.images.picture import Picture
 
-__all__ = ["check_range", "from_array", "from_tensor", "planes", "unit"]
+__all__ = ["check_range", "check_size", "from_array", "from_tensor"]
 
-ARRAYS = "an array (h, w), (h, w, 1), (h, w, 3) or (h, w, 4) of uint8, uint16 or floats in [0, 1]"
-TENSORS = "a tensor (1, h, w), (3, h, w) or (4, h, w) of uint8 or floats in [0, 1]"
-ROUNDING = 1e-4  # how far past 0 and 1 a float may be, after someone's arithmetic
-
-
-def unit(levels: np.ndarray) -> np.ndarray:
-    """Integers or floats to float32 in [0, 1], by the full range of their type."""
-    top = np.iinfo(levels.dtype).max if levels.dtype.kind == "u" else 1
-    values: np.ndarray = levels.astype(np.float32) / np.float32(top)
-    return values
+ARRAYS = (
+    "an array (h, w), (h, w, 1), (h, w, 3) or (h, w, 4) of bool, uint8, uint16 or floats in [0, 1]"
+)
+TENSORS = (
+    "a dense tensor (h, w), (1, h, w), (3, h, w) or (4, h, w) of bool, uint8 or floats in [0, 1]"
+)
+ROUNDING = 1e-4  # how far a float may lie outside [0, 1], because of rounding
 
 
-def planes(levels: np.ndarray) -> Tensor:
-    """(h, w, 1 or 3) levels to pixels (3, h, w) float32 in [0, 1]."""
-    chw = torch.from_numpy(unit(np.ascontiguousarray(levels.transpose(2, 0, 1))))
-    return chw.expand(3, -1, -1).contiguous()
+def check_size(size: tuple[int, int], max_pixels: int) -> None:
+    """Raise ImageTooLarge for a size (w, h) above `max_pixels`, ImageError for one below 1x1."""
+    width, height = size
+    if min(size) < 1:
+        raise ImageError(f"{width}x{height} px; expected at least 1x1")
+    if width * height > max_pixels:
+        raise ImageTooLarge(
+            f"{width}x{height} px is {width * height:,} pixels, above the limit of "
+            f"{max_pixels:,}; raise max_pixels, or make the image smaller"
+        )
 
 
-def from_array(array: np.ndarray) -> Picture:
+def from_array(array: np.ndarray, max_pixels: int) -> Picture:
     """Picture of an array (h, w), (h, w, 1), (h, w, 3) or (h, w, 4), the fourth being alpha.
 
-    uint8 and uint16 are scaled by their range, floats are in [0, 1]. Raises ImageError otherwise.
+    bool and unsigned integers of 8 and 16 bits are scaled by their range, floats are in [0, 1].
+    Raises ImageTooLarge above `max_pixels`, and ImageError for any other array.
     """
     got = f"array {array.dtype} {array.shape}"
     levels = array[..., None] if array.ndim == 2 else array
-    known = array.dtype.kind == "f" or array.dtype in (np.uint8, np.uint16)
-    if not known or levels.ndim != 3 or levels.shape[2] not in (1, 3, 4) or 0 in levels.shape:
+    kind, width = array.dtype.kind, array.dtype.itemsize
+    known = kind in "fb" or (kind == "u" and width <= 2)
+    plain = known and not isinstance(array, np.ma.MaskedArray)
+    if not plain or levels.ndim != 3 or levels.shape[2] not in (1, 3, 4) or 0 in levels.shape:
         raise ImageError(f"{got}: expected {ARRAYS}")
+    check_size((levels.shape[1], levels.shape[0]), max_pixels)
+    return _picture(np.asarray(levels), got)
+
+
+def from_tensor(tensor: Tensor, max_pixels: int) -> Picture:
+    """Picture of a tensor (h, w), (1, h, w), (3, h, w) or (4, h, w), or in a batch of one.
+
+    bool, uint8, or floats in [0, 1]; on any device. Raises ImageTooLarge above `max_pixels`, and
+    ImageError for any other tensor, such as a sparse one or one without values.
+    """
+    got = f"tensor {str(tensor.dtype).removeprefix('torch.')} {_shape(tensor)}"
+    known = tensor.is_floating_point() or tensor.dtype in (torch.uint8, torch.bool)
+    dense = tensor.layout == torch.strided and not (tensor.is_meta or tensor.is_nested)
+    if not known or not dense or tensor.is_quantized:
+        raise ImageError(f"{got}: expected {TENSORS}")
+    chw = tensor[0] if tensor.ndim == 4 and len(tensor) == 1 else tensor
+    chw = chw[None] if chw.ndim == 2 else chw
+    if chw.ndim != 3 or chw.shape[0] not in (1, 3, 4) or 0 in chw.shape:
+        raise ImageError(f"{got}: expected {TENSORS}")
+    check_size((chw.shape[2], chw.shape[1]), max_pixels)
+    try:
+        exact = chw.detach().to("cpu", torch.float32 if chw.is_floating_point() else chw.dtype)
+        levels = exact.permute(1, 2, 0).numpy()  # (h, w, c)
+    except (RuntimeError, TypeError, ValueError) as error:  # fake, batched or lazy tensors
+        reason = " ".join(str(error).split())
+        raise ImageError(f"{got}: has no values ({reason}); expected {TENSORS}") from error
     return _picture(levels, got)
 
 
-def from_tensor(tensor: Tensor) -> Picture:
-    """Picture of a tensor (1, h, w), (3, h, w), (4, h, w), or one of these in a batch of one.
-
-    uint8, or floats in [0, 1]. Raises ImageError otherwise.
-    """
-    got = f"tensor {str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}"
-    chw = tensor[0] if tensor.ndim == 4 and len(tensor) == 1 else tensor
-    known = chw.is_floating_point() or chw.dtype == torch.uint8
-    if not known or chw.ndim != 3 or chw.shape[0] not in (1, 3, 4) or 0 in chw.shape:
-        raise ImageError(f"{got}: expected {TENSORS}")
-    exact = chw.detach().to("cpu", torch.uint8 if chw.dtype == torch.uint8 else torch.float32)
-    return _picture(exact.permute(1, 2, 0).numpy(), got)  # (h, w, c)
+def _shape(tensor: Tensor) -> str:
+    """The shape as text; a nested tensor has none."""
+    return "nested" if tensor.is_nested else str(tuple(tensor.shape))
 
 
 def _picture(levels: np.ndarray, got: str) -> Picture:
     """(h, w, 1, 3 or 4) levels to a Picture that shares no memory with them."""
+    if levels.dtype.kind == "b":
+        levels = levels.astype(np.uint8) * np.uint8(255)
     if levels.dtype.kind == "f":
         check_range(levels, got)
-    alpha = None
-    if levels.shape[2] == 4:
-        alpha = torch.from_numpy(unit(levels[..., 3])).clamp_(0, 1)
-    return Picture(planes(levels[..., :3]).clamp_(0, 1), alpha)
+    return Picture.of_levels(clipped(levels))
 
 
 def check_range(values: np.ndarray, got: str) -> None:
-    """Raise ImageError unless all values lie in [0, 1], but for rounding."""
+    """Raise ImageError unless all values lie in [0, 1], up to rounding."""
     low, high = float(values.min()), float(values.max())  # NaN if any is NaN
     if not (low >= -ROUNDING and high <= 1 + ROUNDING):
         raise ImageError(f"{got}: values from {low:g} to {high:g}; expected floats from 0 to 1")

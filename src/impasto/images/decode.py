@@ -6,44 +6,42 @@ import ctypes
 import io
 import logging
 import os
+import re
 import stat
 import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeAlias
+from typing import BinaryIO, TypeAlias
 
 import numpy as np
 import torch
 from PIL import ExifTags, Image, UnidentifiedImageError, _imaging
 
-from impasto.errors import ImageError, ImageTooLarge, shown
-from impasto.images.arrays import from_array, from_tensor, planes, unit
-from impasto.images.deep import deep_channels
+from impasto.errors import ImageError, ImageTooLarge, ImpastoError, OutOfMemory, shown
+from impasto.images.arrays import check_size, from_array, from_tensor
+from impasto.images.bands import bands
+from impasto.images.complete import check_complete
+from impasto.images.deep import deep_levels
 from impasto.images.folders import READABLE, endings
 from impasto.images.icc import conversion
+from impasto.images.levels import unit
 from impasto.images.picture import Picture
 from impasto.images.record import exif_tags, record_in
 
-__all__ = [
-    "MAX_PIXELS",
-    "READABLE",
-    "Source",
-    "endings",
-    "read",
-    "read_record",
-    "shown",
-]
+__all__ = ["MAX_PIXELS", "READABLE", "Source", "endings", "read", "read_record", "shown"]
 
 Source: TypeAlias = "Picture | str | os.PathLike[str] | Image.Image | np.ndarray | torch.Tensor"
 
 MAX_PIXELS = 200_000_000
+COSTLY = {"WEBP": 2, "AVIF": 3}  # decoders that take so many times the memory of the others
 TILE_WIDTH, TILE_LENGTH = 322, 323
+ROWS = 64  # at a time, where floats are needed
 MODES = {"1": "L", "L": "L", "LA": "L", "CMYK": "CMYK", "LAB": "LAB"}  # all others: RGB
 
 _pillow_lock = threading.Lock()
-logging.getLogger("PIL").addHandler(logging.NullHandler())  # else unheard errors go to stderr
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # else logging's last resort prints
 
 
 def read(source: Source, max_pixels: int = MAX_PIXELS) -> Picture:
@@ -55,24 +53,30 @@ def read(source: Source, max_pixels: int = MAX_PIXELS) -> Picture:
     so are 16 bits of grey and RGB from PNG and TIFF files; a profile is applied to these by
     blending 8-bit conversions. Pillow images are treated like files, with the bits they hold.
 
-    Raises ImageTooLarge above `max_pixels`, before decoding, and ImageError for what is missing,
-    damaged or not a picture.
+    Raises ImageTooLarge above `max_pixels`, before decoding (WebP at half and AVIF at a third of
+    them, because their decoders take more memory); ImageError for what is missing, incomplete,
+    damaged or not a picture; OutOfMemory where the machine has too little for it.
     """
+    if type(max_pixels) is not int:
+        raise ImageError(f"max_pixels is {max_pixels!r}; expected a number of pixels")
     if isinstance(source, (str, os.PathLike)):
         return _from_file(source, max_pixels)
+    name = f"{type(source).__name__}"
     if isinstance(source, Image.Image):
-        with _pillow("Pillow image"):
+        with _pillow("Pillow image", None):
             return _from_pillow(source, max_pixels)
-    picture = source if isinstance(source, Picture) else _in_memory(source)
-    _check_size(picture.size, max_pixels)
-    return picture
+    with _enough_memory(name):
+        return _in_memory(source, max_pixels)
 
 
-def _in_memory(source: object) -> Picture:
+def _in_memory(source: object, max_pixels: int) -> Picture:
+    if isinstance(source, Picture):
+        check_size(source.size, max_pixels)
+        return source
     if isinstance(source, np.ndarray):
-        return from_array(source)
+        return from_array(source, max_pixels)
     if isinstance(source, torch.Tensor):
-        return from_tensor(source)
+        return from_tensor(source, max_pixels)
     raise ImageError(
         f"{type(source).__name__}: expected a path, a Picture, a Pillow image, an array or a tensor"
     )
@@ -81,17 +85,24 @@ def _in_memory(source: object) -> Picture:
 def read_record(path: str | os.PathLike[str]) -> str | None:
     """The text embedded in a file, without decoding its pixels; None if there is none.
 
-    Raises ImageError as `read` does.
+    Raises ImageError and OutOfMemory as `read` does.
     """
-    with _opened(path) as stream, _pillow(shown(path)):
+    with _opened(path) as stream, _pillow(shown(path), _limit(stream, MAX_PIXELS)):
         image = Image.open(stream, formats=READABLE)
-        # Pillow would decode a whole PNG to look for EXIF behind the pixels; we write it before.
+        # Pillow would decode a whole PNG to look for EXIF behind the pixels; ours is before them.
         return None if image.format == "PNG" and "exif" not in image.info else record_in(image)
 
 
+def _limit(stream: io.BufferedReader, max_pixels: int) -> int | None:
+    """The limit that Pillow has to watch: it allocates the first frame of a GIF on opening it."""
+    return max_pixels if stream.peek(3).startswith(b"GIF") else None
+
+
 def _from_file(path: str | os.PathLike[str], max_pixels: int) -> Picture:
-    with _opened(path) as stream, _pillow(shown(path)):
+    with _opened(path) as stream, _pillow(shown(path), _limit(stream, max_pixels)):
         image = Image.open(stream, formats=READABLE)
+        check_size(image.size, max_pixels // COSTLY.get(image.format or "", 1))
+        check_complete(image, stream)
         return _from_pillow(image, max_pixels, stream)
 
 
@@ -117,21 +128,42 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[io.BufferedReader]:
 
 
 @contextmanager
-def _pillow(name: str) -> Iterator[None]:
-    """Pillow without its warnings and its own limit, its errors turned into ImageError.
+def _enough_memory(name: str) -> Iterator[None]:
+    """Turn a lack of memory into OutOfMemory, whichever library reports it."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "memory" not in str(error):
+            raise
+        raise OutOfMemory(
+            f"{name}: not enough memory to read it; close other programs or make it smaller"
+        ) from error
+
+
+@contextmanager
+def _pillow(name: str, max_pixels: int | None) -> Iterator[None]:
+    """Pillow without its warnings and with our limit, its errors turned into ImpastoError.
 
     Both are globals of the process, hence the lock. On damaged files Pillow raises nearly
     anything (OSError, SyntaxError, struct.error, KeyError, ...), hence `Exception`.
     """
     with _pillow_lock, warnings.catch_warnings(), _quiet_libtiff():
         warnings.simplefilter("ignore")
-        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, max_pixels
         try:
-            yield
-        except ImageError as error:
+            with _enough_memory(name):
+                yield
+        except OutOfMemory:
+            raise
+        except ImpastoError as error:
             raise type(error)(f"{name}: {error}") from error
-        except MemoryError:
-            raise  # says nothing of the file
+        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+            pixels = re.search(r"\((\d+) pixels\)", str(error))
+            raise ImageTooLarge(
+                f"{name}: {int(pixels[1]) if pixels else 0:,} pixels, above the limit of "
+                f"{max_pixels:,}; raise max_pixels, or make the image smaller"
+            ) from error
         except UnidentifiedImageError as error:
             known = ", ".join(READABLE)
             raise ImageError(f"{name}: not an image that can be read; expected {known}") from error
@@ -166,56 +198,61 @@ def _quiet_libtiff() -> Iterator[None]:
             setter(handler)
 
 
-def _check_size(size: tuple[int, int], max_pixels: int) -> None:
-    width, height = size
-    if min(size) < 1:
-        raise ImageError(f"{width}x{height} px; expected at least 1x1")
-    if width * height > max_pixels:
-        raise ImageTooLarge(
-            f"{width}x{height} px is {width * height:,} pixels, above the limit of "
-            f"{max_pixels:,}; raise it by --max-pixels, or make the image smaller"
-        )
-
-
-def _from_pillow(
-    image: Image.Image, max_pixels: int, stream: io.BufferedReader | None = None
-) -> Picture:
+def _from_pillow(image: Image.Image, max_pixels: int, stream: BinaryIO | None = None) -> Picture:
     """Decode, convert to sRGB, turn upright; `stream` is the file, for the bits Pillow drops."""
-    _check_size(image.size, max_pixels)
+    check_size(image.size, max_pixels)
     tags = getattr(image, "tag_v2", {})  # a TIFF's tiles may be larger than itself
-    _check_size((tags.get(TILE_WIDTH, 1), tags.get(TILE_LENGTH, 1)), max_pixels)
-    image.load()
-    encoded = b""
-    if stream is not None and image.format in ("PNG", "TIFF"):
-        stream.seek(0)
-        encoded = stream.read()
-    colours, alpha = _srgb(image, encoded)
-    turn = TURNS.get(exif_tags(image).get(ExifTags.Base.Orientation), TURNS[1])
-    pixels = planes(turn(colours))  # (3, h, w)
-    opacity = None if alpha is None else torch.from_numpy(unit(np.ascontiguousarray(turn(alpha))))
-    return Picture(pixels, opacity, record_in(image))
-
-
-def _srgb(image: Image.Image, encoded: bytes) -> tuple[np.ndarray, np.ndarray | None]:
-    """Colours (h, w, 1 or 3) and alpha (h, w), uint8 or float32 in [0, 1]."""
-    colours, alpha = deep_channels(image, encoded), None
+    check_size((tags.get(TILE_WIDTH, 1), tags.get(TILE_LENGTH, 1)), max_pixels)
     icc = image.info.get("icc_profile")
-    if colours is not None:
-        if colours.shape[2] in (2, 4):
-            colours, alpha = colours[..., :-1], colours[..., -1]
-        convert = conversion(icc, "L" if colours.shape[2] == 1 else "RGB")
-    else:
-        mode = MODES.get(image.mode, "RGB")
-        convert = conversion(icc, mode)
-        colours = _levels(image, "RGB" if mode == "CMYK" and not convert else mode)
-        alpha = _levels(image, "RGBA")[..., 3] if image.has_transparency_data else None
-    return convert(colours) if convert else colours, alpha
+    levels = deep_levels(image, stream)
+    levels = _levels(image, icc) if levels is None else _deep_srgb(levels, icc)
+    turn = TURNS.get(exif_tags(image).get(ExifTags.Base.Orientation), TURNS[1])
+    return Picture.of_levels(turn(levels), record_in(image))
 
 
-def _levels(image: Image.Image, mode: str) -> np.ndarray:
-    """(h, w, c) uint8"""
-    levels = np.asarray(image if image.mode == mode else image.convert(mode))
+def _levels(image: Image.Image, icc: bytes | None) -> np.ndarray:
+    """(h, w, 1 to 4) uint8 sRGB; 2 and 4 have alpha."""
+    image.load()
+    mode = MODES.get(image.mode, "RGB")
+    convert = conversion(icc, mode)
+    stored = "RGB" if mode == "CMYK" and not convert else mode
+    colours = 1 if mode == "L" and not convert else 3
+    transparent = image.has_transparency_data
+    levels = np.empty((image.height, image.width, colours + transparent), np.uint8)
+    for rows, part in bands(image):
+        values = _band(part, stored)
+        levels[rows, :, :colours] = convert(values) if convert else values
+        if transparent:
+            levels[rows, :, -1] = _band(part, "RGBA")[..., 3]
+    return levels
+
+
+def _band(part: Image.Image, mode: str) -> np.ndarray:
+    """(h, w, c) uint8 of an image, converted to the mode."""
+    levels = np.asarray(part if part.mode == mode else part.convert(mode))
     return levels if levels.ndim == 3 else levels[..., None]
+
+
+def _deep_srgb(levels: np.ndarray, icc: bytes | None) -> np.ndarray:
+    """Levels (h, w, 1 to 4) of more than 8 bits to sRGB; uint16 where there is a profile."""
+    colours = levels.shape[2] - (levels.shape[2] in (2, 4))
+    convert = conversion(icc, "L" if colours == 1 else "RGB")
+    if convert is None:
+        return levels
+    out = levels
+    if colours == 1 or levels.dtype != np.uint16:
+        out = np.empty((*levels.shape[:2], levels.shape[2] - colours + 3), np.uint16)
+    for first in range(0, len(levels), ROWS):
+        band, into = levels[first : first + ROWS], out[first : first + ROWS]
+        into[..., 3:] = _uint16(unit(band[..., colours:]))
+        into[..., :3] = _uint16(convert(unit(band[..., :colours])))
+    return out
+
+
+def _uint16(values: np.ndarray) -> np.ndarray:
+    """Floats in [0, 1] to the nearest of 65,536 levels."""
+    levels: np.ndarray = np.rint(values * np.float32(65535)).astype(np.uint16)
+    return levels
 
 
 # EXIF orientation to the way upright; what is stored is (h, w, ...)

@@ -2,110 +2,162 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Mapping
-from typing import Any
+import mmap
+from collections.abc import Callable, Mapping
+from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image
 
 from impasto.errors import ImageError
-from impasto.images.arrays import check_range, unit
+from impasto.images.arrays import check_range
+from impasto.images.bands import bands
+from impasto.images.complete import critical_png
 
-__all__ = ["deep_channels"]
+__all__ = ["deep_levels"]
 
 # TIFF's tags, and values in them
 BITS, PHOTOMETRIC, PLANES, EXTRA_SAMPLES = 258, 262, 284, 338
 WHITE_IS_ZERO, SEPARATE, PREMULTIPLIED = 0, 2, (1,)
-# Bytes of PNG's header, and a value of the second
-PNG_DEPTH, PNG_COLOUR, GREY_ALPHA = 24, 25, 4
-PNG_END = b"IEND\xaeB`\x82"  # its last chunk, with the checksum
+TOP = np.float32(65535)
 
 
-def deep_channels(image: Image.Image, encoded: bytes = b"") -> np.ndarray | None:
-    """(h, w, c) float32 in [0, 1] of more than 8 bits a channel, c = 1 grey, 2 with alpha, 3, 4.
+def deep_levels(image: Image.Image, stream: BinaryIO | None) -> np.ndarray | None:
+    """Levels (h, w, 1 to 4), uint16 or float32 in [0, 1], of more than 8 bits; 2 and 4 have alpha.
 
-    `image` is loaded, and `encoded` its file. None where Pillow's 8 bits are to be used: there is
-    no more, or it is CMYK, or OpenCV does not understand the file. Raises ImageError for numbers
-    out of range, and for 16-bit TIFF in separate planes.
+    `image` is opened, and `stream` its file; without one, RGB has no more than Pillow's 8 bits.
+    None where these are to be used: there are no more, or it is CMYK, or OpenCV does not understand
+    the file. A TIFF file's image is upright after that. Raises ImageError for numbers out of range,
+    and for 16-bit TIFF in separate planes.
     """
     if image.mode in GREYS or image.mode.startswith("I;16"):
         return GREYS.get(image.mode, _grey)(image)
-    if image.format == "PNG" and encoded[PNG_DEPTH : PNG_DEPTH + 1] == b"\x10":
-        return _png(encoded)
+    if stream is not None and image.format == "PNG" and _png_depth(stream) == 16:
+        return _png(image, stream)
     if image.format == "TIFF" and image.mode in ("RGB", "RGBA") and _tags(image)[BITS][0] == 16:
-        return _tiff(image, encoded) if encoded else None
+        return _tiff(image, stream) if stream is not None else None
     return None
 
 
 def _grey(image: Image.Image) -> np.ndarray:
-    levels = np.asarray(image)[..., None]  # (h, w, 1) of either byte order
     top = (1 << _tags(image).get(BITS, (16,))[0]) - 1  # TIFF may have 12 bits
-    values: np.ndarray = levels.astype(np.float32) / np.float32(top)
-    if _tags(image).get(PHOTOMETRIC) == WHITE_IS_ZERO:
-        values = 1 - values
-    if "transparency" in image.info:
-        opaque = levels != image.info["transparency"]
-        values = np.concatenate([values, opaque.astype(np.float32)], -1)
-    return values
+    inverted = _tags(image).get(PHOTOMETRIC) == WHITE_IS_ZERO
+    clear = image.info.get("transparency")
+
+    def values(part: Image.Image) -> np.ndarray:
+        levels = np.asarray(part).astype(np.uint16)  # of either byte order
+        shade = levels if top == TOP else levels.astype(np.float32) / np.float32(top)
+        shade = (TOP if top == TOP else np.float32(1)) - shade if inverted else shade
+        if clear is None:
+            return shade[..., None]
+        opaque = np.where(levels == clear, 0, TOP if top == TOP else np.float32(1))
+        return np.stack([shade, opaque], -1)
+
+    kind = np.uint16 if top == TOP else np.float32
+    return _collected(image, values, 1 if clear is None else 2, kind)
 
 
 def _int32(image: Image.Image) -> np.ndarray:
     """Pillow's I: 32-bit integers, which in practice carry 16-bit values."""
-    values = np.asarray(image)[..., None]
-    if values.min() < 0 or values.max() > 65535:
-        span = f"{values.min()} to {values.max()}"
-        raise ImageError(f"32-bit integer pixels from {span}; expected 0 to 65535")
-    return unit(values.astype(np.uint16))
+
+    def values(part: Image.Image) -> np.ndarray:
+        levels = np.asarray(part)[..., None]
+        if levels.min() < 0 or levels.max() > TOP:
+            span = f"{levels.min()} to {levels.max()}"
+            raise ImageError(f"32-bit integer pixels from {span}; expected 0 to 65535")
+        return levels
+
+    return _collected(image, values, 1, np.uint16)
 
 
 def _float(image: Image.Image) -> np.ndarray:
-    values = np.asarray(image)[..., None]
-    check_range(values, "float pixels")
-    return values.clip(0, 1)
+    def values(part: Image.Image) -> np.ndarray:
+        levels = np.asarray(part)[..., None]
+        check_range(levels, "float pixels")
+        return levels.clip(0, 1)
+
+    return _collected(image, values, 1, np.float32)
 
 
 GREYS = {"I": _int32, "F": _float}
 
 
-def _png(encoded: bytes) -> np.ndarray | None:
-    if PNG_END not in encoded:
-        raise ImageError("truncated PNG (it ends before its IEND chunk); expected a complete file")
-    # Pillow checks what OpenCV's libpng would report on stderr; it leaves checksums to verify().
-    Image.open(io.BytesIO(encoded), formats=["PNG"]).verify()
-    values = _opencv(encoded)
-    if values is not None and encoded[PNG_COLOUR] == GREY_ALPHA:
-        return values[..., [0, 3]]
-    return values
+def _collected(
+    image: Image.Image, values: Callable[[Image.Image], np.ndarray], channels: int, kind: type
+) -> np.ndarray:
+    """What `values` makes of each band, (h, w, channels) of that kind."""
+    image.load()
+    levels: np.ndarray = np.empty((image.height, image.width, channels), kind)
+    for rows, part in bands(image):
+        levels[rows] = values(part)
+    return levels
 
 
-def _tiff(image: Image.Image, encoded: bytes) -> np.ndarray | None:
-    """16-bit RGB; OpenCV turns it upright by its orientation tag, as Pillow has done."""
-    tags = _tags(image)
+def _png_depth(stream: BinaryIO) -> int:
+    """Bits of a channel, by the file's header."""
+    place = stream.tell()
+    stream.seek(24)
+    depth = stream.read(1)
+    stream.seek(place)
+    return depth[0] if depth else 0
+
+
+def _png(image: Image.Image, stream: BinaryIO) -> np.ndarray | None:
+    encoded, exif = critical_png(stream)
+    grey = image.mode in ("LA", "L")
+    image.info.setdefault("exif", exif)  # else Pillow would decode the pixels to look for it
+    levels = _opencv(np.frombuffer(encoded, np.uint8))
+    return levels[..., ::3] if levels is not None and levels.shape[2] == 4 and grey else levels
+
+
+def _tiff(image: Image.Image, stream: BinaryIO) -> np.ndarray | None:
+    """16-bit RGB; OpenCV turns it upright by its orientation tag, as Pillow does."""
+    tags = dict(_tags(image))
     if tags.get(PLANES) == SEPARATE:
         raise ImageError("16-bit TIFF in separate planes; save it with interleaved channels")
-    values = _opencv(encoded)
-    if values is None or values.shape[:2] != image.size[::-1]:
+    levels: np.ndarray | None
+    channels = len(image.mode)
+    image.load()  # which fails for a truncated file
+    with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as encoded:
+        levels = _opencv(np.frombuffer(encoded, np.uint8))
+    if levels is None or levels.shape[:2] != image.size[::-1] or levels.shape[2] < channels:
         return None
     if tags.get(EXTRA_SAMPLES) == PREMULTIPLIED:
-        values[..., :3] /= np.maximum(values[..., 3:], 1 / 65535)
-    return values[..., : len(image.mode)].clip(0, 1)  # without a sample of unstated meaning
+        for first in range(0, len(levels), ROWS):
+            _divide(levels[first : first + ROWS])
+    return levels[..., :channels]  # without a sample of unstated meaning
 
 
-def _opencv(encoded: bytes) -> np.ndarray | None:
-    """(h, w, 1, 3 or 4) in [0, 1], RGB, or None where OpenCV cannot."""
+ROWS = 64  # at a time, where floats are needed
+
+
+def _divide(levels: np.ndarray) -> None:
+    """Divide colours by alpha, in place: (n, w, 4) uint16."""
+    straight = levels[..., :3] / np.maximum(levels[..., 3:], 1).astype(np.float32)
+    levels[..., :3] = np.rint(straight * TOP).clip(0, TOP)
+
+
+def _opencv(encoded: np.ndarray) -> np.ndarray | None:
+    """(h, w, 1, 3 or 4) uint16, RGB, or None where OpenCV cannot; MemoryError for lack of it."""
     import cv2
 
     level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     try:
-        bgr: Any = cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_UNCHANGED)
-    except cv2.error:
+        bgr: Any = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED)
+    except cv2.error as error:
+        if error.code == cv2.Error.StsNoMem:
+            raise MemoryError from error
         return None
     finally:
         cv2.utils.logging.setLogLevel(level)
     if bgr is None or bgr.dtype != np.uint16:
         return None
-    return unit(bgr[..., [2, 1, 0, 3][: bgr.shape[2]]] if bgr.ndim == 3 else bgr[..., None])
+    levels: np.ndarray = bgr if bgr.ndim == 3 else bgr[..., None]
+    if levels.shape[2] >= 3:
+        for first in range(0, len(levels), ROWS):
+            band = levels[first : first + ROWS]
+            band[..., [0, 2]] = band[..., [2, 0]]
+    return levels
 
 
 def _tags(image: Image.Image) -> Mapping[int, Any]:

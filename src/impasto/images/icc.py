@@ -49,7 +49,7 @@ class Conversion:
         return np.asarray(ImageCms.applyTransform(image, self.transform))
 
     def _blend(self, colours: np.ndarray) -> np.ndarray:
-        """Convert the 8-bit colours around each pixel and blend them linearly.
+        """Convert the 8-bit colours around each value and blend them linearly.
 
         Pillow hands only 8 bits to LittleCMS. Blending keeps gradients smooth where rounding the
         pixels first would band them; each value stays within half a level of 8 bits.
@@ -60,7 +60,8 @@ class Conversion:
         for corner in itertools.product((0, 1), repeat=colours.shape[2]):
             weight = np.where(np.array(corner) == 1, part, 1 - part).prod(-1, keepdims=True)
             out += weight * self._bytes(np.minimum(low + corner, 255).astype(np.uint8))
-        return out / 255
+        blended: np.ndarray = out.clip(0, 255) / np.float32(255)
+        return blended
 
 
 def conversion(icc: bytes | None, mode: str) -> Conversion | None:

@@ -1,63 +1,127 @@
-"""A picture in memory: its levels, its file, its change of size."""
+"""A picture in memory: its pixels, its levels, its file."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, interpolate
 
 from impasto.errors import ImageError
 from impasto.images.encode import check_writable, write_levels
+from impasto.images.levels import planes, unit
 
-__all__ = ["Picture", "cropped", "fit", "integers", "opaque", "resize"]
-
-INVISIBLE = 1e-3  # alpha below which a pixel's own colour says nothing
+__all__ = ["Picture", "channels"]
 
 
-@dataclass(frozen=True, eq=False)
 class Picture:
-    """A picture in memory.
+    """A picture in memory, which does not change.
 
     pixels: (3, h, w) float32, sRGB in [0, 1].
     alpha:  (h, w) float32 in [0, 1], straight (colours are not multiplied by it); None if opaque.
     record: the text embedded in the file, None if there is none.
 
-    Raises ImageError where a shape or type differs.
+    A picture from a file keeps the file's levels, 1 to 8 bytes a pixel, and computes `pixels` and
+    `alpha` each time they are asked for, which take 12 and 4. Raises ImageError where a shape or
+    type differs.
     """
 
-    pixels: Tensor
-    alpha: Tensor | None = None
-    record: str | None = None
-
-    def __post_init__(self) -> None:
+    def __init__(
+        self, pixels: Tensor, alpha: Tensor | None = None, record: str | None = None
+    ) -> None:
         """Check shapes and types, not values: that would read every pixel again."""
-        shape, alpha = tuple(self.pixels.shape), self.alpha
-        if len(shape) != 3 or shape[0] != 3 or 0 in shape or self.pixels.dtype != torch.float32:
-            raise ImageError(f"pixels: {self.pixels.dtype} {shape}; expected float32 (3, h, w)")
+        shape = tuple(pixels.shape)
+        if len(shape) != 3 or shape[0] != 3 or 0 in shape or pixels.dtype != torch.float32:
+            raise ImageError(f"pixels: {pixels.dtype} {shape}; expected float32 (3, h, w)")
         if alpha is not None and (alpha.shape != shape[1:] or alpha.dtype != torch.float32):
             raise ImageError(
                 f"alpha: {alpha.dtype} {tuple(alpha.shape)}; expected float32 {shape[1:]}"
             )
+        self._pixels: Tensor | None = pixels
+        self._alpha, self._record = alpha, record
+        self._levels: np.ndarray | None = None
+
+    @classmethod
+    def of_levels(cls, levels: np.ndarray, record: str | None = None) -> Picture:
+        """Picture of levels (h, w, 1 to 4), which it keeps: grey or RGB, and alpha if 2 or 4.
+
+        uint8 and uint16 are scaled by their range; float32 is in [0, 1].
+        """
+        picture = cls.__new__(cls)
+        picture._levels, picture._record = levels, record
+        picture._pixels = picture._alpha = None
+        return picture
+
+    def replaced(self, **changes: Tensor | str | None) -> Picture:
+        """The picture with other `pixels`, `alpha` or `record`."""
+        own = {"pixels": self.pixels, "alpha": self.alpha, "record": self.record}
+        return Picture(**{**own, **changes})  # type: ignore[arg-type]
+
+    @property
+    def pixels(self) -> Tensor:
+        """(3, h, w) float32, sRGB in [0, 1]."""
+        if self._levels is None:
+            assert self._pixels is not None
+            return self._pixels
+        colours = self._levels.shape[2] - self.has_alpha
+        return planes(self._levels[..., :colours])
+
+    @property
+    def alpha(self) -> Tensor | None:
+        """(h, w) float32 in [0, 1]; None if opaque."""
+        if self._levels is None or not self.has_alpha:
+            return self._alpha
+        return torch.from_numpy(unit(np.ascontiguousarray(self._levels[..., -1])))
+
+    @property
+    def record(self) -> str | None:
+        """The text embedded in the file, None if there is none."""
+        return self._record
+
+    @property
+    def has_alpha(self) -> bool:
+        """Whether there is alpha."""
+        return self._alpha is not None if self._levels is None else self._levels.shape[2] in (2, 4)
+
+    @property
+    def device(self) -> torch.device:
+        """The device of the pixels."""
+        return torch.device("cpu") if self._pixels is None else self._pixels.device
+
+    def window(self, rows: slice, columns: slice) -> Picture:
+        """The part of the picture in these rows and columns, which shares its memory."""
+        if self._levels is not None:
+            return Picture.of_levels(self._levels[rows, columns], self._record)
+        alpha = None if self._alpha is None else self._alpha[rows, columns]
+        return Picture(self.pixels[:, rows, columns], alpha, self._record)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory that the picture keeps."""
+        if self._levels is not None:
+            return self._levels.nbytes
+        return self.pixels.nbytes + (0 if self.alpha is None else self.alpha.nbytes)
 
     @property
     def height(self) -> int:
         """Rows of pixels."""
-        return int(self.pixels.shape[1])
+        return self.size[1]
 
     @property
     def width(self) -> int:
         """Columns of pixels."""
-        return int(self.pixels.shape[2])
+        return self.size[0]
 
     @property
     def size(self) -> tuple[int, int]:
         """(width, height), as Pillow counts."""
-        return self.width, self.height
+        if self._levels is not None:
+            height, width = self._levels.shape[:2]
+        else:
+            height, width = self.pixels.shape[1:]
+        return int(width), int(height)
 
     def numpy(self) -> np.ndarray:
         """(h, w, 3) float32 in [0, 1], a copy without alpha."""
@@ -73,13 +137,13 @@ class Picture:
         8 `bits` are uint8, 16 are uint16. Alpha, if there is any, is the fourth channel. Raises
         ImageError where a value is NaN or infinite.
         """
-        planes = self.pixels
-        if self.alpha is not None:
-            planes = torch.cat([planes, self.alpha[None].to(planes.device)])  # (4, h, w)
-        if not torch.isfinite(planes).all():
+        values, alpha = self.pixels, self.alpha
+        if alpha is not None:
+            values = torch.cat([values, alpha[None].to(values.device)])  # (4, h, w)
+        if not torch.isfinite(values).all():
             raise ImageError("pixels: some are NaN or infinite; expected values from 0 to 1")
         top = (1 << bits) - 1
-        levels = planes.detach().clamp(0, 1).mul(top).round_().permute(1, 2, 0)  # (h, w, c)
+        levels = values.detach().clamp(0, 1).mul(top).round_().permute(1, 2, 0)  # (h, w, c)
         kind = np.uint8 if bits == 8 else np.uint16
         return np.ascontiguousarray(levels.cpu().numpy().astype(kind))
 
@@ -97,93 +161,14 @@ class Picture:
         write_levels(self.levels(bits), path, record=self.record, quality=quality)
 
 
-def integers(picture: Picture, bits: int) -> np.ndarray:
-    """The same as `picture.levels`."""
-    return picture.levels(bits)
+def channels(picture: Picture) -> tuple[list[np.ndarray], np.ndarray | None]:
+    """Levels (h, w) of each colour, one if grey and else three, and of alpha, None if opaque.
 
-
-def resize(picture: Picture, size: tuple[int, int]) -> Picture:
-    """Change to size (w, h) by Lanczos with antialiasing, in float32, clamped to [0, 1].
-
-    Colours are weighted by alpha, so that those of invisible pixels do not bleed into visible
-    ones. Raises ImageError for a side below 1 px.
+    They are uint8, uint16, or float32 in [0, 1].
     """
-    if min(size) < 1:
-        raise ImageError(f"size {size[0]}x{size[1]}: expected at least 1x1 px")
-    if size == picture.size:
-        return picture
-    pixels = _lanczos(picture.pixels, size)
-    if picture.alpha is None:
-        return replace(picture, pixels=pixels.clamp_(0, 1))
-    alpha = _lanczos(picture.alpha[None], size)[0]
-    weighted = _lanczos(picture.pixels * picture.alpha, size)
-    visible = alpha > INVISIBLE
-    pixels = torch.where(visible, weighted / alpha.clamp_min(INVISIBLE), pixels)
-    return replace(picture, pixels=pixels.clamp_(0, 1), alpha=alpha.clamp_(0, 1))
-
-
-def _lanczos(planes: Tensor, size: tuple[int, int]) -> Tensor:
-    """(c, h, w) to (c, size[1], size[0]); Pillow's mode F keeps float precision."""
-    sheets = [Image.fromarray(plane) for plane in planes.detach().cpu().numpy()]
-    resized = [np.asarray(sheet.resize(size, Image.Resampling.LANCZOS)) for sheet in sheets]
-    return torch.from_numpy(np.stack(resized)).to(planes.device)
-
-
-def cropped(picture: Picture, size: tuple[int, int]) -> Picture:
-    """The largest part of the aspect of size (w, h), from the middle."""
-    scale = max(size[0] / picture.width, size[1] / picture.height)
-    width, height = (
-        min(s, max(1, round(t / scale))) for s, t in zip(picture.size, size, strict=True)
-    )
-    left, top = (picture.width - width) // 2, (picture.height - height) // 2
-    window = (slice(top, top + height), slice(left, left + width))
-    alpha = None if picture.alpha is None else picture.alpha[window]
-    return replace(picture, pixels=picture.pixels[:, window[0], window[1]], alpha=alpha)
-
-
-def fit(picture: Picture, longest: int) -> Picture:
-    """Change to a longest side of `longest` px, the aspect kept; the other side is at least 1 px.
-
-    Returns the same object where nothing changes. Raises ImageError for `longest` below 1.
-    """
-    scale = longest / max(picture.size)
-    width, height = (max(1, round(side * scale)) for side in picture.size)
-    return resize(picture, (width, height) if longest >= 1 else (longest, longest))
-
-
-def opaque(picture: Picture) -> Picture:
-    """The picture without alpha: what shows through is painted in the colours around it.
-
-    A pixel is alpha·own + (1 - alpha)·filled, so that colours nobody sees do not matter. Where all
-    are invisible, mid-grey. Returns the same object where there is no alpha.
-    """
-    if picture.alpha is None:
-        return picture
-    alpha = picture.alpha.to(picture.pixels.device).clamp(0, 1)
-    alpha = torch.where(alpha > INVISIBLE, alpha, 0)  # what `resize` leaves there may be anything
-    own = picture.pixels * alpha
-    pixels = torch.addcmul(own, 1 - alpha, _filled(own, alpha))
-    return replace(picture, pixels=pixels.clamp_(0, 1), alpha=None)
-
-
-def _filled(weighted: Tensor, weight: Tensor) -> Tensor:
-    """Colours (3, h, w) everywhere, of those known: w·colour (3, h, w) and w (h, w) in [0, 1].
-
-    Push-pull (Gortler et al. 1996, The Lumigraph, 3.4): what is missing at one scale is taken from
-    the next coarser one, whose pixels are weighted means of four, and known once w adds up to 1.
-    """
-    height, width = weight.shape
-    if height == width == 1:
-        return weighted / weight if weight > 0 else torch.full_like(weighted, 0.5)
-    if weight.min() == 1:
-        return weighted
-    colours, total = _sums_of_four(weighted), _sums_of_four(weight[None])[0]
-    excess = total.clamp_min(1)
-    coarse = _filled(colours / excess, total / excess)
-    finer = interpolate(coarse[None], scale_factor=2, mode="bilinear")[0, :, :height, :width]
-    return torch.addcmul(weighted, 1 - weight, finer)
-
-
-def _sums_of_four(planes: Tensor) -> Tensor:
-    """(c, h, w) -> (c, ⌈h/2⌉, ⌈w/2⌉); there are fewer than four at the end of an odd side."""
-    return avg_pool2d(planes, 2, ceil_mode=True, divisor_override=1)
+    levels, alpha = picture._levels, picture._alpha
+    if levels is not None:
+        planes = [levels[..., index] for index in range(levels.shape[2])]
+        return (planes[:-1], planes[-1]) if picture.has_alpha else (planes, None)
+    colours = [plane.detach().cpu().numpy() for plane in picture.pixels]
+    return colours, None if alpha is None else alpha.detach().cpu().numpy()

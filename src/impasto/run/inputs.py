@@ -133,7 +133,7 @@ class Inputs:
         masks = sum(r.where is not None for r in self.regions) + (self.protected is not None)
         masks += sum(p is not None and p.alpha is not None for p, _ in used)
         others = 4 * (3 * sum(pixels) + masks * canvas[0] * canvas[1])
-        return others + sum(_bytes(p) for p, size in used if p and p.size != size)
+        return others + sum(p.nbytes for p, size in used if p and p.size != size)
 
     @property
     def checksums(self) -> dict[str, str]:
@@ -249,7 +249,3 @@ def _check_settings(sources: Sources, settings: Settings) -> None:
         raise SettingsError(
             f"style_scale has {len(s.style_scale)} for {len(styles)} styles; expected one for each"
         )
-
-
-def _bytes(picture: Picture) -> int:
-    return picture.pixels.nbytes + (0 if picture.alpha is None else picture.alpha.nbytes)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -119,7 +118,7 @@ class Painter:
             picture = picture if picture.size == size else resize(picture, size)
             if self._alpha is None or self._alpha[0] != size:
                 self._alpha = size, self.inputs.alpha(size)
-        return replace(picture, alpha=self._alpha[1], record=self._record(step, done))
+        return picture.replaced(alpha=self._alpha[1], record=self._record(step, done))
 
     def identity(self) -> dict[str, Any]:
         """What makes a run that run, and the facts by which it is planned."""

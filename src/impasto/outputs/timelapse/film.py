@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from types import TracebackType
 
 from impasto.errors import OutputError, optional, shown
@@ -138,7 +137,7 @@ class Timelapse:
             self._waiting = None
 
     def _show(self, picture: Picture, encoder: VideoEncoder) -> None:
-        fitted = resize(replace(picture, alpha=None), encoder.size)
+        fitted = resize(picture.replaced(alpha=None), encoder.size)
         encoder.add(fitted.levels(8))
 
     def _start(self, first: Picture, total: int) -> VideoEncoder:
