@@ -9,6 +9,7 @@ import pytest
 
 from impasto.errors import OutputError
 from impasto.images import AtomicFile, atomic, check_place, resolved
+from support.children import child
 
 WRITER = """
 import sys
@@ -25,13 +26,8 @@ file.publish()
 def writer(path):
     """A process in the middle of writing, and the name of its temporary file."""
     command = [sys.executable, "-c", WRITER, str(path)]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            yield process, process.stdout.readline().strip()
-        finally:
-            process.kill()
+    with child(command, stdin=subprocess.PIPE) as process:
+        yield process, process.stdout.readline().strip()
 
 
 def temporary(folder):

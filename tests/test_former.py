@@ -1,15 +1,15 @@
 """Python names that the documentation of version 0.1 showed: they work, and warn."""
 
 import importlib
-import subprocess
 import sys
 
 import pytest
 
 import impasto
-from conftest import smooth_picture
+from support.children import finished
+from support.pictures import smooth_picture
 
-SMALL = {"size": 32, "iterations": 2, "precision": "fp32", "style_loss": "gram"}
+SMALL = {"size": 32, "iterations": 2, "encoder": "tiny", "style_loss": "gram"}
 NAMES = {
     "notebook": {"live": "apps.notebook", "watch": "apps.notebook"},
     "batch": {
@@ -83,4 +83,4 @@ def test_strangers_are_refused():
 
 def test_old_modules_are_not_imported_unasked():
     probe = "import impasto, sys; sys.exit(any('former' in name for name in sys.modules))"
-    assert subprocess.run([sys.executable, "-c", probe], check=False).returncode == 0
+    assert finished([sys.executable, "-c", probe]).returncode == 0

@@ -32,7 +32,11 @@ def child(command, **options):
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()  # reaps it and closes the pipes
+        process.wait()
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            if pipe:
+                with suppress(OSError):  # what was left to write has no reader
+                    pipe.close()
 
 
 def finished(command, **options):
