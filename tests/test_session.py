@@ -5,6 +5,7 @@ import re
 import signal
 import sys
 from dataclasses import replace
+from pathlib import Path
 from threading import Event, Timer
 
 import numpy as np
@@ -368,6 +369,30 @@ def test_a_link_to_another_kind_of_file_is_refused(wanted, run, tmp_path):
     assert notes.read_text() == "mine"
 
 
+# Failures
+
+
+def test_a_failure_is_noticed_once_and_the_other_files_are_written(run, tmp_path):
+    events = []
+    outcome = paint(run, requested(tmp_path, trace=Path("/dev/full")), events.append)
+    notices = [event.text for event in events if isinstance(event, Notice)]
+    assert len(notices) == 1
+    assert notices[0].startswith("/dev/full: cannot be written (No space left on device)")
+    assert not outcome.interrupted
+    assert (tmp_path / "o.png").exists()
+
+
+def test_an_output_that_cannot_begin_ends_the_session_at_once(run, tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OutputError("f.gif: No space left on device")
+
+    monkeypatch.setattr(OUTPUTS.get("timelapse"), "begin", full)
+    with pytest.raises(OutputError, match="No space left"):
+        paint(run, requested(tmp_path, trace="t.jsonl", report="r.html", timelapse="f.gif"))
+    assert run.done is None
+    assert list(tmp_path.iterdir()) == []
+
+
 # An output from outside
 
 
@@ -422,6 +447,17 @@ def test_an_output_from_outside_in_python(plugin, run, tmp_path):
         requested(tmp_path, losses="l.txt").check()
     with pytest.raises(OutputError, match="is also the input"):
         requested(tmp_path, losses="o_losses.csv").check([str(tmp_path / "o_losses.csv")])
+
+
+def test_an_output_from_outside_that_fails_does_not_cost_the_others(plugin, run, tmp_path):
+    request = requested(tmp_path, losses="l.csv", report="r.html")
+    (tmp_path / "l.csv").mkdir()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(OUTPUTS.get("losses"), "check", lambda *_: None)
+        with pytest.raises(OutputError, match=r"l\.csv: Is a directory"):
+            paint(run, request)
+    assert (tmp_path / "o.png").exists()
+    assert (tmp_path / "r.html").exists()
 
 
 def test_an_output_from_outside_says_where_a_resumed_run_begins(plugin, photo, painting, tmp_path):

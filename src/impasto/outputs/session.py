@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -48,91 +48,104 @@ def paint(
     `stop` is set; when it is cancelled; at KeyboardInterrupt; and at an ImpastoError, which is
     raised once the files are written. Nothing is printed, and no signal handler is installed.
 
-    Raises what `Request.check` and the run raise, and OutputError for a file that cannot be written
-    at the end. For one that cannot be written before, `show` gets a Notice.
+    Raises what `Request.check` and the run raise, and OutputError for a file that cannot be begun,
+    or not be written at the end. For one that cannot be written in between, `show` gets a Notice,
+    one for each text.
     """
-    request.check(size=run.inputs.size)
-    show = _each_notice_once(show)
-    run.reserve(request.extra_bytes(run.inputs.size))
-    for output in request.outputs:
-        _begin(output, run, request, show)
-    failure: BaseException | None = None
-    try:
-        interrupted = _follow(run, request, show, stop or threading.Event())
-    except (ImpastoError, KeyboardInterrupt) as error:
-        interrupted, failure = True, error
-    except BaseException:  # a bug: leave no temporary file
-        for output in request.outputs:
-            _finish(output, None)
-        raise
-    return _end(run, request, show, interrupted, failure)
+    return _Session(run, request, show).paint(stop or threading.Event())
 
 
-def _each_notice_once(show: Show) -> Show:
-    """`show` without notices that it had before, such as one each step while a disk is full."""
-    told = set[Notice]()
+class _Session:
+    """A run, its outputs, and who else is told of its events."""
 
-    def tell(event: Event) -> None:
+    def __init__(self, run: Run, request: Request, show: Show) -> None:
+        self._run, self._request, self._show = run, request, show
+        self._noticed: set[Notice] = set()
+
+    def paint(self, stop: Stop) -> Outcome:
+        run, request = self._run, self._request
+        request.check(size=run.inputs.size)
+        run.reserve(request.extra_bytes(run.inputs.size))
+        self._begin()
+        failure: BaseException | None = None
+        try:
+            interrupted = self._follow(stop)
+        except (ImpastoError, KeyboardInterrupt) as error:
+            interrupted, failure = True, error
+        except BaseException:  # a bug: leave no temporary file
+            _abandon(request.outputs)
+            raise
+        return self._end(interrupted, failure)
+
+    def _begin(self) -> None:
+        """Let the outputs begin, with a notice for each whose file will not be whole."""
+        run, begun = self._run, list[Output]()
+        continues = self._request.path("checkpoint") is not None
+        try:
+            for output in self._request.outputs:
+                output.begin(run, continues=continues)
+                begun.append(output)
+                if run.earlier and not output.resumable:
+                    name, start = output.options[0].name, run.done
+                    self._notice(
+                        f"{name}: begins after iteration {start}, where the run is resumed"
+                    )
+        except BaseException:
+            _abandon(begun)
+            raise
+
+    def _follow(self, stop: Stop) -> bool:
+        """Tell every event to the outputs and to `show`; returns whether the run was stopped."""
+        interrupted = False
+        for event in self._run.events():
+            for output in self._request.outputs:
+                if error := _error_of(partial(output.handle, event)):
+                    self._notice(f"{error}; the run goes on")
+            self._tell(event)
+            if isinstance(event, Done):
+                interrupted = event.reason == "cancelled"
+            elif stop.is_set():
+                self._run.cancel()
+        return interrupted
+
+    def _end(self, interrupted: bool, failure: BaseException | None) -> Outcome:
+        """Finish and settle all outputs, then raise the first error."""
+        run, outputs = self._run, self._request.outputs
+        result = run.result("best" if interrupted else None) if run.done is not None else None
+        errors = [_error_of(partial(output.finish, result)) for output in outputs]
+        complete = not interrupted and not any(errors)
+        for output in outputs:
+            if error := _error_of(partial(output.settle, complete=complete)):
+                self._notice(str(error))
+        for problem in (failure, *errors):
+            if isinstance(problem, ImpastoError):
+                raise problem
+        return Outcome(result, interrupted)
+
+    def _notice(self, text: str) -> None:
+        self._tell(Notice(text, "output"))
+
+    def _tell(self, event: Event) -> None:
+        """Show an event; of equal notices, such as one each step for a full disk, only the first."""
         if isinstance(event, Notice):
-            if event in told:
+            if event in self._noticed:
                 return
-            told.add(event)
-        show(event)
-
-    return tell
+            self._noticed.add(event)
+        self._show(event)
 
 
-def _follow(run: Run, request: Request, show: Show, stop: Stop) -> bool:
-    """Tell every event of the run to the outputs and to `show`; whether it was interrupted."""
-    interrupted = False
-    for event in run.events():
-        for output in request.outputs:
-            _attempt(partial(output.handle, event), show, "; the run goes on")
-        show(event)
-        if isinstance(event, Done):
-            interrupted = event.reason == "cancelled"
-        elif stop.is_set():
-            run.cancel()
-    return interrupted
-
-
-def _begin(output: Output, run: Run, request: Request, show: Show) -> None:
-    """Let an output begin, with a notice if its file will not be whole."""
-    if run.earlier and not output.resumable:
-        name = output.options[0].name
-        text = f"{name}: begins after iteration {run.done}, where the run is resumed"
-        show(Notice(text, "output"))
-    continues = request.path("checkpoint") is not None
-    _attempt(partial(output.begin, run, continues=continues), show, "; the run goes on")
-
-
-def _end(
-    run: Run, request: Request, show: Show, interrupted: bool, failure: BaseException | None
-) -> Outcome:
-    """Finish and settle all outputs, then raise the first error."""
-    result = run.result("best" if interrupted else None) if run.done is not None else None
-    errors = [_finish(output, result) for output in request.outputs]
-    complete = not interrupted and not any(errors)
-    for output in request.outputs:
-        _attempt(partial(output.settle, complete=complete), show)
-    for error in (failure, *errors):
-        if isinstance(error, ImpastoError):
-            raise error
-    return Outcome(result, interrupted)
-
-
-def _attempt(action: Callable[[], None], show: Show, consequence: str = "") -> None:
-    """Do what may fail because a file cannot be written; then `show` gets a Notice."""
+def _error_of(action: Callable[[], None]) -> ImpastoError | None:
+    """The error of writing a file, so that the run and the other outputs can continue."""
     try:
         action()
-    except OutputError as error:
-        show(Notice(f"{error}{consequence}", "output"))
-
-
-def _finish(output: Output, result: Result | None) -> ImpastoError | None:
-    """The error that kept an output from finishing, so that the others can finish."""
-    try:
-        output.finish(result)
     except ImpastoError as error:
         return error
+    except OSError as error:  # of an output that leaves it to us
+        return OutputError(f"{error.filename or 'an output'}: {error.strerror or error}")
     return None
+
+
+def _abandon(outputs: Iterable[Output]) -> None:
+    """Let outputs remove their temporary files."""
+    for output in outputs:
+        _error_of(partial(output.finish, None))
