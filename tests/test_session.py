@@ -1,8 +1,10 @@
 """A session writes what it was asked for, whatever happens on the way."""
 
 import json
+import os
 import re
 import signal
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -468,3 +470,17 @@ def test_an_output_from_outside_says_where_a_resumed_run_begins(plugin, photo, p
     paint(second, requested(tmp_path, losses="l.csv"), events.append)
     notices = [event.text for event in events if isinstance(event, Notice)]
     assert notices == ["losses: begins after iteration 2, where the run is resumed"]
+
+
+def test_an_output_from_outside_on_the_command_line(plugin, tmp_path):
+    smooth_picture(40, 32).save(tmp_path / "photo.png")
+    smooth_picture(40, 32, 1.0).save(tmp_path / "painting.png")
+    program = [sys.executable, "-m", "impasto", "stylize"]
+    files = ["photo.png", "painting.png", "-o", "o.png", "--losses", "l.csv"]
+    settings = ["--size", "32", "--iterations", "2", "--quiet"]
+    path = os.pathsep.join([str(plugin), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = {**os.environ, "PYTHONPATH": path}
+    where = {"cwd": tmp_path, "env": environment, "timeout": 120}
+    done = subprocess.run([*program, *files, *settings], check=False, capture_output=True, **where)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert len(table(tmp_path / "l.csv")) == 3

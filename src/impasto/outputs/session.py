@@ -126,7 +126,7 @@ class _Session:
         self._tell(Notice(text, "output"))
 
     def _tell(self, event: Event) -> None:
-        """Show an event; of equal notices, such as one each step for a full disk, only the first."""
+        """Show an event; of equal notices, as of a disk that stays full, only the first."""
         if isinstance(event, Notice):
             if event in self._noticed:
                 return
