@@ -2,8 +2,11 @@
 
 import os
 import pickle
+import re
 import sys
 from functools import partial
+from pathlib import Path
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import h5py
 import numpy as np
@@ -22,6 +25,7 @@ from impasto.encoder.weights.formats import contents, matlab
 from impasto.encoder.weights.formats.matlab import read_matlab
 from impasto.errors import ExtraMissing, WeightsError
 from impasto.images.spaces import CAFFE, CAFFE_RGB, IMAGENET
+from support.children import succeeded
 
 WRITERS = {
     "mat": files.mat,
@@ -208,7 +212,7 @@ REFUSED = {
     "folder": (lambda path: path.mkdir(), "a folder"),
     "pipe": (os.mkfifo, "not a regular file"),
     "empty": (lambda path: path.touch(), "has 0 bytes"),
-    "too large": (sparse, "at most 2 GB"),
+    "too large": (sparse, "at most 1 GB"),
     "picture": (picture, "not a weight file; expected a MatConvNet .mat"),
     "text": (lambda path: path.write_text("weights, honest\n" * 99), "not a weight file"),
     "MATLAB 7.3": (lambda path: path.write_bytes(b"MATLAB 7.3 MAT-file".ljust(600)), "-v7"),
@@ -301,6 +305,147 @@ def test_unpacking_is_bounded(tmp_path, monkeypatch):
         write(tmp_path / "w", source)
         with pytest.raises(WeightsError, match="unpacks to more than"):
             read_weights(tmp_path / "w", source.architecture)
+
+
+# Small files that declare to be large, and what their kinds are refused for
+
+
+class Bytes:
+    """Unpickled as 150 MB of zeros."""
+
+    def __reduce__(self):
+        return (bytearray, (150_000_000,))
+
+
+def deflated(path, name, pieces):
+    with (
+        ZipFile(path, "w", ZIP_DEFLATED) as archive,
+        archive.open(name, "w", force_zip64=True) as file,
+    ):
+        for piece in pieces:
+            file.write(piece)
+
+
+def swollen_pth(path):
+    zeros = bytes(1 << 20)
+    deflated(path, "archive/data/0", [zeros] * 150)
+
+
+def long_header(path):
+    """NumPy's format 2.0 declares the length of its header in four bytes."""
+    start = b"\x93NUMPY\x02\x00" + (150 << 20).to_bytes(4, "little")
+    deflated(path, "conv1_1_W.npy", [start, *[b" " * (1 << 20)] * 150])
+
+
+def long_directory(path):
+    with ZipFile(path, "w") as archive:
+        for number in range(90):
+            member = ZipInfo(f"{number}.npy")
+            member.comment = bytes(60_000)
+            archive.writestr(member, b"")
+
+
+def swollen_mat(path):
+    zeros = np.zeros(150_000_000, np.uint8)
+    scipy.io.savemat(path, {"layers": files.cells([zeros])}, appendmat=False, do_compression=True)
+
+
+def many_small_arrays(path):
+    zeros = [np.zeros(20_000_000, np.uint8)] * 11
+    scipy.io.savemat(path, {"layers": files.cells(zeros)}, appendmat=False, do_compression=True)
+
+
+def many_elements(path):
+    files.mat(path, tiny_weights("vgg16", dtype=torch.float32))
+    path.write_bytes(path.read_bytes() + bytes(8 * 600_000))
+
+
+def long_pickle(path):
+    path.write_bytes(b"\x80\x02(" + b"]" * 3_000_000)
+
+
+def large_chunk(path):
+    with h5py.File(path, "w") as file:
+        place = "block1_conv1/block1_conv1_W_1:0"
+        chunks, size = (3, 3, 3000, 3000), (None,) * 4
+        file.create_dataset(place, (3, 3, 3, 4), "f4", chunks=chunks, maxshape=size)
+        for name, (weight, bias) in files.arrays(
+            tiny_weights("vgg16", dtype=torch.float32)
+        ).items():
+            layer = name.replace("conv", "block").replace("_", "_conv")
+            file[f"{layer}/{layer}_b_1:0"] = bias
+            if name != "conv1_1":
+                file[f"{layer}/{layer}_W_1:0"] = weight.transpose(2, 3, 1, 0)
+
+
+def many_links(path):
+    with h5py.File(path, "w") as file:
+        for number in range(11_000):
+            file[f"{number}"] = h5py.SoftLink("/")
+
+
+def long_description(path):
+    path.write_bytes((80 << 20).to_bytes(8, "little") + b"{" + b" " * (80 << 20))
+
+
+SWOLLEN = {
+    "pth compressed": (swollen_pth, "is compressed"),
+    "pth bytes": (lambda path: torch.save({"x": Bytes()}, path), "Python objects"),
+    "pth legacy bytes": (
+        lambda path: torch.save({"x": Bytes()}, path, _use_new_zipfile_serialization=False),
+        "Python objects",
+    ),
+    "pth pickle": (long_pickle, "Python objects"),
+    "npz header": (long_header, "cannot be read"),
+    "zip directory": (long_directory, "declares .* bytes to be read at once"),
+    "mat compressed": (swollen_mat, "no convolution"),
+    "mat arrays": (many_small_arrays, "more than 200 MB of numbers"),
+    "mat elements": (many_elements, "more than 500000 elements"),
+    "h5 chunk": (large_chunk, "chunks larger than itself"),
+    "h5 links": (many_links, "more than 10000 entries"),
+    "safetensors header": (long_description, "has a header of 83886080 bytes"),
+}
+
+MEASURE = """
+import sys
+from pathlib import Path
+from support.networks import TINY
+from impasto.encoder import read_weights
+from impasto.errors import WeightsError
+
+def resident(field):
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) // 1000 for line in lines if line.startswith(field))
+
+def refused(path):
+    try:
+        read_weights(path, TINY["vgg16"])
+    except WeightsError as error:
+        return error
+
+refused(sys.argv[1])
+for path in sys.argv[1:]:
+    Path("/proc/self/clear_refs").write_text("5")  # the peak is that of now
+    before = resident("VmRSS")
+    error = refused(path)
+    print(resident("VmHWM") - before, error)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux's kernel")
+def test_memory_is_bounded_whatever_a_file_declares(tmp_path):
+    """Megabytes above those before, in a child process, and the reason for each refusal."""
+    places = [tmp_path / name for name in SWOLLEN]
+    for place, (write, _) in zip(places, SWOLLEN.values(), strict=True):
+        write(place)
+    command = [sys.executable, "-c", MEASURE, *places]
+    done = succeeded(command, cwd=Path(__file__).parent)
+    found = [line.partition(" ") for line in done.stdout.splitlines()]
+    assert len(found) == len(SWOLLEN)
+    for (name, (_, message)), (growth, _, error) in zip(SWOLLEN.items(), found, strict=True):
+        limit = 260 if name == "mat arrays" else 100
+        assert int(growth) < limit, f"{name}: {growth} MB"
+        assert re.search(message, error), f"{name}: {error}"
 
 
 def test_nesting_is_bounded(tmp_path):

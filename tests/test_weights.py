@@ -320,7 +320,7 @@ def changed(seed):
 @pytest.mark.parametrize("move", ["overwritten", "another folder"])
 def test_the_encoder_is_that_of_the_file_as_it_is_now(tmp_path, monkeypatch, move):
     """Also where the new file has the old one's name, size and time."""
-    settings = Settings.of("standard", encoder="w.pth", precision="fp32")
+    settings = Settings.of("standard", precision="fp32")
     found = []
     for seed in (0, 1):
         folder = tmp_path / (str(seed) if move == "another folder" else "one")
@@ -328,8 +328,8 @@ def test_the_encoder_is_that_of_the_file_as_it_is_now(tmp_path, monkeypatch, mov
         weight_files.pth(folder / "w.pth", changed(seed))
         os.utime(folder / "w.pth", (1, 1))
         monkeypatch.chdir(folder)
-        encoder = encoder_for(settings, HARDWARE)
-        assert encoder is encoder_for(settings, HARDWARE)  # shared
+        encoder = encoder_for(settings, HARDWARE, "w.pth")
+        assert encoder is encoder_for(settings, HARDWARE, "w.pth")  # shared
         assert encoder.weights == changed(seed)
         assert encoder.weights.sha256 == hashlib.sha256(Path("w.pth").read_bytes()).hexdigest()
         found.append(first_features(encoder))

@@ -1,6 +1,13 @@
-"""What every parser makes of its file: arrays that are described first, and read when wanted."""
+"""What a parser makes of its file: arrays that are described first, and read when they are needed.
 
-from collections.abc import Callable, Mapping
+A network's layers are read only once their declared shapes are known to be right, so memory is
+bounded by what the network needs, whatever else the file declares.
+"""
+
+import io
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,11 +20,13 @@ from torch import Tensor
 from impasto.errors import WeightsError
 from impasto.images.spaces import ColourSpace
 
-__all__ = ["HWIO", "LIMIT", "OIHW", "WHIO", "Contents", "Stored", "from_numpy", "zip_members"]
+__all__ = ["HWIO", "LIMIT", "OIHW", "WHIO", "Contents", "Stored", "from_numpy", "open_zip"]
 
-LIMIT = 2 << 30
+LIMIT = 1 << 30
 """Bytes that a file may have, packed or unpacked; the largest known, with its fully connected
 layers, has 0.6 GB."""
+
+_DIRECTORY = 1 << 22  # bytes of a zip archive's directory, which is read at once
 
 OIHW = (0, 1, 2, 3)
 HWIO = (3, 2, 0, 1)
@@ -68,10 +77,21 @@ def from_numpy(array: np.ndarray[Any, Any]) -> Tensor:
         return torch.from_numpy(array.astype(np.float32))
 
 
-def zip_members(path: Path) -> list[str]:
-    """Names in a zip archive; WeightsError if it would unpack to more than LIMIT."""
-    with ZipFile(path) as archive:
-        members = archive.infolist()
-    if sum(member.file_size for member in members) > LIMIT:
-        raise WeightsError(f"unpacks to more than {LIMIT >> 30} GB, which no VGG network has")
-    return [member.filename for member in members]
+class _Bounded(io.FileIO):
+    """A file of which no read takes more than a directory's bytes."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        left = max(0, os.fstat(self.fileno()).st_size - self.tell())
+        count = left if size is None or size < 0 else min(size, left)
+        if count > _DIRECTORY:
+            raise WeightsError(f"declares {count} bytes to be read at once; not a network's file")
+        return super().read(count) or b""
+
+
+@contextmanager
+def open_zip(path: Path) -> Iterator[ZipFile]:
+    """A zip archive; WeightsError if its members or its directory declare to be too large."""
+    with _Bounded(path) as file, ZipFile(file) as archive:
+        if sum(member.file_size for member in archive.infolist()) > LIMIT:
+            raise WeightsError(f"unpacks to more than {LIMIT >> 30} GB, which no VGG network has")
+        yield archive

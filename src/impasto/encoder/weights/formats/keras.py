@@ -7,6 +7,7 @@ Layers stand at the top or below `model_weights`. Old names are `block1_conv1_W_
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ _GROUP = re.compile(r"model_weights|block\d_conv\d(?:_\d+)?")
 _LAYER = re.compile(r"block(\d)_conv(\d)")
 _WEIGHT = re.compile(r"(?:block\d_conv\d_W(?:_\d+)?|kernel)(?::0)?")
 _BIAS = re.compile(r"(?:block\d_conv\d_b(?:_\d+)?|bias)(?::0)?")
+_LINKS = 10_000  # in a group
 _DEPTH = 3  # model_weights / block1_conv1 / block1_conv1
 
 
@@ -38,7 +40,9 @@ def open_keras(path: Path) -> Iterator[Contents]:
 
 def _arrays(group: Any, layer: str = "", depth: int = 0) -> Iterator[tuple[str, Stored]]:  # noqa: ANN401
     """Arrays at and below a group, which may be that of a `layer`."""
-    for name in group:
+    for place, name in enumerate(group):
+        if place >= _LINKS:
+            raise WeightsError(f"has more than {_LINKS} entries in a group; not a network's file")
         if not isinstance(group.get(name, getlink=True), _h5py().HardLink):
             continue
         item = group[name]
@@ -62,10 +66,12 @@ def _stored(dataset: Any) -> Stored:  # noqa: ANN401 (of an optional library)
 
 
 def _read(dataset: Any) -> Tensor:  # noqa: ANN401 (of an optional library)
-    """The array, which must lie in the file as it is: not elsewhere, nor packed beyond measure."""
+    """The array, which must lie in the file as it is: not elsewhere, nor compressed."""
     if dataset.is_virtual or dataset.external or dataset.id.get_create_plist().get_nfilters():
         raise WeightsError(
             f"{dataset.name} is compressed or kept in another file; "
             f"expected plain data, such as h5repack -f NONE writes"
         )
+    if dataset.chunks and prod(dataset.chunks) > prod(dataset.shape):
+        raise WeightsError(f"{dataset.name} is kept in chunks larger than itself; not a weight")
     return from_numpy(dataset[()])

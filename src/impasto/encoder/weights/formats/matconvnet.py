@@ -15,6 +15,7 @@ from impasto.images.spaces import CAFFE_RGB, ColourSpace
 __all__ = ["open_matconvnet"]
 
 _CONVOLUTION = re.compile(r"conv\d_\d")
+_NUMBERS = 10**6  # in averageImage; published ones have 224 x 224 x 3
 
 
 @contextmanager
@@ -59,8 +60,10 @@ def _colours(variables: dict[str, Value]) -> ColourSpace:
     image = _field(variables, *path) or _field(variables, "meta", *path)
     if not isinstance(image, Stored):
         return CAFFE_RGB
-    if image.shape[-1] != 3 and prod(image.shape) != 3:
-        raise WeightsError(f"averageImage is {image.shape}; expected (h, w, 3) or 3 numbers")
+    if (image.shape[-1] != 3 and prod(image.shape) != 3) or prod(image.shape) > _NUMBERS:
+        raise WeightsError(
+            f"averageImage is {image.shape}; expected (h, w, 3) or 3 numbers, at most {_NUMBERS}"
+        )
     red, green, blue = image.read().double().reshape(-1, 3).mean(0).tolist()
     if not all(0 <= channel <= 255 for channel in (red, green, blue)):
         raise WeightsError(f"averageImage is {red:g}, {green:g}, {blue:g}; expected 0 to 255")

@@ -11,7 +11,7 @@ from torch import Tensor
 from impasto.encoder.architecture import ARCHITECTURES, Architecture
 from impasto.encoder.weights.bundle import BUNDLED, Weights, bundled
 from impasto.encoder.weights.compare import SAME
-from impasto.encoder.weights.formats.contents import LIMIT, Contents, zip_members
+from impasto.encoder.weights.formats.contents import LIMIT, Contents, open_zip
 from impasto.encoder.weights.formats.keras import open_keras
 from impasto.encoder.weights.formats.matconvnet import open_matconvnet
 from impasto.encoder.weights.formats.matlab import MATLAB_5
@@ -97,7 +97,8 @@ def _format(file: Path) -> Format:
     if head.startswith(_HDF5):
         return KERAS
     if head.startswith(_ZIP):
-        return NPZ if any(name.endswith(".npy") for name in zip_members(file)) else PYTORCH
+        with open_zip(file) as archive:
+            return NPZ if any(name.endswith(".npy") for name in archive.namelist()) else PYTORCH
     if head.startswith(_PICKLE):
         return PYTORCH
     if head[8:9] == b"{":
