@@ -95,6 +95,15 @@ class Momentum(Minimiser):
         return MemoryUse(evaluating=5 * problem.vector_bytes, between=5 * problem.vector_bytes)
 
 
+def test_the_optimiser_is_as_exact_as_the_network_that_is_handed_over(tiny, photo, painting):
+    """Whatever the settings say of precision: pairs of float32, as the memory plan counts them."""
+    run = run_of(tiny, photo, painting, precision="bf16", iterations="4,4")
+    for step in run:
+        if step.done == 3:
+            state = run.checkpoint().tensors
+    assert state["optimiser.inner.steps"].dtype == torch.float32
+
+
 def test_an_optimiser(own, tiny, photo, painting):
     """It paints, its memory is planned, and it is resumed to the last bit."""
     OPTIMISERS.register("momentum", Optimiser(Momentum, Momentum.memory))

@@ -65,7 +65,7 @@ def optimiser_for(
     canvas: Tensor,
     stage: Stage,
     settings: Settings,
-    hardware: Hardware,
+    encoder: Encoder,
     notify: Callable[[str], object],
 ) -> Minimiser:
     """The optimiser that the settings name, at one stage, with smaller steps where it diverges.
@@ -75,11 +75,11 @@ def optimiser_for(
         canvas: the first one, (3, h, w) in the settings' colour space; it is clipped to the bounds.
         stage: how many iterations it is to make, at which size.
         settings: which optimiser, and how it makes them.
-        hardware: where the network computes.
+        encoder: the network, whose precision decides that of the optimiser's history.
         notify: gets a line each time the optimiser goes back and continues with smaller steps.
     """
     planned = stage.iterations, stage.decay_every
-    problem = Problem(settings, stage.size, *planned, hardware.dtype, hardware.device)
+    problem = Problem(settings, stage.size, *planned, encoder.dtype, encoder.device)
     optimiser: Optimiser = OPTIMISERS.get(settings.optimiser)
 
     def start(function: ValueAndGrad, x: Tensor, factor: float) -> Minimiser:

@@ -80,7 +80,7 @@ class StagePainter:
         settings = painter.settings.replaced(history=state.plans[stage.index].history)
         function = self._function(encoder, inputs, settings, canvas)
         notify = partial(tell, notices, "optimiser")
-        minimiser = optimiser_for(function, canvas, stage, settings, painter.hardware, notify)
+        minimiser = optimiser_for(function, canvas, stage, settings, encoder, notify)
         self._before = (state.done or 0) - (saved[0].iteration if saved else 0)
         earlier = state.steps[-2].loss if saved and saved[0].iteration else None
         if saved:
