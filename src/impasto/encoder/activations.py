@@ -1,4 +1,4 @@
-"""Mean activation of a network's layers, by which normalised networks are rescaled."""
+"""Mean activation of each layer of a network; normalised networks are divided by it."""
 
 from collections.abc import Iterable
 
@@ -11,9 +11,10 @@ __all__ = ["mean_activations"]
 
 
 def mean_activations(weights: Weights, pictures: Iterable[Tensor]) -> tuple[float, ...]:
-    """Mean of each ReLU's output over all positions, channels and `pictures`, (3, h, w) in sRGB.
+    """Mean of each ReLU's output over all positions, channels and `pictures`.
 
-    Measured with max pooling and zero padding, as the networks were trained.
+    Pictures are (3, h, w), sRGB in [0, 1], and large enough for the deepest ReLU. Measured with max
+    pooling and zero padding, as the networks were trained. Raises ImageTooSmall.
     """
     encoder = Encoder(weights)
     taps = weights.architecture.relus

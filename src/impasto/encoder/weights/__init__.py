@@ -1,4 +1,4 @@
-"""Where the network's numbers come from: bundled, downloaded, or a file of the reader's."""
+"""Where a network's numbers come from: bundled, downloaded, or in a weight file."""
 
 from impasto.encoder.weights.bundle import BUNDLED, Weights, bundled, bundled_file
 from impasto.encoder.weights.catalogue import ENCODERS, weights_of

@@ -1,4 +1,4 @@
-"""A network's convolutions, and the bundled ones: checked, decoded once per process.
+"""The weights of a network, and the bundled ones: checked, and decoded once per process.
 
 A bundled file holds, per layer, an 8-bit codebook: `conv1_1.index` (uint8, out x in x 3 x 3),
 `conv1_1.table` (float32, 256 values) and `conv1_1.bias` (float32, out), with weight =
@@ -54,7 +54,7 @@ class Weights:
     name: str | None = None
 
     def __post_init__(self) -> None:
-        """Check every layer against the architecture; WeightsError names the first that is off."""
+        """Check every layer against the architecture; WeightsError names the first that differs."""
         for name, conv in self.architecture.convolutions.items():
             if name not in self.layers:
                 raise WeightsError(f"{self.architecture.name}: the weights have no layer {name}")
@@ -89,7 +89,7 @@ class Weights:
 
 
 def _finite(values: Tensor) -> bool:
-    """Whether all are finite, by the least and the greatest: far faster than asking each."""
+    """Whether all are finite, by the smallest and the largest: far faster than testing each."""
     return bool(torch.stack(torch.aminmax(values)).isfinite().all())
 
 
@@ -97,24 +97,24 @@ def _finite(values: Tensor) -> bool:
 def bundled(name: str) -> Weights:
     """The bundled network `name`; loaded once per process and shared.
 
-    Raises SettingsError for an unknown name, WeightsError for a file that is not the one packed.
+    Raises SettingsError for an unknown name, WeightsError for a file with another checksum.
     """
     path = bundled_file(name)
     return read_codebook(path, architecture(name), BUNDLED[name], name)
 
 
 def bundled_file(name: str) -> Path:
-    """The file of the bundled network `name`; SettingsError lists those there are."""
+    """The file of the bundled network `name`; SettingsError lists the names for an unknown one."""
     if name not in BUNDLED:
         raise SettingsError(f"encoder is {name!r}; expected one of {', '.join(BUNDLED)}")
     return Path(str(resources.files(__package__))) / "data" / f"{name}.safetensors"
 
 
 def read_codebook(path: Path, net: Architecture, sha256: str, name: str | None = None) -> Weights:
-    """Weights of `net` from a codebook file of that checksum, to be known by `name`."""
+    """Weights of `net`, named `name`, from a codebook file; WeightsError for another SHA-256."""
     _check(path, sha256)
     try:
-        with safe_open(path, framework="pt") as arrays:
+        with safe_open(path, framework="pt", device="cpu") as arrays:
             layers = {layer: _decoded(arrays, layer) for layer in net.convolutions}
     except (SafetensorError, KeyError, IndexError) as error:
         raise WeightsError(f"{path}: not the codebook of {net.name} ({error})") from error

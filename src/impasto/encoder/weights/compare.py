@@ -1,4 +1,4 @@
-"""How far two sets of weights are apart, layer by layer."""
+"""Distances between two sets of weights, layer by layer."""
 
 from dataclasses import dataclass, replace
 
@@ -11,7 +11,7 @@ from impasto.images.spaces import ColourSpace
 __all__ = ["SAME", "Distance", "distances", "expecting"]
 
 SAME = 0.1
-"""Relative distance below which two first layers are of one training, but for rounding."""
+"""Two first layers at a smaller relative distance come from one training, up to rounding."""
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,9 @@ class Distance:
 
 
 def distances(weights: Weights, reference: Weights) -> list[Distance]:
-    """How far each layer of `weights` is from `reference`, a network of the same architecture.
+    """Distance of each layer of `weights` from `reference`, a network of the same architecture.
 
-    `reference` is brought to the colours that `weights` expects first.
+    `reference` is first converted to the colours that `weights` expects.
     """
     reference = expecting(reference, weights.input)
     pairs = ((name, weights.layers[name], reference.layers[name]) for name in weights.layers)
@@ -34,11 +34,11 @@ def distances(weights: Weights, reference: Weights) -> list[Distance]:
 
 
 def expecting(weights: Weights, space: ColourSpace) -> Weights:
-    """The same network for pictures in another colour space, by another first layer.
+    """The same network for pictures in another colour space, with another first layer.
 
     A filter sees Σ weight[i] · (gain[i] · rgb[order[i]] + shift[i]) + bias, so gains move into the
     weights and shifts into the bias. Outputs are equal wherever a filter's window lies within the
-    picture; the 0 that pads the border is another colour in each space.
+    picture; the zeros that pad the border are another colour in each space.
     """
     if space == weights.input:
         return weights

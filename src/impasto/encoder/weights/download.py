@@ -32,13 +32,14 @@ def fetch(
     progress: Progress = lambda _, __: None,
     tls: ssl.SSLContext | None = None,
 ) -> bool:
-    """Download `original` to its place in the cache; False if it was there already, and right.
+    """Download `original` to its place in the cache; False if the right file is there already.
 
-    What an interruption leaves is kept beside that place as `….part`, and the next call resumes
-    there. `tls` says which servers to trust; by default those that the system does.
+    An interrupted download stays beside that place as `….part`, and the next call resumes it. `tls`
+    says which servers to trust, by default those that the system trusts.
 
-    Raises WeightsError: no connection, a refusal, a file of another length or checksum, a folder
-    that cannot be written, another process that is fetching the same file.
+    Raises WeightsError where there is no connection, where the server refuses, for a file of
+    another length or checksum, for a folder that cannot be written, and while another process
+    fetches the same file.
     """
     try:
         with _alone(original):
@@ -57,7 +58,7 @@ def fetch(
 
 @contextmanager
 def _alone(original: Original) -> Iterator[None]:
-    """One process at a time fetches a file; the lock ends with the process that holds it."""
+    """Only one process at a time fetches a file; the lock ends with the process that holds it."""
     filelock = optional("filelock", "formats", "fetching weights")
     original.path.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -92,7 +93,7 @@ def _short(text: object) -> str:
 
 
 class _Cut(Exception):
-    """The connection ended before the file did; what has come is kept."""
+    """The connection ended before the file did; its bytes are kept."""
 
 
 class _Pace:
@@ -134,7 +135,7 @@ class _Pace:
 
 @dataclass(frozen=True)
 class _Download:
-    """A file on its way: appended to `partial` until it is whole, then renamed."""
+    """One download: appended to `partial` until it is whole, then renamed."""
 
     original: Original
     client: Any
@@ -145,7 +146,7 @@ class _Download:
         return self.original.path.with_name(f"{self.original.path.name}.part")
 
     def run(self) -> None:
-        """Bring the whole file, over several connections if need be, and put it in place."""
+        """Fetch the whole file, over several connections if necessary, and put it in place."""
         for _ in range(_ATTEMPTS):
             cut = self._connect()
             if cut is None:
@@ -154,7 +155,7 @@ class _Download:
         raise self._failure(f"cut {_ATTEMPTS} times ({cut}); to resume, {again}")
 
     def _connect(self) -> str | None:
-        """Append what is missing over one connection: None, or why it ended before the file."""
+        """Append the missing bytes over one connection; why it ended too early, or None."""
         httpx = optional("httpx", "formats", "fetching weights")
         with _Pace() as pace:
             try:
@@ -195,7 +196,7 @@ class _Download:
             raise _Cut(f"{done} of {size} bytes came")
 
     def _start(self, answer: Any, there: int) -> int:  # noqa: ANN401 (of an optional library)
-        """Where the body of `answer` belongs in the file: at `there` if the server resumes."""
+        """Offset of the body of `answer` in the file: `there` if the server resumes."""
         status, answered_range = answer.status_code, answer.headers.get("Content-Range", "")
         if status == 200:
             return 0

@@ -1,7 +1,7 @@
-"""Networks rescaled so that every layer is, on average, as active as every other.
+"""Networks rescaled so that every layer has the same mean activation.
 
 ReLU and pooling commute with a positive factor, so a layer's output can be divided by its mean
-activation s and the next layer told to expect it so: for layer l
+activation s, and the next layer's weights multiplied by it: for layer l
 
     weight *= s[l - 1] / s[l],  bias /= s[l],  s[0] = 1
 
@@ -62,7 +62,10 @@ Written by `scripts/measure_activations.py`.
 
 
 def rescaled(weights: Weights, activations: Iterable[float]) -> Weights:
-    """The same network with each layer's features divided by its one of `activations`, all > 0."""
+    """The same network with each layer's features divided by a number.
+
+    `activations` are these numbers, all positive, one for each convolution in order.
+    """
     factors = pairwise((1.0, *activations))
     layers: Mapping[str, tuple[Tensor, Tensor]] = {
         name: (weight * (before / own), bias / own)

@@ -1,4 +1,4 @@
-"""The published full-precision networks: whence each file comes, where it is kept, its checksum."""
+"""The published full-precision networks: source, place and checksum of each file."""
 
 import os
 from dataclasses import dataclass, replace
@@ -32,11 +32,11 @@ class Original:
 
     @property
     def path(self) -> Path:
-        """Where the file is kept once it is fetched."""
+        """Place of the fetched file."""
         return cache_folder() / self.url.rpartition("/")[2]
 
     def fault(self, path: Path) -> str | None:
-        """How the file at `path` differs from the published one; None where it does not.
+        """How the file at `path` differs from the published one; None if it does not.
 
         Raises WeightsError if it cannot be read.
         """
@@ -50,7 +50,7 @@ class Original:
         return f"{algorithm.upper()} is {actual}, expected {expected}"
 
     def check(self) -> None:
-        """Raise WeightsError unless the fetched file is the published one, to the byte."""
+        """Raise WeightsError unless the fetched file is the published one, byte for byte."""
         if fault := self.fault(self.path):
             raise WeightsError(
                 f"{printable(self.path)}: not the published file ({fault}); "
@@ -96,7 +96,7 @@ def cache_folder() -> Path:
 
 
 def original(name: str) -> Original:
-    """The original called `name`; WeightsError lists those there are."""
+    """The original called `name`; WeightsError lists the names for an unknown one."""
     if name not in ORIGINALS:
         raise WeightsError(
             f"{printable(name)}: no such original; expected one of {', '.join(ORIGINALS)}"
@@ -105,7 +105,7 @@ def original(name: str) -> Original:
 
 
 def read_original(name: str) -> Weights:
-    """The fetched original `name`, its checksum checked; WeightsError says how to get it."""
+    """The fetched original `name`, once its checksum is verified; WeightsError says how to get it."""
     source = original(name)
     if not source.path.is_file():
         raise WeightsError(

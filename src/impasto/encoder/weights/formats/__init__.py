@@ -1,4 +1,4 @@
-"""Weight files as other programs keep them, read as data: nothing in them is ever run."""
+"""Weight files of other programs, read as data: nothing in them is executed."""
 
 from impasto.encoder.weights.formats.reading import read_weights
 

@@ -31,14 +31,14 @@ _DIRECTORY = 1 << 22  # bytes of a zip archive's directory, which is read at onc
 OIHW = (0, 1, 2, 3)
 HWIO = (3, 2, 0, 1)
 WHIO = (3, 2, 1, 0)
-"""Where output channels, input channels, height and width are among a stored weight's axes."""
+"""Axes of a stored weight that are its output channels, input channels, height and width."""
 
 _FLOATING = ("float16", "float32", "float64", "bfloat16")
 
 
 @dataclass(frozen=True)
 class Stored:
-    """An array in a file, of which only the description has been read."""
+    """An array in a file; `read` reads its values."""
 
     shape: tuple[int, ...]
     kind: str  # "float32"
@@ -50,7 +50,7 @@ class Contents:
     """The convolutions in a file.
 
     `arrays` maps `conv1_1.weight`, or `features.0.weight` as torchvision counts, to the array;
-    `axes` brings its weights to (out, in, h, w); `input` is what such files usually expect.
+    `axes` permutes its weights to (out, in, h, w); `input` is the usual colour space of the format.
     """
 
     arrays: Mapping[str, Stored]
@@ -58,7 +58,7 @@ class Contents:
     input: ColourSpace
 
     def array(self, name: str, shape: tuple[int, ...]) -> Tensor:
-        """A float32 copy of an array; WeightsError unless it is there, floating and of `shape`."""
+        """A float32 copy of an array; WeightsError if it is missing, not floating, or not of `shape`."""
         if name not in self.arrays:
             raise WeightsError(f"lacks {name}; take another file")
         found = self.arrays[name]

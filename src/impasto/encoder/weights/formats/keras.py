@@ -33,13 +33,13 @@ def _h5py() -> Any:  # noqa: ANN401 (an optional library)
 
 @contextmanager
 def open_keras(path: Path) -> Iterator[Contents]:
-    """Arrays are taken from the file itself alone: no link is followed, no other file opened."""
+    """Arrays of the file itself: links inside it are not followed, and no other file is opened."""
     with _h5py().File(path, "r") as file:
         yield Contents(dict(_arrays(file)), HWIO, CAFFE)
 
 
 def _arrays(group: Any, layer: str = "", depth: int = 0) -> Iterator[tuple[str, Stored]]:  # noqa: ANN401
-    """Arrays at and below a group, which may be that of a `layer`."""
+    """Arrays in a group and below it; `layer` is the convolution that the group belongs to."""
     for place, name in enumerate(group):
         if place >= _LINKS:
             raise WeightsError(f"has more than {_LINKS} entries in a group; not a network's file")

@@ -20,7 +20,7 @@ _NUMBERS = 10**6  # in averageImage; published ones have 224 x 224 x 3
 
 @contextmanager
 def open_matconvnet(path: Path) -> Iterator[Contents]:
-    """`layers`: for each its name, and {W, b} as `weights`, or `filters` and `biases` before."""
+    """Each of `layers` has a name, and {W, b} as `weights` or, in older files, `filters` and `biases`."""
     variables = read_matlab(path, ("layers", "meta", "normalization"))
     arrays: dict[str, Stored] = {}
     for layer in _listed(variables.get("layers")):
@@ -35,14 +35,14 @@ def _listed(value: Value) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _field(value: Any, *names: str) -> Any:  # noqa: ANN401 (whatever the file holds there)
-    """What stands at `names`, one within the other; None if there is nothing."""
+def _field(value: Any, *names: str) -> Any:  # noqa: ANN401 (of any kind)
+    """The value at `names`, each within the one before; None if there is none."""
     for name in names:
         value = value.get(name) if isinstance(value, dict) else None
     return value
 
 
-def _pair(layer: Any) -> tuple[Stored, Stored]:  # noqa: ANN401 (whatever the file holds there)
+def _pair(layer: Any) -> tuple[Stored, Stored]:  # noqa: ANN401 (of any kind)
     pair = _field(layer, "weights") or [_field(layer, "filters"), _field(layer, "biases")]
     match pair:
         case [Stored() as weight, Stored() as bias]:

@@ -1,4 +1,4 @@
-"""Any weight file to a network: recognised by its content, checked, brought to our layout."""
+"""From a weight file to a network: recognised by content, checked, converted to our layout."""
 
 import os
 from collections.abc import Callable
@@ -26,7 +26,7 @@ __all__ = ["read_weights"]
 
 @dataclass(frozen=True)
 class Format:
-    """A kind of file, and how its convolutions are found."""
+    """A kind of file, and the function that finds its convolutions."""
 
     name: str
     open: Callable[[Path], AbstractContextManager[Contents]]
@@ -46,11 +46,12 @@ _HEAD = 128  # bytes that tell a format
 def read_weights(path: str | os.PathLike[str], net: Architecture | None = None) -> Weights:
     """The convolutions of VGG-19 or VGG-16 in a weight file of another program, as float32.
 
-    The format is recognised by the file's content, the network by the layers there are unless
-    `net` is given, and the colours by the first layer. Nothing in the file is executed.
+    The format is recognised by the file's content, the network by its layers unless `net` is given,
+    and the colours by the first layer. Links are followed. Nothing in the file is executed, and
+    memory is bounded by what the network needs.
 
-    Raises WeightsError, in one line, for whatever is not such a file, and ExtraMissing where the
-    format needs a library that is not installed.
+    Raises WeightsError, in one line, for any other file, and ExtraMissing where the format needs a
+    library that is not installed.
     """
     file = Path(path)
     try:
@@ -59,7 +60,7 @@ def read_weights(path: str | os.PathLike[str], net: Architecture | None = None) 
         raise WeightsError(f"{printable(file)}: {error}") from error
     except ImpastoError:
         raise
-    except Exception as error:  # whatever a library meets in a damaged file
+    except Exception as error:  # of a library, on a damaged file
         said = getattr(error, "strerror", None) or str(error).partition("\n")[0]
         reason = printable(said or type(error).__name__)[:200]
         raise WeightsError(
@@ -87,7 +88,7 @@ def _check_size(file: Path) -> None:
 
 
 def _format(file: Path) -> Format:
-    """What the first bytes say; a file's name says nothing."""
+    """The format by the first bytes; a file's name says nothing."""
     with file.open("rb") as stream:
         head = stream.read(_HEAD)
     if head.startswith(b"MATLAB 7.3"):
@@ -112,7 +113,7 @@ def _formats() -> str:
 
 
 def _network(contents: Contents, net: Architecture | None) -> tuple[Architecture, dict[str, str]]:
-    """The network whose layers are those in the file, and what the file calls each of them."""
+    """The network with the layers of the file, and for each layer its name in the file."""
     held = {name.rpartition(".")[0] for name in contents.arrays}
     counted = any(name.startswith("features.") for name in held)
     tables = {
@@ -146,11 +147,11 @@ def _layer(contents: Contents, key: str, net: Architecture, name: str) -> tuple[
 
 
 def _colours(weights: Weights) -> ColourSpace:
-    """The colours a network expects: those of the published one whose first layer it has.
+    """The colours that a network expects.
 
-    Conversions of the Oxford networks differ in the order of channels, and their format does not
-    tell; their first layer does, for it equals the bundled one's in one of the orders. Any other
-    network expects what its format usually does. A mean colour from the file stays.
+    Conversions of the Oxford networks differ in the order of channels, whatever their format. Their
+    first layer shows the order: in one of the two it equals the bundled network's. Any other
+    network expects what is usual in its format. A mean colour from the file stays.
     """
     name, tap = weights.architecture.name, weights.architecture.taps[0]
     first = weights.layers[tap][0]
