@@ -105,7 +105,7 @@ def original(name: str) -> Original:
 
 
 def read_original(name: str) -> Weights:
-    """The fetched original `name`, once its checksum is verified; WeightsError says how to get it."""
+    """The fetched original `name`, its checksum verified; WeightsError says how to get it."""
     source = original(name)
     if not source.path.is_file():
         raise WeightsError(

@@ -58,7 +58,10 @@ class Contents:
     input: ColourSpace
 
     def array(self, name: str, shape: tuple[int, ...]) -> Tensor:
-        """A float32 copy of an array; WeightsError if it is missing, not floating, or not of `shape`."""
+        """A float32 copy of an array of `shape`.
+
+        Raises WeightsError if it is missing, of another shape, or not floating.
+        """
         if name not in self.arrays:
             raise WeightsError(f"lacks {name}; take another file")
         found = self.arrays[name]

@@ -20,7 +20,7 @@ _NUMBERS = 10**6  # in averageImage; published ones have 224 x 224 x 3
 
 @contextmanager
 def open_matconvnet(path: Path) -> Iterator[Contents]:
-    """Each of `layers` has a name, and {W, b} as `weights` or, in older files, `filters` and `biases`."""
+    """Each layer has a name, and {W, b} as `weights`; older files have `filters` and `biases`."""
     variables = read_matlab(path, ("layers", "meta", "normalization"))
     arrays: dict[str, Stored] = {}
     for layer in _listed(variables.get("layers")):
