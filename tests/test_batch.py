@@ -155,7 +155,9 @@ def test_pairings_count(some, others):
             zip(contents, styles, strict=True)
         )
     else:
-        with pytest.raises(SettingsError, match=f"{some} content and {others} style .*--pairs all"):
+        with pytest.raises(
+            SettingsError, match=f"{some} content and {others} style .*set pairs to all"
+        ):
             pair_up(contents, styles)
 
 

@@ -8,6 +8,7 @@ import resource
 import signal
 import socket
 import sys
+import warnings
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
@@ -60,6 +61,13 @@ def refused(result):
     assert err.startswith("error: ")
     assert err.count("\n") == 1
     return err
+
+
+def test_main_puts_handlers_back(impasto):
+    before = signal.getsignal(signal.SIGTERM), warnings.showwarning, list(warnings.filters)
+    assert impasto("recipes")[0] == 0
+    after = signal.getsignal(signal.SIGTERM), warnings.showwarning, list(warnings.filters)
+    assert after == before
 
 
 def test_stylize_writes_a_picture(folder, impasto):

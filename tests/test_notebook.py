@@ -118,6 +118,26 @@ def test_live_is_stylize_watched(cell):
     np.testing.assert_array_equal(np.asarray(panels[-1])[:32, :32], result.image.levels(8))
 
 
+def test_live_takes_arguments_of_run_too(cell):
+    photo, painting = smooth_picture(40, 40), smooth_picture(40, 40, phase=1.0)
+    start = smooth_picture(32, 32, phase=2.0)
+    quick = {"size": 32, "iterations": 0, "precision": "fp32", "encoder": "tiny"}
+    result = live(photo, painting, every=1, init=start, **quick)
+    assert (result.image.pixels - start.pixels).abs().max() < 1e-3
+
+
+def test_notices_are_printed(cell, capsys):
+    photo, painting = smooth_picture(40, 40), smooth_picture(40, 40, phase=1.0)
+    settings = impasto.Settings.of(
+        size=32, iterations=5, learning_rate=1e30, precision="fp32", encoder="tiny"
+    )
+    with pytest.raises(Diverged):
+        list(watch(impasto.Run(photo, painting, settings)))
+    lines = capsys.readouterr().err.splitlines()
+    assert lines
+    assert all(line.startswith("warning: ") for line in lines)
+
+
 def test_without_a_front_end_nothing_is_shown(capsys):
     assert not InteractiveShell.initialized()
     steps = list(made_steps((24, 3)))

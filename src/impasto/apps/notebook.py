@@ -12,6 +12,7 @@ or, with every Step at hand,
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Any
@@ -20,17 +21,18 @@ from impasto.errors import SettingsError, optional
 from impasto.images import Picture, Source
 from impasto.outputs.report.curves import draw_curves
 from impasto.outputs.report.figure import figure
-from impasto.outputs.report.history import RunHistory, preview
+from impasto.outputs.report.history import PREVIEW, RunHistory
 from impasto.outputs.report.layout import Box, Placed
 from impasto.outputs.report.words import summary
 from impasto.run import Result, Run
-from impasto.run.events import Step
+from impasto.run.api import run_arguments
+from impasto.run.events import Notice, Step
 from impasto.settings import DEFAULT_RECIPE, Settings
 
 __all__ = ["live", "watch"]
 
-CURVES = (640, 320)  # pixels of width, and of height at least
-GAP = 24
+CURVES = (640, 320)  # width and minimum height in pixels
+GAP = 24  # pixels between canvas and curves
 DPI = 96
 
 
@@ -39,20 +41,22 @@ def live(
     style: Source,
     recipe: str = DEFAULT_RECIPE,
     every: int = 10,
-    **overrides: Any,  # noqa: ANN401 (fields of Settings, checked there)
+    **overrides: Any,  # noqa: ANN401 (fields of Settings and arguments of Run, checked there)
 ) -> Result:
     """`impasto.stylize`, watched; see `watch`."""
-    run = Run(content, style, Settings.of(recipe, **overrides))
+    arguments = run_arguments(overrides, depth=3)
+    run = Run(content, style, Settings.of(recipe, **overrides), **arguments)
     for _ in watch(run, every):
         pass
     return run.result()
 
 
 def watch(run: Iterable[Step], every: int = 10) -> Iterator[Step]:
-    """Each Step of the run; every so many iterations, and at the end, shows how it stands.
+    """Yield each Step of the run, and show canvas and curves every so many iterations.
 
-    The end is shown however the run ends: an error, Ctrl-C or a `break` pass through after it.
-    Where nothing can show pictures, as in a script, nothing is shown.
+    The last Step is shown however the run ends, before an error, Ctrl-C or a `break` passes on.
+    Where nothing can show pictures, as in a script, nothing is shown. A Run's notices are printed
+    on stderr.
 
     Raises SettingsError for `every` below 1, and ExtraMissing without IPython and matplotlib.
     """
@@ -66,20 +70,29 @@ def watch(run: Iterable[Step], every: int = 10) -> Iterator[Step]:
 def _watched(run: Iterable[Step], every: int) -> Iterator[Step]:
     screen = Screen()
     try:
-        for step in run:
+        for step in _told(run):
             screen.note(step)
             if step.done % every == 0:
                 screen.update()
             yield step
     except BaseException:
-        with suppress(Exception):  # the error that ends the run is the one to tell
+        with suppress(Exception):  # the error that ended the run is the one to raise
             screen.update()
         raise
     screen.update()
 
 
+def _told(run: Iterable[Step]) -> Iterator[Step]:
+    """The Steps of a run; prints the notices between them."""
+    for event in run.events() if isinstance(run, Run) else run:
+        if isinstance(event, Notice):
+            print("warning:", event.text, file=sys.stderr)
+        elif isinstance(event, Step):
+            yield event
+
+
 class Screen:
-    """One output of a notebook's cell, which shows the last step noted and all losses so far."""
+    """One output of a notebook's cell, which shows the latest step and all losses so far."""
 
     def __init__(self) -> None:
         ipython = optional("IPython", "notebook", "watching a run")
@@ -87,19 +100,19 @@ class Screen:
         self._display = shows if ipython.get_ipython() else None
         self._output: Any = None
         self._history = RunHistory(None, None, snapshots=0)
-        self._latest: Step | None = None  # as long as it is not shown
+        self._latest: Step | None = None  # until it is shown
 
     def note(self, step: Step) -> None:
-        """Remember a step."""
+        """Add a step."""
         self._history.record(step)
         self._latest = step
 
     def update(self) -> None:
-        """Show the latest step, if it is not shown already."""
+        """Show the latest step, unless it is shown already."""
         step, self._latest = self._latest, None
         if step is None or self._display is None:
             return
-        panel = Panel(self._history, step.picture())
+        panel = Panel(self._history, step.preview(PREVIEW))
         if self._output is None:
             self._output = self._display(panel, display_id=True)
         else:
@@ -107,11 +120,11 @@ class Screen:
 
 
 class Panel:
-    """A canvas beside the curves of its run, as notebooks show it; in words for a terminal."""
+    """A canvas beside the curves of its run, as a picture; in a terminal, one line of words."""
 
     def __init__(self, history: RunHistory, canvas: Picture) -> None:
         self._words = summary(history.steps, history.scales)
-        self._png = _drawn(history, preview(canvas))
+        self._png = _drawn(history, canvas)
 
     def _repr_png_(self) -> bytes:
         return self._png

@@ -14,7 +14,7 @@ from impasto.run.run import Run
 from impasto.settings import DEFAULT_RECIPE, Settings
 from impasto.settings.variants import INITS
 
-__all__ = ["iterate", "reconstruct", "stylize", "texture"]
+__all__ = ["iterate", "reconstruct", "run_arguments", "stylize", "texture"]
 
 _ARGUMENTS = ("init", "protect", "content_masks", "style_masks", "encoder", "terms", "cache")
 _FORMER = {"keep": "protect", "content_mask": "content_masks", "style_mask": "style_masks"}
@@ -98,7 +98,7 @@ def _painted(
 ) -> Result:
     if on_step is not None and not callable(on_step):
         raise SettingsError(f"on_step is {type(on_step).__name__}; expected a function of a Step")
-    arguments = _arguments(overrides)
+    arguments = run_arguments(overrides)
     settings = Settings.of(recipe, **overrides)
     run = Run(content, style, settings, max_pixels=max_pixels, **arguments)
     for step in run:
@@ -107,12 +107,15 @@ def _painted(
     return run.result()
 
 
-def _arguments(overrides: dict[str, Any]) -> dict[str, Any]:
-    """The overrides that are arguments of Run, taken out."""
+def run_arguments(overrides: dict[str, Any], depth: int = 4) -> dict[str, Any]:
+    """The overrides that are arguments of Run, taken out of the mapping.
+
+    Former names are understood, with a DeprecationWarning at the caller `depth` calls up.
+    """
     for former, name in _FORMER.items():
         if former in overrides:
             text = f"{former} is now called {name}; the old name goes with the next version"
-            warnings.warn(text, DeprecationWarning, stacklevel=4)
+            warnings.warn(text, DeprecationWarning, stacklevel=depth)
             overrides[name] = overrides.pop(former)
     names: dict[str, Container[object]] = {"init": INITS, "encoder": ENCODERS}
     named = [n for n, known in names.items() if _is_named(overrides.get(n), known)]

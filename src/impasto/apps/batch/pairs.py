@@ -1,4 +1,4 @@
-"""Which photograph goes with which painting."""
+"""Pairs of a photograph and a painting."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["PAIRINGS", "Gallery", "Pair", "galleries_in", "pair_up", "pairs_in"]
 
 @dataclass(frozen=True)
 class Pair:
-    """A photograph's file, and that of the painting in whose style it is to be painted."""
+    """The file of a photograph, and that of the painting whose style it gets."""
 
     content: Path
     style: Path
@@ -26,20 +26,23 @@ class Pair:
 class Gallery:
     """The picture files of `folder` whose names begin with `prefix`.
 
-    A picture is known by its name's ending, in any letter case; hidden files are none.
+    Names tell pictures by their endings, in any letter case; hidden files are ignored.
     """
 
     folder: Path
     prefix: str = ""
 
     def has(self, path: Path) -> bool:
-        """Whether a file of that path, there or not yet, is one of the gallery's."""
+        """Whether a file at that path is one of the gallery's, or would be if it existed."""
         here = os.path.realpath(path.parent) == os.path.realpath(self.folder)
         return here and names_picture(path.name, self.prefix)
 
-    def pictures(self, but: Collection[Path] = ()) -> list[Path]:
-        """The files in natural order, but for some real paths; ImageError if there are none."""
-        return pictures_in(self.folder, self.prefix, but)
+    def pictures(self, excluded: Collection[Path] = ()) -> list[Path]:
+        """The files in natural order, without the `excluded`, which are paths past links.
+
+        Raises ImageError if there are none.
+        """
+        return pictures_in(self.folder, self.prefix, excluded)
 
 
 def galleries_in(folder: str | os.PathLike[str]) -> tuple[Gallery, Gallery]:
@@ -54,9 +57,9 @@ def pairs_in(folder: str | os.PathLike[str], how: str = "order") -> list[Pair]:
 
 
 def pair_up(contents: Sequence[Path], styles: Sequence[Path], how: str = "order") -> list[Pair]:
-    """First with first and so on ("order"), or every photograph with every painting ("all").
+    """The first with the first and so on ("order"), or each photograph with each painting ("all").
 
-    Raises SettingsError if there are not as many of the ones as of the others to pair in order.
+    Raises SettingsError for other words, and if their numbers differ when paired in order.
     """
     if how not in PAIRINGS:
         raise SettingsError(f"pairs is {how!r}; expected one of {', '.join(PAIRINGS)}")
@@ -67,7 +70,7 @@ def _in_order(contents: Sequence[Path], styles: Sequence[Path]) -> list[Pair]:
     if len(contents) != len(styles):
         raise SettingsError(
             f"there are {len(contents)} content and {len(styles)} style pictures, too few of one "
-            f"to pair them in order; add the missing ones, or use --pairs all"
+            f"to pair them in order; add the missing ones, or set pairs to all"
         )
     return [Pair(*both) for both in zip(contents, styles, strict=True)]
 

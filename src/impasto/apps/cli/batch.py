@@ -176,7 +176,7 @@ def _pairs(galleries: "Sequence[Gallery]", layout: "Layout", how: str) -> "list[
 
     home = Path(os.path.realpath(layout.folder))
     painted = {home / name for name in Manifest(layout.manifest).latest()}
-    contents, styles = (gallery.pictures(but=painted) for gallery in galleries)
+    contents, styles = (gallery.pictures(excluded=painted) for gallery in galleries)
     return pair_up(contents, styles, how)
 
 

@@ -1,4 +1,4 @@
-"""What a picture of some size would take, before anything is painted."""
+"""The plan of a picture, before it is painted: scales, tiles, memory, cost."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ __all__ = ["print_plans"]
 
 Size = tuple[int, int]
 
-_SHAPE = 3 / 4
-_FLOATS = 3 * 4  # bytes of a pixel as it is read
+_SHAPE = 3 / 4  # height to width
+_PIXEL = 3 * 4  # bytes: three channels of float32
 
 
 def print_plans(settings: Settings, *, as_json: bool = False) -> None:
-    """One line a scale. A size of one number is that of a picture of 4:3, as is the painting's."""
+    """Print one line a scale. A size of one number stands for pictures of 4:3."""
     from impasto.hardware import Hardware
     from impasto.run import Run
     from impasto.run.build import plans_for, trial_of
@@ -32,7 +32,7 @@ def print_plans(settings: Settings, *, as_json: bool = False) -> None:
     size, hardware = _size(settings), Hardware.choose(settings, trial=trial_of(Run))
     stages, scales = schedule(settings, size), settings.style_scale
     scale = max(scales) if isinstance(scales, tuple) else scales
-    original = _FLOATS * size[0] * size[1]
+    original = _PIXEL * size[0] * size[1]
 
     def painting(canvas: Size) -> Size:
         return round(canvas[0] * scale), round(canvas[1] * scale)
@@ -44,14 +44,14 @@ def print_plans(settings: Settings, *, as_json: bool = False) -> None:
     if as_json:
         print(json.dumps([_facts(*pair) for pair in zip(stages, plans, strict=True)]))
         return
-    table = Table("size", "iterations", "windows", "tile", "history", "memory", "cost", box=None)
+    table = Table("size", "iterations", "tiles", "tile", "history", "memory", "cost", box=None)
     for stage, plan in zip(stages, plans, strict=True):
         table.add_row(*map(str, _facts(stage, plan).values()))
     console = Console(soft_wrap=True)
     console.print(table)
     console.print(
-        "memory: the most that the process takes; cost: of a pixel's evaluation, relative to one "
-        "window without memory to save",
+        "tile: its longest side in pixels; memory: the maximum of the process; cost: time of a "
+        "pixel's evaluation, relative to one tile with all features kept",
         highlight=False,
     )
 
@@ -60,7 +60,9 @@ def _size(settings: Settings) -> Size:
     if isinstance(settings.size, tuple):
         return settings.size
     if settings.size == 0:
-        raise SettingsError("size is 0, the photograph's; expected a number or WxH to plan for")
+        raise SettingsError(
+            "size is 0, the content picture's; expected a number or WxH to plan for"
+        )
     return settings.size, max(1, round(settings.size * _SHAPE))
 
 

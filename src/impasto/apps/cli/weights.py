@@ -1,4 +1,4 @@
-"""`impasto weights`: which networks there are, fetching originals, comparing with them."""
+"""`impasto weights`: list networks, download originals, compare with them."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -18,23 +18,23 @@ from impasto.errors import WeightsError, printable
 __all__ = ["app"]
 
 app = typer.Typer(
-    help="List the networks, fetch full-precision originals, compare with them.",
+    help="List the networks, download full-precision originals, compare with them.",
     no_args_is_help=True,
     rich_markup_mode="rich",
 )
 
-Json = Annotated[bool, typer.Option("--json", help="Print it as JSON.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 _EXPECTED = {
-    True: "the same training: what is left is the 8-bit codebook, and in vgg16's last block "
+    True: "the same training: expect the error of the 8-bit codebook, and in vgg16's last block "
     "perhaps the fine-tuning of its source",
-    False: "another training: about 100 % is as it should be",
+    False: "another training: expect about 100 %",
 }
 
 
 @app.command(name="list")
 def list_weights(as_json: Json = False) -> None:
-    """List every network that has a name; a path to a weight file does as well as a name."""
+    """List the networks that have names; `--encoder` also takes the path of a weight file."""
     from impasto.encoder import ENCODERS
 
     entries = [{"name": name, "about": _about(name), **_file(name)} for name in ENCODERS.names()]
@@ -54,7 +54,7 @@ def list_weights(as_json: Json = False) -> None:
 def fetch(
     name: Annotated[str, typer.Argument(help="Such as vgg19:keras; see impasto weights list.")],
 ) -> None:
-    """Download an original; what an interruption leaves is resumed by the next call."""
+    """Download an original; the next call continues an interrupted download."""
     from impasto.encoder.weights.download import fetch as download
     from impasto.encoder.weights.originals import original
 
@@ -69,11 +69,12 @@ def fetch(
 @app.command()
 def verify(
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME|FILE]", help="By default all that are fetched.")
+        str | None,
+        typer.Argument(metavar="[NAME|FILE]", help="By default all originals that are here."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Check originals, and show how far the bundled network is from them, layer by layer.
+    """Check originals, and print the distance of the bundled network from each, layer by layer.
 
     Distances are relative, ‖bundled - original‖ / ‖original‖, in the same colours.
     """
@@ -153,7 +154,7 @@ def _show(compared: dict[str, Any]) -> None:
 
 @contextmanager
 def _bar(name: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on stderr, from the first bytes on, so that an error stands alone."""
+    """A bar on stderr; it appears with the first bytes, so that an error stands alone."""
     columns = (TextColumn(name), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     progress = Progress(*columns, console=Console(stderr=True))
     task = progress.add_task(name)

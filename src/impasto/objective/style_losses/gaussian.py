@@ -63,6 +63,20 @@ def _factor(style: Moments) -> tuple[Tensor, Tensor, Tensor]:
     return factor.to(style.total), variances.to(style.total), floor.to(style.total)
 
 
+def _eigh(matrix: Tensor) -> tuple[Tensor, Tensor]:
+    """Eigenvalues (c,) and eigenvectors (c, c) of a symmetric matrix (c, c).
+
+    All are NaN for a matrix that has none, such as one of a canvas that is not finite: the loss is
+    then not a number either, and the run goes back to the last canvas with one.
+    """
+    try:
+        values, vectors = torch.linalg.eigh(matrix)
+    except torch.linalg.LinAlgError:  # type: ignore[attr-defined]
+        vectors = torch.full_like(matrix, torch.nan)
+        values = vectors[0]
+    return values, vectors
+
+
 class _TraceOfRoot(torch.autograd.Function):
     """tr(M½) with M = FᵀΣF + diag d, whose gradient is ½ F M^-½ Fᵀ.
 
@@ -76,10 +90,10 @@ class _TraceOfRoot(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, covariance: Tensor, factor: Tensor, diagonal: Tensor) -> Tensor:  # noqa: ANN401 (torch's own context)
         matrix = in_float64(factor.T @ (covariance @ factor) + diagonal.diag())
-        values, vectors = torch.linalg.eigh(matrix)
-        kept = values > diagonal.min().to(values) / 2
-        roots = torch.where(kept, values, 0).sqrt()
-        slopes = torch.where(kept, 0.5 / roots, 0)
+        values, vectors = _eigh(matrix)
+        dropped = values <= diagonal.min().to(values) / 2
+        roots = torch.where(dropped, 0, values).sqrt()
+        slopes = torch.where(dropped, 0, 0.5 / roots)
         ctx.save_for_backward(factor @ (vectors * slopes.sqrt()).to(factor))
         return roots.sum().to(factor)
 
