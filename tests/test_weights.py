@@ -1,6 +1,7 @@
 """The bundled weight files: exact decoding, shapes, sharing, refusal of damaged ones; names."""
 
 import hashlib
+import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -385,3 +386,23 @@ def test_caches_keep_what_was_used_last():
     cache.clear()
     assert get("d") == "d"
     assert made[-1] == "d"
+
+
+def test_a_run_keeps_the_weights_it_began_with(tmp_path, photo, painting):
+    """Neither the run nor its record changes with the file; the next run has the new one."""
+    path, link = tmp_path / "w.pth", tmp_path / "link"
+    link.symlink_to(path)
+    settings = Settings.of("standard", size=48, iterations=1, precision="fp32", threads=1)
+    found = []
+    for seed in (0, 1):
+        weight_files.pth(path, changed(seed))
+        begun = hashlib.sha256(path.read_bytes()).hexdigest()
+        run = Run(photo, painting, settings, encoder=link)
+        weight_files.pth(path, changed(2))
+        losses = [step.loss for step in run]
+        record = json.loads(run.result().image.record)["impasto"]
+        assert list(record["weights"].values()) == [begun]
+        fresh = Run(photo, painting, settings, encoder=changed(seed))
+        assert [step.loss for step in fresh] == losses
+        found.append(losses)
+    assert found[0] != found[1]
