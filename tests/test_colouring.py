@@ -17,8 +17,8 @@ from impasto.images.colour_transfer import (
 )
 from impasto.images.oklab import from_oklab, to_oklab
 from impasto.settings.variants import EFFECTS
-from pretend_device import pretended_device
 from support.colours import colour_error, quantiles
+from support.devices import pretended_device
 
 sides = st.integers(1, 9)
 

@@ -1,5 +1,6 @@
 """A run is the same whatever state torch is in around it, and leaves the process as it was."""
 
+import os
 import signal
 import threading
 import warnings
@@ -9,13 +10,13 @@ import pytest
 import torch
 
 import impasto
-from conftest import smooth_picture, tiny_weights
-from impasto.encoder.weights.catalogue import ENCODERS, WEIGHTS_CACHE
+from conftest import smooth_picture
+from impasto.encoder.weights.catalogue import WEIGHTS_CACHE
 from impasto.hardware.computing import computing
 from impasto.run.build import ENCODER_CACHE
 
 PICTURES = (smooth_picture(48, 40), smooth_picture(44, 36, phase=1.0))
-SMALL = {"size": 48, "iterations": 3, "encoder": "narrow", "threads": 1}
+SMALL = {"size": 48, "iterations": 3, "encoder": "tiny", "threads": 1}
 CHOICES = {
     "default": {},
     "noise, Adam": {"init": "noise", "optimiser": "adam", "style_loss": "gram"},
@@ -27,9 +28,8 @@ CHOICES = {
 
 
 @pytest.fixture(autouse=True)
-def narrow(monkeypatch):
-    """A narrow network by name, and nothing cached from another test."""
-    monkeypatch.setitem(ENCODERS._found, "narrow", tiny_weights)
+def nothing_cached():
+    """Each test loads the network anew, in its own state."""
     for cache in (ENCODER_CACHE, WEIGHTS_CACHE):
         cache.clear()
 
@@ -200,12 +200,14 @@ def state_of_the_process():
         torch.get_rng_state().sum().item(),
         handlers,
         list(warnings.filters),
+        dict(os.environ),
         threading.active_count(),
     )
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-def test_a_run_leaves_the_process_as_it_was(threads):
+def test_a_run_leaves_the_process_as_it_was(threads, monkeypatch):
+    monkeypatch.setattr("impasto.hardware.allocator._glibc", pytest.fail)
     before = state_of_the_process()
     run = impasto.Run(*PICTURES, impasto.Settings.of(**SMALL | {"threads": threads}))
     for step in run:

@@ -13,7 +13,7 @@ from impasto.hardware.device import Hardware, choose_device, choose_dtype, choos
 from impasto.run.events import Notice
 from impasto.settings import Settings
 from impasto.settings.variants import ENCODERS
-from pretend_device import Pretended, pretended_device
+from support.devices import Pretended, pretended_device
 
 CPU, MPS = torch.device("cpu"), torch.device("mps")
 PICTURES = (smooth_picture(48, 40), smooth_picture(44, 36, phase=1.0))
@@ -105,8 +105,8 @@ def test_a_device_that_is_asked_for_is_not_tried(mps):
 
 def test_a_run_tries_the_device_and_paints_there(mps, narrow):
     run = impasto.Run(*PICTURES, Settings.of(size=48, iterations=1))
-    assert run._painter.hardware.device == mps
-    assert run._painter.hardware.reasons["device"] == "the fastest here"
+    assert run.hardware.device == mps
+    assert run.hardware.reasons["device"] == "the fastest here"
     steps = [*run]
     assert all(isinstance(step.canvas, Pretended) for step in steps)
     assert run.result().image.pixels.device == CPU
@@ -121,7 +121,7 @@ def test_a_run_falls_back_to_the_cpu_with_one_notice(mps, narrow, monkeypatch):
     events = []
     for _ in range(2):
         run = impasto.Run(*PICTURES, Settings.of(size=48, iterations=1))
-        assert run._painter.hardware.device == CPU
+        assert run.hardware.device == CPU
         events += run._notices
     assert [event for event in events if isinstance(event, Notice)] == [
         Notice(

@@ -10,6 +10,7 @@ from impasto.hardware.cuda_graph import captured
 from impasto.images.spaces import CAFFE
 from impasto.objective import Evaluation
 from impasto.objective.style_losses import find_style_loss
+from impasto.run.events import Notice
 from impasto.settings.variants import STYLE_LOSSES
 from support.objectives import make_objective as objective_of
 
@@ -68,6 +69,16 @@ def test_recorded_evaluations_are_the_plain_ones(style_loss):
         expected = objective(canvas(seed).cuda())
         torch.testing.assert_close(found.loss, expected.loss)
         torch.testing.assert_close(found.gradient, expected.gradient, rtol=1e-3, atol=1e-3)
+
+
+@on_gpu
+@pytest.mark.parametrize("recipe", ["standard", "draft"])
+def test_presets_run_on_the_gpu_by_themselves_as_recorded_graphs(recipe):
+    run = impasto.Run(*PICTURES, impasto.Settings.of(recipe, size=128, iterations=5))
+    events = [*run.events()]
+    assert run.hardware.device.type == "cuda"
+    assert [event for event in events if isinstance(event, Notice)] == []  # one if not recorded
+    assert run.steps[-1].loss < run.steps[0].loss
 
 
 @on_gpu

@@ -179,7 +179,7 @@ def test_the_stages_of_a_run_decide(monkeypatch):
     with tuned_malloc() as suit:
         suit("an event without a size")
         assert library.calls == []
-        stages = [((64, 64), keeping), ((4096, 64), []), ((4096, 4096), returning)]
+        stages = [((64, 64), keeping), ((4096, 64), []), ((4096, 4096), [*returning, 0])]
         for size, calls in stages:
             library.calls.clear()
             suit(Stage(0, 1, size, 1, 0, 0, 1))

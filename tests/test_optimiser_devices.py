@@ -15,7 +15,7 @@ from impasto.optimisers import (
 )
 from impasto.settings import Settings
 from impasto.settings.variants import OPTIMISERS
-from pretend_device import pretended_device
+from support.devices import pretended_device
 from support.functions import (
     At,
     start,

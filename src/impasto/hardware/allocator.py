@@ -31,8 +31,8 @@ def tuned_malloc(size: tuple[int, int] | None = None) -> Iterator[Callable[[obje
     glibc returns every block over 32 MB to the system at once, and is given it again page by page,
     each cleared: an eighth of a run's time on a CPU. What it keeps has gaps, which take two thirds
     more memory. Up to a million pixels speed matters more: what one iteration frees is kept for the
-    next. Above, memory does: blocks over 4 MB are returned, so that the memory of a run can be
-    predicted.
+    next. Above, memory does: what small canvases left and blocks over 4 MB are returned, so that
+    the memory of a run can be predicted.
 
     This concerns the whole process, so that it is for applications: the library never calls it. Of
     several runs at once a large one decides. The last to end returns all free memory and sets
@@ -69,7 +69,7 @@ def _count(*, begun: str | None = None, ended: str | None = None) -> None:
         if _suitable() != before:
             for parameter, value in _suitable():
                 set_parameter(parameter, value)
-        if not any(_running.values()):
+        if not _running["small"]:  # what small canvases kept
             trim(0)
 
 

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator, Sequence
 
 from impasto.errors import Cancelled
+from impasto.hardware.device import Hardware
 from impasto.images import MAX_PIXELS, Picture, Source
 from impasto.objective import StyleCache
 from impasto.objective.terms import TermFactory
@@ -120,6 +121,11 @@ class Run:
     def weights(self) -> dict[str, str]:
         """The network by name, with the SHA-256 of its file or else of its weights."""
         return self._painter.network()
+
+    @property
+    def hardware(self) -> Hardware:
+        """The device, dtype, threads and memory of this run, each with the reason."""
+        return self._painter.hardware
 
     @property
     def total(self) -> int:
