@@ -156,7 +156,7 @@ def test_the_target_is_what_would_be_measured_of_a_mixture(loss, three):
 
 
 def test_strength_takes_a_photograph(painting):
-    with pytest.raises(SettingsError, match="strength is below 1, but there is no photograph"):
+    with pytest.raises(SettingsError, match="strength is below 1, but there is no content picture"):
         impasto.texture(painting, size=48, iterations=1, strength=0.5)
     with pytest.raises(SettingsError, match=r"strength is 1\.5"):
         Settings.of(strength=1.5)
@@ -480,7 +480,7 @@ def test_colours_take_a_photograph(colour, painting):
     ],
 )
 def test_methods_are_those_of_the_colours(colour, method, expected):
-    message = f"^colour_method is {method}; with colour {colour} expected one of {expected}$"
+    message = f"^colour_method is {method!r}; with colour {colour} expected one of {expected}$"
     with pytest.raises(SettingsError, match=message):
         Settings.of(colour=colour, colour_method=method)
 
