@@ -464,7 +464,7 @@ def test_odd_and_broken_pictures(tmp_path, monkeypatch, batch):
     os.mkfifo("content_10.png")
     picture.save("style_1.png")
     code, out, err = batch(".", "--pairs", "all", "--max-pixels", "50000")
-    bad = {0: "not an image", 2: "damaged", 6: "empty", 7: "max_pixels", 8: "No such", 9: "pipe"}
+    bad = {0: "not an image", 2: "damaged", 6: "empty", 7: "--max-pixels", 8: "No such", 9: "pipe"}
     assert code == 1
     assert "4 painted, 0 skipped (done before), 6 failed of 10" in out
     told = [line for line in err.splitlines() if line.startswith("failed: ")]

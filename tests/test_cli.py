@@ -377,7 +377,7 @@ MISTAKES = {
     "option": (["photo.png", "painting.png", "--pixels", "3"], "No such option"),
     "one picture": (["photo.png"], "Missing argument"),
     "too small": (["photo.png", "painting.png", "--size", "12"], "the content image is 12x10 px"),
-    "too large": (["photo.png", "painting.png", "--max-pixels", "99"], "max_pixels"),
+    "too large": (["photo.png", "painting.png", "--max-pixels", "99"], "--max-pixels"),
     "too large a result": (["photo.png", "painting.png", "--size", "1000000"], "lower --size"),
     "extension": (["photo.png", "painting.png", "-o", "out.xyz"], "out.xyz"),
     "no parent": (["photo.png", "painting.png", "-o", "no/such/out.png"], "no/such"),

@@ -130,6 +130,22 @@ def test_a_gif_is_measured_before_its_frame_is_there(tmp_path):
             reader(tmp_path / "bomb.gif")
 
 
+def test_decoders_that_take_more_memory_have_a_lower_limit(tmp_path):
+    deep = smooth().astype(np.uint16) * 257
+    rgb = Image.fromarray(smooth())
+    files = {
+        1: [saved(rgb, kind) for kind in ("PNG", "JPEG", "TIFF", "BMP", "GIF")],
+        2: [png16(deep, 2), tiff(deep), saved(rgb, "WEBP")],
+        3: [saved(rgb, "AVIF")],
+    }
+    for cost, all_encoded in files.items():
+        for encoded in all_encoded:
+            (tmp_path / "a").write_bytes(encoded)
+            assert read(tmp_path / "a", max_pixels=40 * 56 * cost).size == (56, 40)
+            with pytest.raises(ImageTooLarge, match="pixels, above the limit"):
+                read(tmp_path / "a", max_pixels=40 * 56 * cost - 1)
+
+
 def test_a_large_picture_has_a_record_all_the_same(tmp_path, monkeypatch):
     monkeypatch.setattr("impasto.images.decode.MAX_PIXELS", 10)
     Picture(torch.rand(3, 20, 20), record="text").save(tmp_path / "print.png")

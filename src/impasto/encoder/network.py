@@ -212,7 +212,7 @@ class Encoder:
         """Transpose of `_enter`: (1, 3, h', w') -> (3, h, w)."""
         g = g.to(torch.promote_types(self.dtype, torch.float32))
         g = _unpadded(g, self._replicated(tape.ends))
-        return tape.space.pull_convert(g.squeeze(0), self.weights.input)
+        return tape.space.convert_cotangent(g.squeeze(0), self.weights.input)
 
 
 @contextmanager

@@ -23,19 +23,20 @@ from impasto.errors import ImageError, ImageTooLarge, ImpastoError, OutOfMemory,
 from impasto.images.arrays import check_size, from_array, from_tensor
 from impasto.images.bands import bands
 from impasto.images.complete import check_complete
-from impasto.images.deep import deep_levels
-from impasto.images.folders import READABLE, endings
+from impasto.images.deep import deep_levels, has_deep_colours
+from impasto.images.folders import READABLE
 from impasto.images.icc import conversion
 from impasto.images.levels import unit
 from impasto.images.picture import Picture
 from impasto.images.record import exif_tags, record_in
 
-__all__ = ["MAX_PIXELS", "READABLE", "Source", "endings", "read", "read_record", "shown"]
+__all__ = ["MAX_PIXELS", "Source", "read", "read_record"]
 
 Source: TypeAlias = "Picture | str | os.PathLike[str] | Image.Image | np.ndarray | torch.Tensor"
 
 MAX_PIXELS = 200_000_000
-COSTLY = {"WEBP": 2, "AVIF": 3}  # decoders that take so many times the memory of the others
+COSTS = {"WEBP": 2, "AVIF": 3}  # memory of decoders, in that of the others
+DEEP_COST = 2  # the same of 16-bit RGB
 TILE_WIDTH, TILE_LENGTH = 322, 323
 ROWS = 64  # at a time, where floats are needed
 MODES = {"1": "L", "L": "L", "LA": "L", "CMYK": "CMYK", "LAB": "LAB"}  # all others: RGB
@@ -53,9 +54,9 @@ def read(source: Source, max_pixels: int = MAX_PIXELS) -> Picture:
     so are 16 bits of grey and RGB from PNG and TIFF files; a profile is applied to these by
     blending 8-bit conversions. Pillow images are treated like files, with the bits they hold.
 
-    Raises ImageTooLarge above `max_pixels`, before decoding (WebP at half and AVIF at a third of
-    them, because their decoders take more memory); ImageError for what is missing, incomplete,
-    damaged or not a picture; OutOfMemory where the machine has too little for it.
+    Raises ImageTooLarge above `max_pixels`, before decoding (above half of them for WebP and 16-bit
+    RGB, a third for AVIF, because their decoders take more memory); ImageError for what is
+    missing, incomplete, damaged or not a picture; OutOfMemory where the machine has too little for it.
     """
     if type(max_pixels) is not int:
         raise ImageError(f"max_pixels is {max_pixels!r}; expected a number of pixels")
@@ -101,7 +102,8 @@ def _limit(stream: io.BufferedReader, max_pixels: int) -> int | None:
 def _from_file(path: str | os.PathLike[str], max_pixels: int) -> Picture:
     with _opened(path) as stream, _pillow(shown(path), _limit(stream, max_pixels)):
         image = Image.open(stream, formats=READABLE)
-        check_size(image.size, max_pixels // COSTLY.get(image.format or "", 1))
+        cost = DEEP_COST if has_deep_colours(image, stream) else COSTS.get(image.format or "", 1)
+        check_size(image.size, max_pixels // cost)
         check_complete(image, stream)
         return _from_pillow(image, max_pixels, stream)
 

@@ -14,7 +14,7 @@ from impasto.images.arrays import check_range
 from impasto.images.bands import bands
 from impasto.images.complete import critical_png
 
-__all__ = ["deep_levels"]
+__all__ = ["deep_levels", "has_deep_colours"]
 
 # TIFF's tags, and values in them
 BITS, PHOTOMETRIC, PLANES, EXTRA_SAMPLES = 258, 262, 284, 338
@@ -32,11 +32,16 @@ def deep_levels(image: Image.Image, stream: BinaryIO | None) -> np.ndarray | Non
     """
     if image.mode in GREYS or image.mode.startswith("I;16"):
         return GREYS.get(image.mode, _grey)(image)
-    if stream is not None and image.format == "PNG" and _png_depth(stream) == 16:
-        return _png(image, stream)
-    if image.format == "TIFF" and image.mode in ("RGB", "RGBA") and _tags(image)[BITS][0] == 16:
-        return _tiff(image, stream) if stream is not None else None
-    return None
+    if stream is None or not has_deep_colours(image, stream):
+        return None
+    return _png(image, stream) if image.format == "PNG" else _tiff(image, stream)
+
+
+def has_deep_colours(image: Image.Image, stream: BinaryIO) -> bool:
+    """Whether an opened image has 16 bits that Pillow does not decode: a PNG's, or a TIFF's RGB."""
+    if image.format == "PNG":
+        return not image.mode.startswith("I") and _png_depth(stream) == 16
+    return image.format == "TIFF" and image.mode in ("RGB", "RGBA") and _tags(image)[BITS][0] == 16
 
 
 def _grey(image: Image.Image) -> np.ndarray:

@@ -40,7 +40,7 @@ class ColourSpace:
         """X in this space -> the same picture in `target`; exactly x where they are the same."""
         return x if target == self else target.from_srgb(self.to_srgb(x))
 
-    def pull_convert(self, cotangent: Tensor, target: ColourSpace) -> Tensor:
+    def convert_cotangent(self, cotangent: Tensor, target: ColourSpace) -> Tensor:
         """Gradient with respect to x, from that with respect to `convert(x, target)`."""
         if target == self:
             return cotangent

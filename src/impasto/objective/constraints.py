@@ -33,7 +33,7 @@ def luminance_only(evaluate: CanvasFunction, space: ColourSpace) -> CanvasFuncti
 
     def evaluated(canvas: Tensor) -> Evaluation:
         at = evaluate(space.from_srgb(grey(space.to_srgb(canvas))))
-        with_respect_to_srgb = SRGB.pull_convert(at.gradient, space)
-        return replace(at, gradient=space.pull_convert(grey(with_respect_to_srgb), SRGB))
+        with_respect_to_srgb = SRGB.convert_cotangent(at.gradient, space)
+        return replace(at, gradient=space.convert_cotangent(grey(with_respect_to_srgb), SRGB))
 
     return evaluated
