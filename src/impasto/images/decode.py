@@ -56,7 +56,8 @@ def read(source: Source, max_pixels: int = MAX_PIXELS) -> Picture:
 
     Raises ImageTooLarge above `max_pixels`, before decoding (above half of them for WebP and 16-bit
     RGB, a third for AVIF, because their decoders take more memory); ImageError for what is
-    missing, incomplete, damaged or not a picture; OutOfMemory where the machine has too little for it.
+    missing, incomplete, damaged or not a picture; OutOfMemory where the machine has too little
+    for it.
     """
     if type(max_pixels) is not int:
         raise ImageError(f"max_pixels is {max_pixels!r}; expected a number of pixels")
