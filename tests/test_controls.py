@@ -11,7 +11,7 @@ import impasto
 from conftest import random_image, smooth_picture, tiny_weights
 from impasto.encoder import Encoder, Weights
 from impasto.errors import ImageTooSmall, ImpastoError, SettingsError
-from impasto.images import Picture, fit, read, samples
+from impasto.images import Picture, fit, read, resize, samples
 from impasto.images.colour_transfer import Palette
 from impasto.images.oklab import to_oklab
 from impasto.images.spaces import SPACES, colour_space
@@ -312,8 +312,10 @@ def test_resumed_with_an_average_is_uninterrupted(at, take, photo, painting, tmp
 
 
 def whole_at(run, canvases, at):
-    """What a run's picture was after `at` steps."""
-    return run.steps[at - 1].space.to_srgb(canvases[at - 1]).clamp(0, 1)
+    """What a run's picture was after `at` steps, at the size that was asked for."""
+    picture = Picture(run.steps[at - 1].space.to_srgb(canvases[at - 1]).clamp(0, 1))
+    size = run.inputs.size
+    return (picture if picture.size == size else resize(picture, size)).pixels
 
 
 # --- colours kept ---------------------------------------------------------------------------------
@@ -464,7 +466,7 @@ def test_colours_are_matched_as_far_as_is_said(strength, photo, painting):
 
 @pytest.mark.parametrize("colour", ["keep", "match"])
 def test_colours_take_a_photograph(colour, painting):
-    with pytest.raises(SettingsError, match=f"colour is '{colour}', which takes a photograph"):
+    with pytest.raises(SettingsError, match=f"colour is '{colour}', which takes a content and a style"):
         impasto.texture(painting, size=48, iterations=1, colour=colour)
 
 
