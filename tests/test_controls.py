@@ -466,7 +466,8 @@ def test_colours_are_matched_as_far_as_is_said(strength, photo, painting):
 
 @pytest.mark.parametrize("colour", ["keep", "match"])
 def test_colours_take_a_photograph(colour, painting):
-    with pytest.raises(SettingsError, match=f"colour is '{colour}', which takes a content and a style"):
+    message = f"colour is '{colour}', which takes a content and a style"
+    with pytest.raises(SettingsError, match=message):
         impasto.texture(painting, size=48, iterations=1, colour=colour)
 
 
