@@ -495,8 +495,30 @@ def test_a_finished_picture_is_not_painted_again(folder, impasto):
     assert (folder / "o.png").stat().st_mtime_ns == written
     line = json.loads(impasto(*again, "--json")[1])
     assert line == {"event": "result", "output": "o.png", "interrupted": False, "iterations": 2}
-    assert impasto(*again, "--iterations", "3", "-q")[0] == 0
+    code, _, err = impasto(*again, "--iterations", "3", "-q")
+    assert code == 0
+    assert err == (
+        "o.png has 2 iterations, and its checkpoint was not kept; painting from the beginning\n"
+    )
     assert (folder / "o.png").stat().st_mtime_ns > written
+
+
+def test_a_kept_checkpoint_continues_a_finished_picture(folder, impasto):
+    """More iterations give the pixels of a run that had planned them."""
+    both = ["stylize", "photo.png", "painting.png", *QUICK]
+    assert impasto(*both, "-o", "o.png", "--keep-checkpoint", "-q") == (0, "", "")
+    assert (folder / "o.checkpoint").exists()
+    again = [*both, "-o", "o.png", "--resume"]
+    assert impasto(*again) == (0, "o.png is finished, with these settings and 2 iterations\n", "")
+    assert (folder / "o.checkpoint").exists()
+    trace = ["--trace", "o.jsonl"]
+    assert impasto(*again, "--iterations", "5", *trace, "-q") == (0, "", "")
+    assert not (folder / "o.checkpoint").exists()
+    steps = [json.loads(line)["done"] for line in (folder / "o.jsonl").read_text().splitlines()]
+    assert steps == [0, 1, 2, 3, 4, 5]
+    assert impasto(*both, "-o", "whole.png", "--iterations", "5", "-q") == (0, "", "")
+    found, whole = (read(folder / name).pixels for name in ("o.png", "whole.png"))
+    assert found.equal(whole)
 
 
 @pytest.mark.parametrize(

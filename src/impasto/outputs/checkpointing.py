@@ -30,7 +30,7 @@ _now, _worked = time.monotonic, time.thread_time
 
 
 class CheckpointOutput(Output):
-    """What it takes to resume the run; deleted when the run is complete."""
+    """What it takes to resume the run; deleted at its end, unless it is to be kept."""
 
     options = (
         Option(
@@ -46,6 +46,11 @@ class CheckpointOutput(Output):
             metavar="SECONDS",
             minimum=0,
         ),
+        Option(
+            "keep_checkpoint",
+            bool,
+            "Keep it when the picture is finished, so that --resume can add iterations later.",
+        ),
     )
     endings = (".checkpoint",)
     resumable = True
@@ -54,7 +59,7 @@ class CheckpointOutput(Output):
 
     @classmethod
     def requested(cls, values: Values) -> bool:
-        """Whether a file or an interval is given."""
+        """Whether a file, an interval, or that it is kept is given."""
         return bool(values)
 
     @property
@@ -80,7 +85,7 @@ class CheckpointOutput(Output):
         """Delete the checkpoint of a complete run, else save the last one; OutputError if not."""
         from impasto.run.checkpoint import Checkpoint
 
-        if complete:
+        if complete and not self.values.get("keep_checkpoint"):
             self._writer.close()
             Checkpoint.remove(self.path)
         else:

@@ -52,7 +52,8 @@ def paint(
         resume=_checkpoint(options, request),
         **options.sources,
     )
-    if run.done is None and options.resume and _is_finished(options, run, request):
+    at_an_end = run.done in (None, run.total)
+    if options.resume and at_an_end and _is_finished(options, run, request):
         return 0
     patient = request.path("checkpoint") is not None
     with _shown(options)(run) as show, graceful(patient=patient) as stop:
@@ -71,7 +72,7 @@ def _sources(content: str | None, styles: Sequence[str]) -> dict[str, str]:
 def _request(options: Options, sources: Mapping[str, str], wanted: Wanted | None) -> Request:
     """The outputs of the recipe whose libraries are installed, and those that were asked for."""
     given = dict(options.placed_outputs)
-    if options.resume or "checkpoint_every" in given:
+    if options.resume or {"checkpoint_every", "keep_checkpoint"} & {*given}:
         given.setdefault("checkpoint", CHECKPOINT_NAME)
     return Request.of({**available_files(options, wanted), **given}, sources)
 
@@ -93,14 +94,22 @@ def _is_finished(options: Options, run: "Run", request: Request) -> bool:
     picture, name = request.target.path, printable(request.target.path)
     done = iterations_in(picture, run)
     if done is None or done < run.total:
-        checkpoint = printable(request.path("checkpoint"))
-        print(f"no checkpoint {checkpoint} yet; painting from the beginning", file=sys.stderr)
+        if run.done is None:
+            _tell_beginning(printable(request.path("checkpoint")), name, done)
         return False
     if options.as_json:
         _print_result(name, interrupted=False, iterations=done)
     elif not options.quiet:
         print(f"{name} is finished, with these settings and {done} iterations")
     return True
+
+
+def _tell_beginning(checkpoint: str, picture: str, done: int | None) -> None:
+    """Say that the run begins at the beginning, and why."""
+    reason = f"no checkpoint {checkpoint} yet"
+    if done is not None:
+        reason = f"{picture} has {done} iterations, and its checkpoint was not kept"
+    print(f"{reason}; painting from the beginning", file=sys.stderr)
 
 
 def available_files(options: Options, wanted: Wanted | None = None) -> dict[str, Value]:
