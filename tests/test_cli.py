@@ -360,7 +360,7 @@ MISTAKES = {
     "no file": (["gone.png", "painting.png"], "gone.png: No such file"),
     "folder": ([".", "painting.png"], "a folder; expected an image"),
     "not an image": (["photo.png", "notes.txt"], "notes.txt: not an image"),
-    "truncated": (["cut.png", "painting.png"], "cut.png: damaged"),
+    "truncated": (["cut.png", "painting.png"], "cut.png: truncated"),
     "no sample": (["sample:x", "painting.png"], "no such sample; expected one of astronaut"),
     "layer": (
         ["photo.png", "painting.png", "--style-layers", "relu9_9"],
@@ -501,6 +501,11 @@ def test_a_finished_picture_is_not_painted_again(folder, impasto):
         "o.png has 2 iterations, and its checkpoint was not kept; painting from the beginning\n"
     )
     assert (folder / "o.png").stat().st_mtime_ns > written
+
+
+def test_a_folder_is_no_name_to_resume(folder, impasto):
+    for place in (".", "/"):
+        refused(impasto("stylize", "photo.png", "painting.png", *QUICK, "-o", place, "--resume"))
 
 
 def test_a_kept_checkpoint_continues_a_finished_picture(folder, impasto):

@@ -598,7 +598,7 @@ def test_a_panorama(overrides, painting):
 def test_a_panorama_too_flat_says_what_would_do(painting):
     """Larger, it would still begin as small; the cures that are named do help (see above)."""
     panorama = smooth_picture(900, 30)
-    with pytest.raises(ImageTooSmall, match=r"318x11 px at the smallest scale.*raise --smallest"):
+    with pytest.raises(ImageTooSmall, match=r"318x11 px at the smallest scale.*raise smallest"):
         impasto.stylize(panorama, painting, size=900)
     with pytest.raises(ImageTooSmall, match=r"300x10 px at this size.*raise --size"):
         impasto.stylize(panorama, painting, size=300)

@@ -777,6 +777,6 @@ def test_a_batch_needs_no_style_weights(folder):
         smooth_picture(40, 33, phase=number).save(f"content_{number}.jpg")
         smooth_picture(34, 40, phase=number + 0.5).save(f"style_{number}.jpg")
     chosen = Settings.of(**{**QUICK, "size": 32})
-    layout = Layout(Path("out"), sources={"protect": "secret/left.png"})
-    entries = Batch(pairs_in("."), chosen, layout)
+    sources = {"protect": "secret/left.png"}
+    entries = Batch(pairs_in("."), chosen, Layout(Path("out")), sources=sources)
     assert [entry.status for entry in entries] == ["done", "done"]

@@ -287,8 +287,8 @@ def test_memory_that_runs_out_twice_is_an_error(photo, painting, monkeypatch):
 
     Failing(monkeypatch, fail)
     run = Run(photo, painting, chosen())
-    (told,) = notices_until(impasto.ImpastoError, "not enough memory for 34x28 px", run)
-    assert "not enough memory" in told
+    told = notices_until(impasto.ImpastoError, "not enough memory for 34x28 px", run)
+    assert told == []  # a canvas as small as this has no smaller tiles
 
 
 def test_a_full_disk_is_a_notice_and_the_run_goes_on(photo, painting, tmp_path, monkeypatch):

@@ -211,6 +211,45 @@ def test_a_cancelled_run_stops_and_keeps_what_it_has(tiny, photo, painting):
     assert torch.equal(resumed.result().image.pixels, whole.result().image.pixels)
 
 
+def test_a_run_that_is_cancelled_after_its_last_step_is_finished(tiny, photo, painting):
+    run, events = run_of(tiny, photo, painting), []
+    for event in run.events():
+        events.append(event)
+        if isinstance(event, Step) and event.done == event.total:
+            run.cancel()
+    assert (events[-1].reason, events[-1].done) == ("finished", 5)
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"run": [1]},
+        {"run": {}},
+        {"run": None},
+        {"steps": 5},
+        {"plans": [{}]},
+        {"stage": "x"},
+        {"iteration": 2, "steps": []},
+    ],
+)
+def test_a_checkpoint_with_odd_facts_is_refused(facts, tiny, photo, painting):
+    run = run_of(tiny, photo, painting)
+    next(iter(run))
+    checkpoint = run.checkpoint()
+    checkpoint.facts.update(facts)
+    with pytest.raises(CheckpointError):
+        Run(photo, painting, run.settings, encoder=tiny, resume=checkpoint)
+
+
+def test_a_checkpoint_with_odd_plans_is_refused(tiny, photo, painting):
+    run = run_of(tiny, photo, painting)
+    next(iter(run))
+    checkpoint = run.checkpoint()
+    checkpoint.facts["run"]["planned"] = {"iterations": 5}
+    with pytest.raises(CheckpointError, match="of another version"):
+        Run(photo, painting, run.settings, encoder=tiny, resume=checkpoint)
+
+
 def test_notices_are_events(tiny, photo, painting):
     """A step length that is far too large is mended, and said."""
     run = run_of(tiny, photo, painting, optimiser="adam", learning_rate=3e11, precision="fp32")
@@ -257,6 +296,7 @@ def test_iterations_of_a_finished_scale_stay_as_they_were(tiny, photo, painting)
     told = [event.text for event in events if isinstance(event, Notice)]
     assert told == ["finished scales keep the iterations they had: 3"]
     assert resumed.steps[-1].iteration == 2
+    assert (events[-1].reason, events[-1].done, events[-1].total) == ("finished", 5, 5)
 
 
 @pytest.mark.parametrize("differs", [{"memory": "3GB"}, {"tile": "32"}, {"threads": 1}])
@@ -313,6 +353,8 @@ def test_a_finished_picture_is_known_by_its_record(tmp_path, tiny, photo, painti
     for _ in run:
         pass
     path = tmp_path / "out.png"
+    run.picture(run.state.last).save(path)
+    assert iterations_in(path, run) is None  # a preview of the last step
     run.result().image.save(path)
     assert iterations_in(path, run) == 5
     for overrides, found in [

@@ -87,6 +87,8 @@ class OutOfMemoryRetry:
         objective, self._halved = self._objective, True
         tile = min(objective.tiling.tile or longest, longest)
         smaller = max(tile // 2, min_tile(objective.architecture, objective.taps))
+        if smaller >= tile:
+            raise MemoryError(f"tiles of {tile} px cannot be smaller")
         self._notify(f"not enough memory; going on in windows of {smaller} px")
         self._objective = objective.retiled(replace(objective.tiling, tile=smaller, tapes=1))
         self._on_change(self._objective.tiling)

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 import secrets
+import shutil
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -91,33 +92,45 @@ class AtomicFile:
 
     A killed process leaves its temporary file behind, which may be gigabytes. The next AtomicFile
     of the same path removes it (see `_remove_stale`).
+
+    A writer that replaces the file by another, which has no lock, gets the path of a file in a
+    folder of its own with `replaced`.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, replaced: bool = False) -> None:
         self._name, self._target = shown(path), resolved(path)
         self._lock: int | None = None
+        self._content: Path
         _remove_stale(self._target)
         self.file = self._target  # until there is another
         while self._lock is None:
             self._create()
+        self._content = self.file
+        if replaced:
+            with self._or_discard():
+                _folder_of(self.file).mkdir()
+            self._content = _folder_of(self.file) / self._target.name
 
     def publish(self) -> None:
         """Replace the file at `path`; OutputError where that fails."""
         with self._or_discard():
-            with self.file.open("r+b") as stream:
+            with self._content.open("r+b") as stream:
                 os.fsync(stream.fileno())
-            self._unlock()
-            self.file.replace(self._target)
+            if fcntl is None:  # where an open file cannot be renamed
+                self._unlock()
+            self._content.replace(self._target)
+            if self._content != self.file:
+                self._remove()
+            self._unlock()  # not before: an unlocked file counts as left behind
 
     def discard(self) -> None:
         """Remove the temporary file; the file at `path` stays as it was."""
         self._unlock()
-        with suppress(OSError):
-            self.file.unlink()
+        self._remove()
 
     def __enter__(self) -> Path:
         """The path of the file to fill."""
-        return self.file
+        return self._content
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
@@ -136,6 +149,11 @@ class AtomicFile:
             _lock(self._lock)
             if not self.file.exists():
                 self._unlock()
+
+    def _remove(self) -> None:
+        _remove_folder(self.file)
+        with suppress(OSError):
+            self.file.unlink()
 
     def _unlock(self) -> None:
         if self._lock is not None:
@@ -197,9 +215,21 @@ def _remove_unlocked(file: Path) -> None:
         descriptor = os.open(file, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _remove_folder(file)
             file.unlink()
         finally:
             os.close(descriptor)
+
+
+def _folder_of(file: Path) -> Path:
+    """The folder beside a temporary file for writers that replace theirs."""
+    return file.with_suffix(".parts")
+
+
+def _remove_folder(file: Path) -> None:
+    folder = _folder_of(file)
+    if not folder.is_symlink():
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _lock(descriptor: int) -> None:

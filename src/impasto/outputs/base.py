@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
-from impasto.errors import SettingsError
+from impasto.errors import OutputError, SettingsError
 from impasto.outputs.names import fill
 from impasto.settings.registry import Registry
 
@@ -109,8 +109,10 @@ class Target:
     def beside(self, template: str, **fields: object) -> Path:
         """A file in the picture's folder, of a name with the fields {stem}, {suffix} and `fields`.
 
-        Raises SettingsError for a name that leads to another folder.
+        Raises SettingsError for a name that leads to another folder, OutputError without a picture.
         """
+        if not self.path.name:
+            raise OutputError(f"{self.path}: is not the name of a file; choose another name")
         known = {"stem": self.path.stem, "suffix": self.path.suffix, **fields}
         name = fill(template, known)
         if not name or Path(name).name != name:

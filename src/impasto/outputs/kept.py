@@ -56,8 +56,9 @@ class KeptPictures:
         if self.folder.is_symlink():
             return
         with suppress(OSError):
-            for file in self.folder.glob("[0-9]*-*.jpg"):
-                file.unlink()
+            for pattern in ("[0-9]*-*.jpg", ".[0-9]*.tmp"):  # and of a process that was killed
+                for file in self.folder.glob(pattern):
+                    file.unlink()
             self.folder.rmdir()
 
 

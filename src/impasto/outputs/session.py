@@ -61,6 +61,7 @@ class _Session:
     def __init__(self, run: Run, request: Request, show: Show) -> None:
         self._run, self._request, self._show = run, request, show
         self._noticed: set[Notice] = set()
+        self._insists = False  # whether a KeyboardInterrupt has come while files are written
 
     def paint(self, stop: Stop) -> Outcome:
         run, request = self._run, self._request
@@ -110,9 +111,11 @@ class _Session:
 
     def _end(self, interrupted: bool, failure: BaseException | None) -> Outcome:
         """Finish and settle all outputs, then raise the first error."""
-        run, outputs = self._run, self._request.outputs
-        result = run.result("best" if interrupted else None) if run.done is not None else None
-        errors = [_error_of(partial(output.finish, result)) for output in outputs]
+        outputs = self._request.outputs
+        result, unmade = self._result(interrupted)
+        failure = failure or unmade
+        interrupted = interrupted or unmade is not None
+        errors = [self._finish(output, result) for output in outputs]
         complete = not interrupted and not any(errors)
         for output in outputs:
             if error := _error_of(partial(output.settle, complete=complete)):
@@ -121,6 +124,26 @@ class _Session:
             if isinstance(problem, ImpastoError):
                 raise problem
         return Outcome(result, interrupted)
+
+    def _result(self, interrupted: bool) -> tuple[Result | None, ImpastoError | None]:
+        """The result, None before a first step; or the error that prevents it."""
+        if self._run.done is None:
+            return None, None
+        try:
+            return self._run.result("best" if interrupted else None), None
+        except ImpastoError as error:
+            return None, error
+
+    def _finish(self, output: Output, result: Result | None) -> ImpastoError | None:
+        """Let an output write its file; the first KeyboardInterrupt does not prevent it."""
+        finish = partial(output.finish, result)
+        try:
+            return _error_of(finish)
+        except KeyboardInterrupt:
+            if self._insists:
+                raise
+            self._insists = True
+            return _error_of(finish)
 
     def _notice(self, text: str) -> None:
         self._tell(Notice(text, "output"))

@@ -113,6 +113,8 @@ def run_arguments(overrides: dict[str, Any], depth: int = 4) -> dict[str, Any]:
     Former names are understood, with a DeprecationWarning at the caller `depth` calls up.
     """
     for former, name in _FORMER.items():
+        if former in overrides and name in overrides:
+            raise SettingsError(f"{name} is given twice, also as {former}; leave {former} out")
         if former in overrides:
             text = f"{former} is now called {name}; the old name goes with the next version"
             warnings.warn(text, DeprecationWarning, stacklevel=depth)

@@ -57,7 +57,7 @@ class Checkpoint:
         if len(facts) > _MAX_HEADER // 4:  # the header quotes them once more
             raise ValueError(f"facts of {len(facts)} characters are too long for a checkpoint")
         metadata = {"impasto": _FORMAT, "facts": facts, "sha256": _checksum(facts, tensors)}
-        with AtomicFile(path) as draft:
+        with AtomicFile(path, replaced=True) as draft:  # as safetensors does
             try:
                 save_file(tensors, draft, metadata)
             except SafetensorError as error:  # a full disk, in the library's words

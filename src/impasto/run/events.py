@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from impasto.hardware.computing import neutral
+from impasto.hardware.oom import memory_guard
 from impasto.images import Picture
 from impasto.images.spaces import ColourSpace
 from impasto.run.postprocess import Postprocess
@@ -62,8 +63,12 @@ class Step:
         return replace(self, canvas=None, postprocess=Postprocess())
 
     def picture(self) -> Picture:
-        """The canvas as a picture of its size; ValueError where the canvas was not kept."""
-        return _shown(self._canvas(), self.space, self.postprocess)
+        """The canvas as a picture of its size; ValueError where the canvas was not kept.
+
+        Raises OutOfMemory where memory ends.
+        """
+        with memory_guard("the picture"):
+            return _shown(self._canvas(), self.space, self.postprocess)
 
     def preview(self, longest: int) -> Picture:
         """The picture at no more than `longest` px a side, shrunk before it is postprocessed."""

@@ -32,7 +32,8 @@ def iterations_in(path: Path, run: Run) -> int | None:
     own = {"settings": run.settings.pixels(), **_files(origins), "weights": run.weights}
     saved = {"settings": settings, **_files(record), "weights": record.get("weights")}
     same = named and not any(differences(saved, own))
-    return done if same and isinstance(done, int) else None
+    finished = same and result.get("complete") is True
+    return done if finished and isinstance(done, int) else None
 
 
 def _files(record: Mapping[str, Any]) -> dict[str, Any]:

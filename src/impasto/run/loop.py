@@ -36,7 +36,8 @@ def paint(
         for stage in painter.inputs.stages[state.stage :]:
             yield stage
             yield from _paint_stage(painter, stage, state, notices, check, began)
-        if (state.done or 0) < painter.total:
+        state.complete = True
+        if state.last is None or not _is_last(state.last, painter.inputs.stages[-1]):
             reason = "tolerance" if painter.settings.tolerance > 0 else "stalled"
     except Cancelled:
         reason = "cancelled"
@@ -66,9 +67,16 @@ def _paint_stage(
         yield from _taken(notices)
         state.settled = True
         yield step
-        check()
+        if not _is_last(step, stage):
+            check()
         state.settled = False
     state.settled = True
+
+
+def _is_last(step: Step, stage: Stage) -> bool:
+    """Whether a step of this stage is the last that is planned."""
+    ends = stage.index + 1 == stage.count and step.size == stage.size
+    return ends and step.iteration >= stage.iterations
 
 
 def _taken(notices: list[Notice]) -> Iterator[Notice]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -30,6 +31,7 @@ from impasto.run.stage_inputs import StageInputs
 from impasto.run.stage_painter import StagePainter, job_of, tell
 from impasto.run.state import RunState
 from impasto.settings import Settings
+from impasto.settings.schedule import rescheduled
 
 __all__ = ["Network", "Painter"]
 
@@ -111,14 +113,19 @@ class Painter:
         """What becomes of a canvas that was painted from these pictures."""
         return Postprocess(self.settings, inputs.original, inputs.protect)
 
-    def picture(self, step: Step, done: int | None, size: tuple[int, int]) -> Picture:
-        """A step's canvas at a size (w, h), with the content's alpha and the run's record."""
-        with self.hardware.computing():
+    def picture(
+        self, step: Step, done: int | None, size: tuple[int, int], *, complete: bool = False
+    ) -> Picture:
+        """A step's canvas at a size (w, h), with the content's alpha and the run's record.
+
+        `complete` is whether it is the result of a run that has ended. Raises OutOfMemory.
+        """
+        with self.hardware.computing(), memory_guard("the picture"):
             picture = step.picture()
             picture = picture if picture.size == size else resize(picture, size)
             if self._alpha is None or self._alpha[0] != size:
                 self._alpha = size, self.inputs.alpha(size)
-        return picture.replaced(alpha=self._alpha[1], record=self._record(step, done))
+        return picture.replaced(alpha=self._alpha[1], record=self._record(step, done, complete))
 
     def identity(self) -> dict[str, Any]:
         """What makes a run that run, and the facts by which it is planned."""
@@ -131,7 +138,16 @@ class Painter:
         }
 
     def restored(self, checkpoint: Checkpoint, notices: list[Notice]) -> RunState:
-        """The state of a checkpoint of this run; CheckpointError if it is another's."""
+        """The state of a checkpoint of this run; CheckpointError if it is another's, or damaged."""
+        try:
+            with self.hardware.computing(), memory_guard("the checkpoint"):
+                return self._restored(checkpoint, notices)
+        except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
+            raise CheckpointError(
+                f"the checkpoint is not one of this version: {error!r}"
+            ) from error
+
+    def _restored(self, checkpoint: Checkpoint, notices: list[Notice]) -> RunState:
         facts = dict(checkpoint.facts.get("run") or {})
         planned = facts.pop("planned", None)
         check_identity(facts, self.identity())
@@ -139,9 +155,9 @@ class Painter:
         sizes = [plan.size for plan in state.plans]
         if sizes != [stage.size for stage in stages] or not 0 <= state.stage < len(stages):
             raise CheckpointError("the checkpoint's stages are not this run's; begin anew")
-        stage = stages[state.stage]
-        state.postprocessed(self.postprocess(self.inputs.at(stage)), stage.total)
         self._replan(state, planned, notices)
+        stage = self.inputs.stages[state.stage]
+        state.postprocessed(self.postprocess(self.inputs.at(stage)), stage.total)
         return state
 
     def planned(self) -> dict[str, Any]:
@@ -160,12 +176,16 @@ class Painter:
         if any(there.get(name) != own[name] for name in ("memory", "tile")):
             state.plans = ()
             notices.append(Notice("memory or tile differ: the last digits may differ", "resume"))
-        before = there.get("iterations", [])[: state.stage]
+        if state.retiled:
+            notices.append(Notice("memory ran out before: the last digits may differ", "resume"))
+        before = [int(count) for count in there["iterations"][: state.stage]]
         if before != own["iterations"][: state.stage]:
+            stages = rescheduled(self.inputs.stages, before)
+            self.inputs = replace(self.inputs, stages=stages)
             text = f"finished scales keep the iterations they had: {', '.join(map(str, before))}"
             notices.append(Notice(text, "resume"))
 
-    def _record(self, step: Step, done: int | None) -> str:
+    def _record(self, step: Step, done: int | None, complete: bool) -> str:
         h = self.hardware
         return make_record(
             {
@@ -173,7 +193,7 @@ class Painter:
                 **self.inputs.origins,
                 "weights": self.network(),
                 "hardware": {"device": h.device.type, "dtype": str(h.dtype).removeprefix("torch.")},
-                "result": {**step.line(), "iterations_run": done},
+                "result": {**step.line(), "iterations_run": done, "complete": complete},
             }
         )
 

@@ -66,8 +66,8 @@ class Run:
         shared = (max_pixels, encoder, terms, cache, self._notices)
         self._painter = Painter(self.settings, sources, *shared)
         self._started = False
-        self.inputs = self._painter.inputs
         self.state = self._painter.restored(resume, self._notices) if resume else RunState()
+        self.inputs = self._painter.inputs
 
     def __iter__(self) -> Iterator[Step]:
         """Step by Step, the initial canvas first; see `events`."""
@@ -82,16 +82,21 @@ class Run:
         """
         self.state = RunState() if self._started else self.state
         self._started = True
-        yield from paint(self._painter, self.state, self._notices, self._check)
-        self._cancelled.clear()
+        try:
+            yield from paint(self._painter, self.state, self._notices, self._check)
+        finally:
+            self._cancelled.clear()
 
     def cancel(self) -> None:
-        """Stop the run, from any thread: the evaluation under way ends within one tile."""
+        """Stop the run, from any thread: the evaluation under way ends within one tile.
+
+        On CUDA, where evaluations are recorded, it ends after the evaluation.
+        """
         self._cancelled.set()
 
     def reserve(self, extra_bytes: int) -> None:
         """Plan with so many bytes less, which listeners hold while the run goes on."""
-        self._painter.reserved += extra_bytes
+        self._painter.reserved = extra_bytes
 
     def checkpoint(self, *, copy: bool = True) -> Checkpoint:
         """The state after the last step; ValueError before the first, or in the middle of one.
@@ -110,7 +115,9 @@ class Run:
         The picture has the size that was asked for: a smaller scale's is enlarged.
         """
         step = self.state.selected(select or self.settings.select)
-        image = self._painter.picture(step, self.done, self.inputs.size)
+        complete = self.state.complete and select in (None, self.settings.select)
+        size = self.inputs.size
+        image = self._painter.picture(step, self.done, size, complete=complete)
         return Result(image, self.settings, self.steps)
 
     def picture(self, step: Step) -> Picture:

@@ -162,13 +162,13 @@ class StagePainter:
         decay, last = self._painter.settings.average, self._state.last
         if decay == 0 or iteration < 2 or last is None or last.canvas is None:
             return canvas
-        return torch.lerp(last.canvas, canvas, (1 - decay) / (1 - decay**iteration))
+        return torch.lerp(last.canvas.to(canvas), canvas, (1 - decay) / (1 - decay**iteration))
 
     def _retile(self, tiling: Tiling) -> None:
         """Note the windows to which the stage changed."""
         plans, index = list(self._state.plans), self._stage.index
         plans[index] = replace(plans[index], tiling=tiling)
-        self._state.plans = tuple(plans)
+        self._state.plans, self._state.retiled = tuple(plans), True
 
 
 def job_of(stage: Stage) -> str:

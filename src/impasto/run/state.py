@@ -29,7 +29,9 @@ class RunState:
 
     `steps` have no canvases; `last`, and `best` of the current stage, have theirs. `minimiser` is
     the current stage's. `saved` is the iterate and the optimiser's state of a checkpoint until a
-    minimiser takes them. `settled` is whether the state is that after a step, and can be saved.
+    minimiser takes them. `settled` is whether the state is that after a step, and can be saved;
+    `complete`, whether all stages have ended; `retiled`, whether memory ran out and tiles became
+    smaller.
     """
 
     stage: int = 0
@@ -40,6 +42,8 @@ class RunState:
     minimiser: Minimiser | None = None
     saved: tuple[Iterate, Mapping[str, Tensor]] | None = None
     settled: bool = False
+    complete: bool = False
+    retiled: bool = False
 
     @property
     def done(self) -> int | None:
@@ -85,6 +89,7 @@ class RunState:
             "plans": [asdict(plan) for plan in self.plans],
             "steps": [_plain_step(step) for step in self.steps],
             "best": _plain_step(self.best),
+            "retiled": self.retiled,
         }
         return Checkpoint(facts, tensors)
 
@@ -99,9 +104,10 @@ class RunState:
             average = tensors.get("average")
             shown = (tensors["x"] if average is None else average).view_as(gradient)
             return cls(
+                retiled=bool(facts.get("retiled")),
                 stage=int(facts["stage"]),
                 plans=tuple(map(_plan, facts["plans"])),
-                steps=[_step(plain, space, None) for plain in facts["steps"]],
+                steps=_steps(facts["steps"], iterate.iteration, space),
                 last=_step(facts["steps"][-1], space, shown),
                 best=_step(facts["best"], space, tensors.get("best", shown)),
                 saved=(iterate, without_prefix("optimiser", tensors)),
@@ -150,6 +156,13 @@ def _step(plain: list[Any], space: ColourSpace, canvas: Tensor | None) -> Step:
     known = dict(zip(_PLAIN, plain, strict=True))
     width, height = known["size"]
     return Step(**{**known, "size": (width, height)}, space=space, canvas=canvas)
+
+
+def _steps(plain: list[list[Any]], iteration: int, space: ColourSpace) -> list[Step]:
+    """Steps without canvases; ValueError where there are fewer than the iterations need."""
+    if len(plain) < (2 if iteration else 1):
+        raise ValueError("steps are missing")
+    return [_step(each, space, None) for each in plain]
 
 
 def _plan(plain: dict[str, Any]) -> Plan:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from impasto.settings.settings import Settings, spread
 
-__all__ = ["Stage", "most_iterations", "schedule"]
+__all__ = ["Stage", "most_iterations", "rescheduled", "schedule"]
 
 Size = tuple[int, int]
 
@@ -62,6 +63,17 @@ def schedule(settings: Settings, size: Size) -> tuple[Stage, ...]:
     before = accumulate(counts, initial=0)
     rows = enumerate(zip(sizes, counts, decays, before, strict=False))
     return tuple(Stage(index, len(parts), *row, sum(counts)) for index, row in rows)
+
+
+def rescheduled(stages: Sequence[Stage], iterations: Sequence[int]) -> tuple[Stage, ...]:
+    """The stages with other iterations of the first few."""
+    counts = [*iterations, *(stage.iterations for stage in stages[len(iterations) :])]
+    before = accumulate(counts, initial=0)
+    rows = zip(stages, counts, before, strict=False)
+    return tuple(
+        replace(stage, iterations=count, done=done, total=sum(counts))
+        for stage, count, done in rows
+    )
 
 
 def most_iterations(settings: Settings) -> int:

@@ -93,7 +93,8 @@ def _is_finished(options: Options, run: "Run", request: Request) -> bool:
 
     picture, name = request.target.path, printable(request.target.path)
     done = iterations_in(picture, run)
-    if done is None or done < run.total:
+    written = all(output.path.exists() for output in request.outputs if output.announced)
+    if done is None or done < run.total or not written:
         if run.done is None:
             _tell_beginning(printable(request.path("checkpoint")), name, done)
         return False
