@@ -246,7 +246,7 @@ def test_a_checkpoint_with_odd_plans_is_refused(tiny, photo, painting):
     next(iter(run))
     checkpoint = run.checkpoint()
     checkpoint.facts["run"]["planned"] = {"iterations": 5}
-    with pytest.raises(CheckpointError, match="of another version"):
+    with pytest.raises(CheckpointError, match="not one of this version"):
         Run(photo, painting, run.settings, encoder=tiny, resume=checkpoint)
 
 
