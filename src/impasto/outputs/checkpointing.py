@@ -36,13 +36,13 @@ class CheckpointOutput(Output):
         Option(
             "checkpoint",
             Path,
-            "Save there, while painting, what it takes to go on after a kill or a power cut.",
+            "Save the state of the run there while painting, so that --resume can continue it.",
             metavar="FILE.checkpoint",
         ),
         Option(
             "checkpoint_every",
             float,
-            "How often; 0 after each iteration. Left out, so that it costs under 2 % of time.",
+            "Interval; 0 saves after each iteration. By default saving takes under 2 % of the time.",
             metavar="SECONDS",
             minimum=0,
         ),

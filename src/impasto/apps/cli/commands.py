@@ -81,7 +81,7 @@ def demo(
     ] = "astronaut",
     painting: Annotated[str, typer.Option("--style", help="Name of a bundled painting.")] = "swirl",
     size: Annotated[int, typer.Option("--size", min=1, help="Longest side in pixels.")] = 512,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors and notices.")] = False,
 ) -> int:
     """Paint a bundled photograph in a bundled style, with a report and a film of the run."""
     from impasto.images.samples import found

@@ -81,7 +81,7 @@ Resume = Annotated[
         rich_help_panel="Files",
     ),
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors and notices.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON lines instead of a progress bar.")]
 
 
