@@ -600,7 +600,7 @@ def test_a_panorama_too_flat_says_what_would_do(painting):
     panorama = smooth_picture(900, 30)
     with pytest.raises(ImageTooSmall, match=r"318x11 px at the smallest scale.*raise smallest"):
         impasto.stylize(panorama, painting, size=900)
-    with pytest.raises(ImageTooSmall, match=r"300x10 px at this size.*raise --size"):
+    with pytest.raises(ImageTooSmall, match=r"300x10 px at this size.*raise size"):
         impasto.stylize(panorama, painting, size=300)
-    with pytest.raises(ImpastoError, match=r"raise --size or --style-scale"):
+    with pytest.raises(ImpastoError, match=r"raise size or style_scale"):
         impasto.stylize(painting, panorama, **QUICK)
