@@ -42,7 +42,7 @@ class CheckpointOutput(Output):
         Option(
             "checkpoint_every",
             float,
-            "Interval; 0 saves after each iteration. By default saving takes under 2 % of the time.",
+            "Interval; 0 saves after each iteration. By default saving takes under 2 % of time.",
             metavar="SECONDS",
             minimum=0,
         ),

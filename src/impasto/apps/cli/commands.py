@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from impasto.apps.cli.batch import batch
-from impasto.apps.cli.options import MORE_OPTIONS, Options, with_options
+from impasto.apps.cli.options import MORE_OPTIONS, Options, Quiet, with_options
 from impasto.apps.cli.parameters import file_name
 from impasto.apps.cli.plans import print_plans
 from impasto.apps.cli.printing import print_json, print_parts, print_table
@@ -81,7 +81,7 @@ def demo(
     ] = "astronaut",
     painting: Annotated[str, typer.Option("--style", help="Name of a bundled painting.")] = "swirl",
     size: Annotated[int, typer.Option("--size", min=1, help="Longest side in pixels.")] = 512,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors and notices.")] = False,
+    quiet: Quiet = False,
 ) -> int:
     """Paint a bundled photograph in a bundled style, with a report and a film of the run."""
     from impasto.images.samples import found
