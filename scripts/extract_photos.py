@@ -6,7 +6,7 @@
 
     python scripts/extract_photos.py [--out DIR]
 
-Credits and licences are in `src/impasto/samples/README.md`.
+Credits and licences are in `src/impasto/images/samples/README.md`.
 """
 
 import argparse
@@ -21,7 +21,7 @@ PHOTOS = {
     "coffee": data.coffee,
     "rocket": data.rocket,
 }
-DEFAULT_OUT = Path(__file__).parents[1] / "src/impasto/samples/photos"
+DEFAULT_OUT = Path(__file__).parents[1] / "src/impasto/images/samples/photos"
 JPEG = {"quality": 92, "subsampling": "4:4:4", "optimize": True, "progressive": True}
 
 

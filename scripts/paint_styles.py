@@ -23,7 +23,7 @@ from painting.swirl import swirl
 from painting.waves import waves
 
 STYLES = {"swirl": swirl, "dots": dots, "glass": glass, "waves": waves, "ink": ink, "ember": ember}
-DEFAULT_OUT = Path(__file__).parents[1] / "src/impasto/samples/styles"
+DEFAULT_OUT = Path(__file__).parents[1] / "src/impasto/images/samples/styles"
 JPEG = {"quality": 85, "subsampling": "4:4:4", "optimize": True, "progressive": True}
 
 

@@ -51,3 +51,11 @@ def test_imports_are_declared(name):
     own_name = [name]  # tomli is installed before Python 3.11 only
     distributions = packages_distributions().get(name, own_name)
     assert declared() & {canonical(distribution) for distribution in distributions}
+
+
+@pytest.mark.parametrize("name", ["NOTICE", "scripts/paint_styles.py", "scripts/extract_photos.py"])
+def test_paths_in_the_source_tree_exist(name):
+    """Credits and scripts name files of the package, which may move."""
+    paths = re.findall(r"src/impasto/[\w./]*\w", (ROOT / name).read_text("utf-8"))
+    assert paths
+    assert [path for path in paths if not (ROOT / path).exists()] == []

@@ -16,7 +16,7 @@ from impasto.outputs.base import Value
 from impasto.settings import DEFAULT_RECIPE, Settings
 from impasto.settings.variants import ENCODERS, INITS
 
-__all__ = ["MORE_OPTIONS", "Options", "with_options"]
+__all__ = ["MORE_OPTIONS", "Options", "Quiet", "with_options"]
 
 MORE_OPTIONS = "`--help-all` shows all options."
 
