@@ -39,7 +39,7 @@ def make_objective(
         targets = [StyleTarget(statistics)]
     terms = [
         ContentTerm(encoder, content, content_weights or {}, normalisation=content_normalisation),
-        StyleTerm(encoder.architecture, targets, style_weights or {}, loss),
+        StyleTerm(encoder.architecture, targets, style_weights or {}, loss, device=encoder.device),
         VariationTerm(*variation),
         *more,
     ]

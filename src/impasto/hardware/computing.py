@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TypeVar
-
-import torch
 
 from impasto.images.precision import neutral
+from impasto.objective.threads import threads as _threads
 
 __all__ = ["computing", "neutral"]
-
-T = TypeVar("T")
-
-_lock = threading.Lock()
 
 
 @contextmanager
@@ -30,39 +23,3 @@ def computing(threads: int) -> Iterator[None]:
     """
     with neutral(), _threads(threads):
         yield
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    """Torch's number of threads in this thread alone."""
-    with _lock:  # a thread's first call also fixes its number, to the default
-        before = torch.get_num_threads()
-    if before == count:
-        yield
-        return
-    _set_threads(count)
-    try:
-        yield
-    finally:
-        _set_threads(before)
-
-
-def _set_threads(count: int) -> None:
-    """Set this thread's number, and leave the default of new threads as it is.
-
-    `torch.set_num_threads` sets both. A fresh thread has the default, and setting its number to
-    that puts the default back.
-    """
-    with _lock:
-        default = _in_new_thread(torch.get_num_threads)
-        torch.set_num_threads(count)
-        _in_new_thread(lambda: torch.set_num_threads(default))
-
-
-def _in_new_thread(action: Callable[[], T]) -> T:
-    """What `action` returns when a fresh thread calls it."""
-    results: list[T] = []
-    thread = threading.Thread(target=lambda: results.append(action()))
-    thread.start()
-    thread.join()
-    return results[0]

@@ -55,7 +55,8 @@ class Preconditioner:
         x = v.new_empty(self._shape)
         for plane, part in zip(x, v.view(len(x), *self._up.shape), strict=True):
             transformed = torch.view_as_complex(part / self._up)
-            torch.fft.irfft2(transformed, s=plane.shape, norm="ortho", out=plane)
+            columns = torch.fft.ifft(transformed, dim=0, norm="ortho")
+            torch.fft.irfft(columns, n=plane.shape[1], norm="ortho", out=plane)
         return x.flatten()
 
     def pullback(self, gradient: Tensor) -> Tensor:
@@ -66,7 +67,7 @@ class Preconditioner:
         planes = x.view(self._shape)
         v = x.new_empty(len(planes), *weights.shape)
         for part, plane in zip(v, planes, strict=True):
-            transformed = torch.fft.rfft2(plane, norm="ortho")
+            transformed = torch.fft.fft(torch.fft.rfft(plane, norm="ortho"), dim=0, norm="ortho")
             torch.mul(torch.view_as_real(transformed), weights, out=part)
         return v.flatten()
 

@@ -117,8 +117,9 @@ class _Style:
         regions = inputs.regions if self._weights else ()
         targets = [target for region in regions for target in self._targets(inputs, region)]
         relative = self._settings.weighting == "relative"
-        net = self._encoder.architecture
-        return StyleTerm(net, targets, self._weights, self._loss, relative=relative)
+        e = self._encoder
+        found = (e.architecture, targets, self._weights, self._loss)
+        return StyleTerm(*found, relative=relative, device=e.device)
 
     def _targets(self, inputs: StageInputs, region: Region) -> Iterator[StyleTarget]:
         """A region's styles, blended into one target or each a target of its own.

@@ -16,6 +16,7 @@ from impasto.objective.statistics import Statistic, StatisticGradient
 from impasto.objective.style_losses.base import StyleLoss, declaration
 from impasto.objective.style_losses.registry import unit_of
 from impasto.objective.terms.base import TapGradient
+from impasto.objective.threads import side_by_side
 from impasto.objective.tiles import Tile, Window, at_tap
 
 __all__ = ["StyleTarget", "StyleTerm"]
@@ -63,6 +64,7 @@ class StyleTerm:
         weights: tap -> weight.
         loss: the distance between two statistics of a tap.
         relative: whether each distance is divided by its value for a canvas without features.
+        device: of the features.
     """
 
     name = "style"
@@ -75,7 +77,9 @@ class StyleTerm:
         loss: StyleLoss,
         *,
         relative: bool = False,
+        device: torch.device | str = "cpu",
     ) -> None:
+        self._device = torch.device(device)
         self._weights = {tap: weight for tap, weight in weights.items() if weight != 0}
         if self._weights and not targets:
             raise SettingsError("the style term has a weight, but there is no style picture")
@@ -103,16 +107,12 @@ class StyleTerm:
 
     def compare(self, measured: _Sums) -> tuple[Tensor, dict[Key, StatisticGradient]]:
         """The term, and its gradient with respect to each statistic."""
-        loss: Tensor | None = None
+        loss = torch.zeros((), dtype=torch.float32, device=self._device)
         gradients = dict[Key, StatisticGradient]()
-        for (tap, index), found in measured.items():
-            distance = partial(self._distance, self._targets[tap][index])
-            part, gradients[tap, index] = found.value_and_gradient(distance)
-            part = part.to(torch.promote_types(part.dtype, torch.float32))
-            loss = part if loss is None else loss + part
-        return torch.zeros(
-            (), dtype=torch.float32, device="cpu"
-        ) if loss is None else loss, gradients
+        tasks = [partial(self._compare, *each) for each in measured.items()]
+        for key, (part, slope) in zip(measured, side_by_side(tasks, self._device), strict=True):
+            loss, gradients[key] = loss + part, slope
+        return loss, gradients
 
     def cotangents(
         self, tile: Tile, gradient: Mapping[Key, StatisticGradient]
@@ -134,8 +134,13 @@ class StyleTerm:
             weight /= unit_of(self._loss, style)
         return _TapTarget(weight, style, guide)
 
-    def _distance(self, target: _TapTarget, canvas: Statistic) -> Tensor:
-        return target.weight * self._loss(canvas, target.style)
+    def _compare(self, key: Key, canvas: Statistic) -> tuple[Tensor, StatisticGradient]:
+        """A target's part of the term, and its gradient with respect to the canvas's statistic."""
+        tap, index = key
+        target = self._targets[tap][index]
+        return canvas.value_and_gradient(
+            lambda canvas: target.weight * self._loss(canvas, target.style)
+        )
 
     def _add(
         self,
