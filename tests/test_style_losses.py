@@ -4,6 +4,8 @@ from importlib.metadata import EntryPoint
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 import impasto
 from conftest import random_image, tiny_weights
@@ -12,7 +14,7 @@ from impasto.errors import SettingsError
 from impasto.images import precision
 from impasto.objective import measure_statistics
 from impasto.objective.statistics import Features, Moments
-from impasto.objective.style_losses import declaration, find_style_loss, matching
+from impasto.objective.style_losses import declaration, find_style_loss, gaussian, matching
 from impasto.objective.tiles import Tiling
 from impasto.settings import Settings
 from impasto.settings.variants import STYLE_LOSSES
@@ -143,6 +145,86 @@ def test_wasserstein_where_there_is_no_float64(monkeypatch):
     rough, slope = compared("wasserstein", f, a)
     torch.testing.assert_close(rough, value, rtol=1e-4, atol=0)
     torch.testing.assert_close(slope, gradient, rtol=1e-3, atol=1e-6)
+
+
+def projected_distance(f, a, directions):
+    """`principal-wasserstein` by its definition: of what V keeps, and of what is left over."""
+    p, q = (torch.cov(x, correction=0) for x in (f, a))
+    e, (channels, _) = 1e-4 * q.diagonal().mean(), a.shape
+    v = torch.linalg.eigh(q).eigenvectors[:, channels - directions :]
+    left = torch.eye(channels, dtype=torch.float64) - v @ v.T
+    kept, own = (v.T @ x @ v + e * torch.eye(directions, dtype=torch.float64) for x in (p, q))
+    root = square_root(own)
+    distance = ((f.mean(1) - a.mean(1)) ** 2).sum()
+    distance += (kept + own - 2 * square_root(root @ kept @ root)).trace()
+    rest, theirs = ((left @ x @ left).diagonal().clamp_min(0) + e for x in (p, q))
+    return (distance + ((rest.sqrt() - theirs.sqrt()) ** 2).sum()) / channels
+
+
+@pytest.mark.parametrize(("positions", "directions"), [(10, 1), (64, 2), (100, 3), (130, 4)])
+def test_principal_wasserstein_keeps_what_positions_support(positions, directions):
+    f, a = features(1, rows=10, columns=20), features(2, rows=1, columns=positions)
+    found = between("principal-wasserstein", f, a)
+    expected = projected_distance(f[0].flatten(1), a[0].flatten(1), directions)
+    torch.testing.assert_close(found, expected)
+    assert found <= between("wasserstein", f, a) * (1 + 1e-9)
+    f, a = a, f
+    expected = projected_distance(f[0].flatten(1), a[0].flatten(1), directions)
+    torch.testing.assert_close(between("principal-wasserstein", f, a), expected)
+
+
+def test_principal_wasserstein_of_few_channels_is_wasserstein():
+    f, a = features(1, rows=10, columns=16), features(2, rows=10, columns=20)
+    value, gradient = compared("wasserstein", f, a)
+    found, slope = compared("principal-wasserstein", f, a)
+    torch.testing.assert_close(found, value)
+    torch.testing.assert_close(slope, gradient)
+
+
+def test_principal_wasserstein_keeps_no_more_than_its_maximum(monkeypatch):
+    monkeypatch.setattr(gaussian, "_MAX_DIRECTIONS", 2)
+    f, a = features(1, rows=10, columns=20), features(2, rows=10, columns=20)
+    found = between("principal-wasserstein", f, a)
+    torch.testing.assert_close(found, projected_distance(f[0].flatten(1), a[0].flatten(1), 2))
+
+
+@pytest.mark.parametrize("positions", [40, 70, 170])
+def test_principal_wasserstein_by_autograd(positions):
+    """With one, two and all directions."""
+    style = of("principal-wasserstein", features(3, rows=1, columns=positions))
+
+    def loss(f):
+        columns = f[0].flatten(1)
+        canvas = Moments(columns.sum(1), columns @ columns.T, 1000)
+        return find_style_loss("principal-wasserstein")(canvas, style)
+
+    assert torch.autograd.gradcheck(loss, features(4, 5, 3, 4).requires_grad_())
+
+
+@given(
+    f=st.integers(0, 9), a=st.integers(0, 9), rows=st.integers(1, 12), scale=st.floats(0.01, 100)
+)
+def test_principal_wasserstein_is_a_distance_below_wasserstein(f, a, rows, scale):
+    canvas, style = scale * features(f), features(a, rows=rows)
+    found, whole = (between(n, canvas, style) for n in ("principal-wasserstein", "wasserstein"))
+    assert -1e-9 <= found <= whole * (1 + 1e-6) + 1e-9
+    itself = between("principal-wasserstein", style, style)
+    assert abs(itself) < 1e-9
+
+
+def test_bfloat16_products_are_enough_for_principal_wasserstein():
+    """It reads no small difference: sums rounded to bfloat16 change little."""
+    f, a = ((features(seed, 96, 24, 40) / 20 + 1).relu() for seed in (1, 2))
+    f, a = f.to(torch.bfloat16), a.to(torch.bfloat16)
+    assert "exact" not in declaration(find_style_loss("principal-wasserstein")).needs
+    value, gradient = compared("principal-wasserstein", f.double(), a.double())
+    loss, needs = find_style_loss("principal-wasserstein"), ("total", "outer")
+    canvas, style = (Moments.of(x, needs) for x in (f, a))
+    rough, slope = canvas.value_and_gradient(lambda canvas: loss(canvas, style))
+    added = torch.zeros_like(f)
+    slope.add(added, f, None, 0)
+    torch.testing.assert_close(rough.double(), value, rtol=2e-2, atol=0)
+    assert (added.double() - gradient).norm() < 8e-2 * gradient.norm()  # added up in bfloat16
 
 
 def test_one_channel_sliced_is_the_distance_of_sorted_values():

@@ -44,6 +44,7 @@ STYLE_LOSSES: Registry[Any] = Registry(
         "gram": "impasto.objective.style_losses.gram:by_elements",
         "moments": "impasto.objective.style_losses.gaussian:moments",
         "wasserstein": "impasto.objective.style_losses.gaussian:wasserstein",
+        "principal-wasserstein": ("impasto.objective.style_losses.gaussian:principal_wasserstein"),
         "sliced-wasserstein": "impasto.objective.style_losses.matching:sliced_wasserstein",
         "nearest-neighbour": "impasto.objective.style_losses.matching:nearest_neighbour",
     },
