@@ -32,13 +32,13 @@ POOLS = {
 def vgg(layers, depths, caffe, pooling="max", padding="zero"):
     """Every tap's features of one picture (3, h, w) in the caffe space, as far as its size goes."""
     features, x = {}, caffe.unsqueeze(0)
-    if padding == "replicate":
-        x = F.pad(x, (1, 1, 1, 1), mode="replicate")
     for block, depth in enumerate(depths, 1):
         for index in range(1, depth + 1):
-            margin = 0 if padding == "replicate" and block == index == 1 else 1
+            first = padding == "replicate" and block == index == 1
+            edge = first or padding == "replicate-all"
+            x = F.pad(x, (1, 1, 1, 1), mode="replicate") if edge else x
             weight, bias = layers[f"conv{block}_{index}"]
-            x = F.conv2d(x, weight.to(x.dtype), bias.to(x.dtype), padding=margin)
+            x = F.conv2d(x, weight.to(x.dtype), bias.to(x.dtype), padding=0 if edge else 1)
             features[f"conv{block}_{index}"] = x
             x = F.relu(x)
             features[f"relu{block}_{index}"] = x

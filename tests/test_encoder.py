@@ -246,6 +246,15 @@ def test_replicate_padding_leaves_a_flat_picture_flat(network):
     assert (features["relu1_1"] - features["relu1_1"][..., :1, :1]).abs().max() < 1e-3
 
 
+@pytest.mark.parametrize("network", sorted(ARCHITECTURES))
+def test_with_edges_everywhere_no_layer_sees_a_border(network):
+    flat = torch.full((3, 64, 48), 0.7)
+    encoder = Encoder(bundled(network), padding="replicate-all")
+    taps = [f"relu{block}_1" for block in range(1, 6)]
+    for features in encoder.features(flat, taps)[1].values():
+        assert (features - features[..., :1, :1]).abs().max() < 1e-3 * features.abs().max()
+
+
 # Networks of other shapes, each one table
 
 SHAPES = {
@@ -295,7 +304,8 @@ def torch_features(weights, image, pooling, padding):
         match operation:
             case Conv(name, _, _, kernel):
                 margin = [kernel // 2] * 4
-                mode = "replicate" if padding == "replicate" and place == 0 else "constant"
+                edge = padding == "replicate-all" or (padding == "replicate" and place == 0)
+                mode = "replicate" if edge else "constant"
                 x = torch.nn.functional.conv2d(
                     torch.nn.functional.pad(x, margin, mode=mode), *weights.layers[name]
                 )

@@ -258,6 +258,15 @@ def test_a_forward_pass_takes_its_tape_at_least_and_half_of_it_in_half_the_preci
     assert (wide.tape, wide.forward) == (2 * narrow.tape, 2 * narrow.forward)
 
 
+def test_edges_at_every_layer_take_a_copy_of_what_is_convolved():
+    network = Network(VGG19, ("relu1_2",), (), "max", torch.bfloat16)
+    plain = Cut.of(network, (700, 500), None).largest
+    edged = Cut.of(replace(network, edges=True), (700, 500), None).largest
+    assert edged.tape == plain.tape
+    assert edged.forward == plain.forward + plain.sizes["relu1_1"]
+    assert edged.backward <= plain.backward + plain.sizes["relu1_1"]
+
+
 PAINT = """
 import sys
 from pathlib import Path

@@ -13,7 +13,6 @@ from itertools import zip_longest
 from typing import Any, NamedTuple, TypeAlias
 
 import torch
-import torch.nn.functional as F  # noqa: N812 (the field's name for it)
 from torch import Tensor
 
 from impasto.encoder.architecture import Conv, Operation, Pool, Relu
@@ -52,7 +51,7 @@ class Ends(NamedTuple):
 
 WHOLE = Ends()
 
-PADDINGS = ("zero", "replicate")
+PADDINGS = ("zero", "replicate", "replicate-all")
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,8 +70,8 @@ class Encoder:
     Args:
         weights: convolutions and the colours they expect; shared, copied only to another dtype.
         pooling: `max`, `avg` or `l2`.
-        padding: of the first operation, `zero` (the mean colour) or `replicate` (the edge); the
-            others pad zeros.
+        padding: `zero`, as the networks were trained; `replicate`, the picture's edge at the first
+            operation and zeros at the others; `replicate-all`, the edge of what each is given.
         dtype: bfloat16, float32 or float64; features and cotangents have it too.
         device: where it computes.
         exact: float32 on a CPU is that of every other torch program to the last digit; otherwise
@@ -116,13 +115,14 @@ class Encoder:
         self._check_size(image, wanted)
         features, residuals = dict[str, Tensor](), dict[str, Any]()
         with _isolated(self.device):
-            x, rectified = self._enter(image, space, ends), False
+            x, rectified = self._enter(image, space), False
             for operation, following in zip_longest(path, path[1:]):
                 name = operation.name
                 match operation:
                     case Conv():  # with its ReLU at once, unless the tap before it is wanted
                         rectified = isinstance(following, Relu) and name not in wanted
-                        margin = self._margin(operation, ends)
+                        x = self._padded(x, self._replicated(operation, ends))
+                        margin = self._zeros(operation, ends)
                         x = self._convolution(name)(x, margin, rectify=rectified)
                     case Relu():
                         x = x if rectified else x.relu()
@@ -155,7 +155,8 @@ class Encoder:
                     continue
                 match operation:
                     case Conv():
-                        g = self._convolution(name).pullback(g, self._margin(operation, tape.ends))
+                        g = self._convolution(name).pullback(g, self._zeros(operation, tape.ends))
+                        g = self._unpadded(g, self._replicated(operation, tape.ends))
                     case Relu():
                         y = tape.residuals.pop(name)
                         g = g if y is None else mask_(g, y)
@@ -166,20 +167,40 @@ class Encoder:
                 raise ValueError(f"no cotangent is on the tape, which has {names}")
             return self._leave(g, tape)
 
-    def _margin(self, operation: Conv, ends: Ends) -> Margin:
-        """Zeros around the input of a convolution: none where replicated pixels already are."""
-        if self.padding == "replicate" and operation.name == self.architecture.taps[0]:
-            return 0, 0
-        down, across = ends.padded
-        return operation.radius * down, operation.radius * across
+    def _zeros(self, operation: Conv, ends: Ends) -> Margin:
+        """Zeros around the input of a convolution: none where replicated values already are."""
+        return (0, 0) if self._replicates(operation) else _around(operation, ends)
 
-    def _replicated(self, ends: Ends) -> Margin:
-        """Replicated pixels around the picture."""
-        first = self.architecture.operations[0]
-        if self.padding != "replicate" or not isinstance(first, Conv):
-            return 0, 0
-        down, across = ends.padded
-        return first.radius * down, first.radius * across
+    def _replicated(self, operation: Conv, ends: Ends) -> Margin:
+        """Replicated values around the input of a convolution."""
+        return _around(operation, ends) if self._replicates(operation) else (0, 0)
+
+    def _replicates(self, operation: Conv) -> bool:
+        first = operation.name == self.architecture.operations[0].name
+        return self.padding == "replicate-all" or (self.padding == "replicate" and first)
+
+    def _padded(self, x: Tensor, margin: Margin) -> Tensor:
+        """(1, c, h, w) with its border repeated outwards."""
+        down, across = margin
+        if not (down or across):
+            return x
+        height, width = x.shape[-2:]
+        shape = (*x.shape[:2], height + 2 * down, width + 2 * across)
+        padded = torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=self._layout)
+        padded[..., down : down + height, across : across + width] = x
+        for border in range(across):
+            padded[..., border] = padded[..., across]
+            padded[..., -1 - border] = padded[..., -1 - across]
+        for border in range(down):
+            padded[..., border, :] = padded[..., down, :]
+            padded[..., -1 - border, :] = padded[..., -1 - down, :]
+        return padded
+
+    def _unpadded(self, g: Tensor, margin: Margin) -> Tensor:
+        """Transpose of `_padded`; works in place."""
+        if not any(margin):
+            return g
+        return _folded(g, margin).contiguous(memory_format=self._layout)
 
     def _check_size(self, image: Tensor, wanted: set[str]) -> None:
         height, width = image.shape[-2:]
@@ -198,20 +219,16 @@ class Encoder:
             self._convolutions[name] = convolution(weight, bias, exact=self.exact)
         return self._convolutions[name]
 
-    def _enter(self, image: Tensor, space: ColourSpace, ends: Ends) -> Tensor:
-        """(3, h, w) in `space` -> (1, 3, h', w') in the weights' space, padded if replicated."""
+    def _enter(self, image: Tensor, space: ColourSpace) -> Tensor:
+        """(3, h, w) in `space` -> (1, 3, h, w) in the weights' space."""
         accurate = torch.promote_types(self.dtype, torch.float32)
         x = space.convert(image.to(self.device, accurate), self.weights.input)
         x = x.unsqueeze(0).to(self.dtype)
-        down, across = self._replicated(ends)
-        if down or across:
-            x = F.pad(x, (across, across, down, down), mode="replicate")
         return x.contiguous(memory_format=self._layout)
 
     def _leave(self, g: Tensor, tape: Tape) -> Tensor:
-        """Transpose of `_enter`: (1, 3, h', w') -> (3, h, w)."""
+        """Transpose of `_enter`: (1, 3, h, w) -> (3, h, w)."""
         g = g.to(torch.promote_types(self.dtype, torch.float32))
-        g = _unpadded(g, self._replicated(tape.ends))
         return tape.space.convert_cotangent(g.squeeze(0), self.weights.input)
 
 
@@ -232,8 +249,14 @@ def _added(g: Tensor | None, cotangent: Tensor | Cotangent) -> Tensor:
     return cotangent(g)
 
 
-def _unpadded(g: Tensor, margin: Margin) -> Tensor:
-    """Transpose of replicate padding: each border is added to the pixels it copies, in place."""
+def _around(operation: Conv, ends: Ends) -> Margin:
+    """Positions that a convolution needs around its input, but for an axis cut at both ends."""
+    down, across = ends.padded
+    return operation.radius * down, operation.radius * across
+
+
+def _folded(g: Tensor, margin: Margin) -> Tensor:
+    """Each border added to the positions that it copies, in place, and left out: a view."""
     down, across = margin
     if down:
         for border in range(down):

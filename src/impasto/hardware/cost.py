@@ -33,6 +33,7 @@ class Network:
         pooling: max, avg or l2.
         dtype: of features and cotangents.
         channels_last: the layout of features; style's gradient then needs no temporary.
+        edges: whether every convolution is given a copy with its edge repeated.
     """
 
     architecture: Architecture
@@ -41,6 +42,7 @@ class Network:
     pooling: str
     dtype: torch.dtype
     channels_last: bool = True
+    edges: bool = False
 
     @property
     def taps(self) -> tuple[str, ...]:
@@ -135,6 +137,8 @@ class ForwardPass:
         """Bytes in use while a tap is computed from the one `below` it, without the tape."""
         size, source = self.sizes[name], 0 if self._kept.get(below) else self.sizes[below]
         match self.network.architecture.operation(name):
+            case Conv() if self.network.edges:  # the copy, of which the source is let go
+                return self.sizes[below] + max(source, size)
             case Conv():
                 return source + size
             case Pool():  # max: the larger of pairs, two leads, output; l2: squares and output
@@ -147,6 +151,8 @@ class ForwardPass:
         """Bytes in use while a cotangent passes a tap, without tape and content's cotangents."""
         size, under = self.sizes[name], self.sizes[below]
         match self.network.architecture.operation(name):
+            case Conv() if self.network.edges:  # with its edge, then without
+                passing = under + max(size, under)
             case Conv():
                 passing = size + under
             case Pool():  # max: the pairs' share; l2: the ratio, twice

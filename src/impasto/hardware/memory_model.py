@@ -155,7 +155,9 @@ class Demand:
         )
         net, pooling, exact = self._encoder
         last = layout(self.dtype, exact=exact) == torch.channels_last
-        return Network(net, content, style, pooling, self.dtype, last)
+        padding = self.encoder.padding if self.encoder else s.padding
+        edges = padding == "replicate-all"
+        return Network(net, content, style, pooling, self.dtype, last, edges)
 
     @property
     def _encoder(self) -> tuple[Architecture, str, bool]:

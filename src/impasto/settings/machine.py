@@ -18,8 +18,11 @@ class MachineSettings(BaseModel):
         "Network", "name of the network; see `impasto weights list`", default="vgg19"
     )
     pooling: Literal["max", "avg", "l2"] = knob("Network", "pooling of the network", default="max")
-    padding: Literal["zero", "replicate"] = knob(
-        "Network", "border of the first layer: mean colour or edge colour", default="zero"
+    padding: Literal["zero", "replicate", "replicate-all"] = knob(
+        "Network",
+        "what surrounds the picture: zero, the mean colour; replicate, its edge; replicate-all, "
+        "the edge at every layer, so that the network sees no border",
+        default="zero",
     )
     precision: Literal["auto", "bf16", "fast32", "fp32", "fp64"] = knob(
         "Network",
