@@ -24,8 +24,10 @@ from hypothesis import settings
 
 pytest.register_assert_rewrite("support")
 
+from support import small
 from support.networks import TINY, register_tiny, tiny_weights
 from support.pictures import random_image, smooth_picture
+from support.small import paint_as_small_as_asked
 
 __all__ = ["TINY", "random_image", "smooth_picture", "tiny_weights"]
 
@@ -33,6 +35,7 @@ __all__ = ["TINY", "random_image", "smooth_picture", "tiny_weights"]
 settings.register_profile("impasto", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("impasto")
 register_tiny()
+paint_as_small_as_asked()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -41,6 +44,12 @@ def pytest_runtest_setup():
     random.seed(0)
     np.random.seed(0)  # noqa: NPY002 (hypothesis and others use the global generator)
     torch.manual_seed(0)
+
+
+@pytest.fixture
+def as_users_have_it(monkeypatch):
+    """Small results are painted larger."""
+    monkeypatch.setattr(small.schedule, "painted_larger", small.painted_larger)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from impasto.run.sources import Sources
 from impasto.settings import Settings
 
 MANY, VGG19 = 10**9, ARCHITECTURES["vgg19"]
-SHALLOW = {"content_layers": "relu1_1", "style_layers": "relu1_1"}
+SHALLOW = {"content_layers": "relu1_1", "style_layers": "relu1_1", "smallest": 1}
 
 
 def inputs(content, style, **overrides):
@@ -42,8 +42,20 @@ def shape(tensor):
 )
 def test_sizes(overrides, canvas, style):
     found = inputs(smooth_picture(96, 80), smooth_picture(60, 30), **overrides)
-    pair = found.at(found.stages[0])
+    pair = found.at(found.stages[-1])
     assert (found.size, shape(pair.content), shape(pair.styles[0])) == (canvas, canvas, style)
+
+
+@pytest.mark.usefixtures("as_users_have_it")
+def test_what_is_too_small_to_paint_is_painted_larger():
+    photo, painting = smooth_picture(96, 80), smooth_picture(60, 30)
+    found = inputs(photo, painting, size=48, style_scale=1, smallest=64)
+    pair = found.at(found.stages[0])
+    assert (found.size, pair.size, shape(pair.styles[0])) == ((48, 40), (64, 53), (64, 32))
+    assert found.content.size == (48, 40)
+    assert found.origins["content"]["size"] == (48, 40)
+    whole = inputs(photo, painting, size=48, scales="1", smallest=64)
+    assert [stage.size for stage in whole.stages] == [(48, 40)]
 
 
 def test_every_scale_has_its_own_pair():
@@ -111,7 +123,7 @@ def test_what_cannot_be():
     photo = smooth_picture(96, 80)
     with pytest.raises(SettingsError, match="neither a content nor a style"):
         inputs(None, None)
-    with pytest.raises(ImageTooLarge, match="200x100 px are 20000 pixels, and the limit is 9999"):
-        Inputs.of(Sources.of(photo, photo), Settings.of(size="200x100"), 9_999, VGG19)
-    with pytest.raises(ImageTooSmall, match="8x7 px at the smallest scale, but relu5_2 needs"):
+    with pytest.raises(ImageTooLarge, match="300x100 px are 30000 pixels, and the limit is 9999"):
+        Inputs.of(Sources.of(photo, photo), Settings.of(size="300x100"), 9_999, VGG19)
+    with pytest.raises(ImageTooSmall, match="8x7 px at the smallest scale, but relu5_1 needs"):
         Inputs.of(Sources.of(photo, photo), Settings.of(size=64, scales="0.125,1"), MANY, VGG19)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn.functional import avg_pool2d
 
 from impasto.images.spaces import ColourSpace
 from impasto.run.canvas import in_style_colours, resized
@@ -14,6 +15,11 @@ from impasto.run.stage_inputs import StageInputs
 from impasto.settings import Settings
 
 __all__ = ["from_content", "from_noise", "from_recoloured", "from_style"]
+
+_CLOUDS = 15 / 255  # deviation of the noise in flat parts
+_COARSEST = 4.0  # its lowest frequency, cycles along the longer side
+_FLAT = 1.0  # level of 255: a larger deviation is a form
+_WINDOW = 32  # of the longer side: where a part is flat or not
 
 _GREY = {"srgb": 0.5}  # the other spaces have their mean colour at 0
 
@@ -45,7 +51,36 @@ def from_noise(inputs: StageInputs, settings: Settings, space: ColourSpace) -> T
 def from_recoloured(inputs: StageInputs, settings: Settings, space: ColourSpace) -> Tensor:
     """The content in the style's colours, (3, h, w) in `space`; SettingsError without one of them.
 
-    The optimiser then spends no iterations on moving the colours.
+    The optimiser then spends no iterations on moving the colours. Flat parts get faint clouds:
+    where all positions are alike, so are their gradients, and only the picture's border could begin
+    to differ, which would become a frame.
     """
     content, _ = (inputs.given(role, "recoloured") for role in ("content", "style"))
-    return space.from_srgb(in_style_colours(content, inputs, settings.strength))
+    canvas = in_style_colours(content, inputs, settings.strength)
+    clouds = _clouds(inputs.size, settings.seed).to(canvas)
+    return space.from_srgb(canvas + settings.strength * _flatness(content) * clouds)
+
+
+def _flatness(picture: Tensor) -> Tensor:
+    """exp(-σ²) of a picture (3, h, w), (h, w): σ is the local deviation in levels of 255."""
+    window = 2 * round(max(picture.shape) / _WINDOW) + 1
+    both = torch.stack([picture, picture.square()])
+    pooled = avg_pool2d(both, window, 1, window // 2, count_include_pad=False)
+    variance = (pooled[1] - pooled[0].square()).clamp_min(0).mean(0)
+    return variance.mul(-((255 / _FLAT) ** 2)).exp()
+
+
+def _clouds(size: tuple[int, int], seed: int) -> Tensor:
+    """Noise of mean 0 whose amplitude falls with frequency f as 1/f, (3, h, w) float32.
+
+    Below 4 cycles along the longer side it is even. Drawn on the CPU, as `from_noise` is.
+    """
+    generator, (width, height) = torch.Generator().manual_seed(seed), size
+    noise = torch.randn(3, height, width, generator=generator, dtype=torch.float32)
+    down = torch.fft.fftfreq(height, dtype=torch.float32)[:, None]
+    across = torch.fft.rfftfreq(width, dtype=torch.float32)
+    frequency = torch.hypot(down, across).mul_(max(size)).clamp_min_(_COARSEST)
+    clouds = torch.fft.irfft2(torch.fft.rfft2(noise) / frequency, s=(height, width))
+    clouds = clouds - clouds.mean((1, 2), keepdim=True)
+    even: Tensor = clouds * (_CLOUDS / clouds.square().mean().sqrt().clamp_min(1e-12))
+    return even

@@ -38,8 +38,9 @@ class Inputs:
     """Pictures and masks as they were read, and what a run makes of them at each stage.
 
     Pictures of a stage's size are made when they are asked for: of a print, each takes a gigabyte.
-    `origins` has name, SHA-256 and size in use of each file, for the record; `init` is the first
-    canvas where one is given, sRGB (3, h, w); `protected` (h, w) is 1 where content stays.
+    `size` is (width, height) of the result; the last stage is larger where that is too small to
+    paint. `origins` has name, SHA-256 and size in use of each file, for the record; `init` is the
+    first canvas where one is given, sRGB (3, h, w); `protected` (h, w) is 1 where content stays.
     """
 
     original: Picture | None
@@ -48,6 +49,7 @@ class Inputs:
     init: Tensor | None
     protected: Tensor | None
     settings: Settings
+    size: Size
     stages: tuple[Stage, ...]
     origins: dict[str, dict[str, Any]]
 
@@ -69,16 +71,12 @@ class Inputs:
             protect = None if sources.protect is None else read_mask(sources.protect, max_pixels)
             init = read_init(sources.init, max_pixels)
         shape = (original or styles[0].picture).size
-        stages = schedule(settings, canvas_size(settings, shape))
-        inputs = cls(original, styles, areas, init, protect, settings, stages, {})
+        size = canvas_size(settings, shape)
+        stages = schedule(settings, size)
+        inputs = cls(original, styles, areas, init, protect, settings, size, stages, {})
         inputs._check_sizes(max_pixels, network)
         inputs._remember(sources)
         return inputs
-
-    @property
-    def size(self) -> Size:
-        """(width, height) of the result."""
-        return self.stages[-1].size
 
     def at(self, stage: Stage) -> StageInputs:
         """The pictures at a stage's size, without transparency, in the colours compared."""
@@ -102,6 +100,11 @@ class Inputs:
     def style_size(self, canvas: Size) -> Size | None:
         """The largest of these; None without a style."""
         return max(self.style_sizes(canvas), key=lambda size: size[0] * size[1], default=None)
+
+    def kept(self, size: Size) -> tuple[Tensor, Tensor] | None:
+        """Content (3, h, w) and where it stays, (h, w), at a size (w, h); None for nowhere."""
+        brought, protect = self._content(size), self._at(self.protected, size)
+        return None if brought is None or protect is None else (opaque(brought).pixels, protect)
 
     def alpha(self, size: Size) -> Tensor | None:
         """The content's alpha (h, w) in [0, 1] at the size (w, h), if it has any."""

@@ -122,10 +122,19 @@ class Painter:
         """
         with self.hardware.computing(), memory_guard("the picture"):
             picture = step.picture()
-            picture = picture if picture.size == size else resize(picture, size)
+            if picture.size != size:
+                picture = self._resized(picture, size)
             if self._alpha is None or self._alpha[0] != size:
                 self._alpha = size, self.inputs.alpha(size)
         return picture.replaced(alpha=self._alpha[1], record=self._record(step, done, complete))
+
+    def _resized(self, picture: Picture, size: tuple[int, int]) -> Picture:
+        """A picture at a size (w, h), content as it is there where it is protected."""
+        picture, kept = resize(picture, size), self.inputs.kept(size)
+        if kept is None:
+            return picture
+        content, protect = (x.to(picture.pixels) for x in kept)
+        return picture.replaced(pixels=picture.pixels.lerp(content, protect))
 
     def identity(self) -> dict[str, Any]:
         """What makes a run that run, and the facts by which it is planned."""

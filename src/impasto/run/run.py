@@ -112,7 +112,7 @@ class Run:
     def result(self, select: str | None = None) -> Result:
         """The `last` or the `best` canvas so far, by default as the settings say.
 
-        The picture has the size that was asked for: a smaller scale's is enlarged.
+        The picture has the size that was asked for: a canvas of another size is enlarged or shrunk.
         """
         step = self.state.selected(select or self.settings.select)
         complete = self.state.complete and select in (None, self.settings.select)
@@ -121,8 +121,12 @@ class Run:
         return Result(image, self.settings, self.steps)
 
     def picture(self, step: Step) -> Picture:
-        """A step's canvas as it is saved: with the content's alpha and the run's record."""
-        return self._painter.picture(step, self.done, step.size)
+        """A step's canvas as it is saved: with the content's alpha and the run's record.
+
+        It has the canvas's size, but never more than the result's.
+        """
+        size = min(step.size, self.inputs.size, key=max)
+        return self._painter.picture(step, self.done, size)
 
     @property
     def weights(self) -> dict[str, str]:

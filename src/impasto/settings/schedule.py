@@ -8,7 +8,7 @@ from itertools import accumulate
 
 from impasto.settings.settings import Settings, spread
 
-__all__ = ["Stage", "most_iterations", "rescheduled", "schedule"]
+__all__ = ["Stage", "most_iterations", "painted_larger", "rescheduled", "schedule"]
 
 Size = tuple[int, int]
 
@@ -53,8 +53,9 @@ def schedule(settings: Settings, size: Size) -> tuple[Stage, ...]:
 
     Automatic scales go down from the result by `scale_factor`, as long as the longest side is at
     least `smallest`: all sizes have the result's shape, and the last enlargement is no smaller than
-    the others. Values given for each scale apply from the smallest on; the last applies to all that
-    follow.
+    the others. A result below `smallest` is painted at that, and shrunk afterwards: a network does
+    not see its forms. Values given for each scale apply from the smallest on; the last applies to
+    all that follow.
     """
     parts = _parts(settings, max(size))
     sizes = [(_side(size[0], part), _side(size[1], part)) for part in parts]
@@ -82,10 +83,17 @@ def most_iterations(settings: Settings) -> int:
     return schedule(settings, (longest or _LARGEST, 1))[-1].total
 
 
+def painted_larger(settings: Settings, longest: int) -> bool:
+    """Whether a result with this longest side, in pixels, is painted larger and then shrunk."""
+    return settings.scales == "auto" and longest < settings.smallest
+
+
 def _parts(settings: Settings, longest: int) -> list[float]:
-    """The scales as parts of the result, rising to 1."""
+    """The scales as parts of the result, rising to 1, or one above 1."""
     if isinstance(settings.scales, tuple):
         return list(settings.scales)
+    if painted_larger(settings, longest):
+        return [settings.smallest / longest]
     parts = [1.0]
     while longest * parts[-1] / settings.scale_factor >= settings.smallest - 0.5:
         parts.append(parts[-1] / settings.scale_factor)
