@@ -30,6 +30,7 @@ __all__ = [
     "border_colour",
     "border_detail",
     "content_distance",
+    "copied",
     "gram_distance",
     "judging_encoder",
     "noise",
@@ -38,6 +39,7 @@ __all__ = [
 
 STYLE_TAPS = tuple(f"relu{block}_1" for block in range(1, 6))
 CONTENT_TAP = "relu4_2"
+OBJECT_TAP = "relu5_1"
 
 FRAME = 0.02  # of the longest side: how wide the border's frame is
 WINDOW = 0.02  # of the longest side: the window in which flat is flat
@@ -97,6 +99,45 @@ def _square_root(covariance: Tensor) -> Tensor:
 def content_distance(features: Tensor, target: Tensor) -> float:
     """mean((F - P)²) / mean(P²) of features (1, c, h, w)."""
     return float((features - target).square().mean() / target.square().mean())
+
+
+def copied(features: Tensor, style: Tensor) -> float:
+    """The share of positions at which one connected piece of the painting is repeated.
+
+    Each position of `features` (1, c, h, w) has a best match among those of `style` (1, c, h', w'):
+    that of the greatest cosine, both less the style's mean. Two neighbours belong to one piece
+    where their matches are neighbours too, in the same direction to one position. The largest piece
+    counts, by how many places of the painting it has: a flat part that matches one place over and
+    over is no object. A copy of the painting has 1.
+    """
+    rows, columns = _matches(features, style)
+    height, width = rows.shape
+    down = rows - torch.arange(height)[:, None]
+    across = columns - torch.arange(width)
+    piece = torch.arange(height * width).view(height, width)
+    while True:
+        before = piece.clone()
+        for axis in (0, 1):
+            length = piece.shape[axis] - 1
+            one, other = piece.narrow(axis, 0, length), piece.narrow(axis, 1, length)
+            joined = torch.minimum(one, other)
+            same = (down.diff(dim=axis).abs() <= 1) & (across.diff(dim=axis).abs() <= 1)
+            lowest = torch.where(same, joined, one), torch.where(same, joined, other)
+            one.copy_(torch.minimum(one, lowest[0]))
+            other.copy_(torch.minimum(other, lowest[1]))
+        if torch.equal(piece, before):
+            break
+    places = rows * style.shape[-1] + columns
+    found = torch.stack([piece.flatten(), places.flatten()]).unique(dim=1)
+    return int(found[0].bincount().max()) / (height * width)
+
+
+def _matches(features: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
+    """Row and column of each position's best match, (h, w) each."""
+    mean = style.mean((2, 3), keepdim=True)
+    mine, theirs = (F.normalize((x - mean)[0].flatten(1), dim=0) for x in (features, style))
+    best = (mine.T @ theirs).argmax(1).view(features.shape[2:])
+    return best // style.shape[-1], best % style.shape[-1]
 
 
 def lightness(picture: Tensor) -> Tensor:
@@ -205,6 +246,7 @@ class Verdict:
     wasserstein: float
     content: float
     noise: float
+    copied: float
     border_colour: float
     border_detail: float
 
@@ -221,6 +263,7 @@ class Judge:
         self._encoder, self._photograph = encoder, photograph
         self._content = self._features(photograph, (CONTENT_TAP,))[CONTENT_TAP]
         features = self._features(painting, STYLE_TAPS)
+        self._objects = features[OBJECT_TAP]
         self._style = [Normal.of(features[tap]) for tap in STYLE_TAPS]
 
     def verdict(self, picture: Tensor) -> Verdict:
@@ -233,6 +276,7 @@ class Judge:
             wasserstein=fmean(wasserstein(*layer) for layer in layers),
             content=content_distance(features[CONTENT_TAP], self._content),
             noise=noise(picture, self._photograph),
+            copied=copied(features[OBJECT_TAP], self._objects),
             border_colour=border_colour(picture, self._photograph),
             border_detail=border_detail(picture, self._photograph),
         )

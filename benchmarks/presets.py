@@ -4,12 +4,15 @@
     python benchmarks/presets.py standard standard:content_weight=1,style_weight=50 --each
     python benchmarks/presets.py standard --pairs ~/pictures cat.jpg+sea.jpg dog.jpg+hay.jpg
     python benchmarks/presets.py standard --pair cat.jpg sea.jpg --json numbers.json
+    python benchmarks/presets.py standard --size 128 --judge-at 512
 
 Each picture is painted in a fresh process, recipe after recipe, pair after pair. Its seconds are
 those of the iterations and of measuring the style; imports, weights and pictures are read before.
 DIR then holds each result in full size, and the sheet: a row for each pair, a column for each
 recipe. The table has each recipe's mean over pairs; what its columns are is in judge.py. Its first
-row judges the photographs as they are.
+row judges the photographs as they are. With --judge-at the results are brought to that size first,
+and so are photographs and paintings, which had the results' size before: then pictures of different
+sizes are judged at the same number of positions, and none for the detail that it has no room for.
 """
 
 import argparse
@@ -35,7 +38,7 @@ from impasto.encoder import weights_of
 from impasto.errors import ImpastoError, SettingsError
 from impasto.hardware.allocator import tuned_malloc
 from impasto.hardware.device import choose_threads
-from impasto.images import fit, read, samples
+from impasto.images import fit, read, resize, samples
 from judge import Judge, Verdict, judging_encoder
 from measuring import apart, heading, say, table
 from scene import PAIRS
@@ -53,6 +56,7 @@ COLUMNS = {  # heads of the table's columns
     "wasserstein": "W2",
     "content": "content",
     "noise": "noise",
+    "copied": "copied",
     "border_colour": "border, colour",
     "border_detail": "border, detail",
     "seconds": "seconds",
@@ -147,12 +151,16 @@ def paint(pair: Pair, settings: Settings, path: Path, pipe: Connection) -> None:
 
 
 def trials(
-    pairs: list[Pair], recipes: dict[str, Settings], size: int, out: Path
+    pairs: list[Pair], recipes: dict[str, Settings], size: int, out: Path, judge_at: int
 ) -> Iterator[Trial]:
-    """Pair after pair, the photograph and what each recipe makes of it; failures are told."""
+    """Pair after pair, the photograph and what each recipe makes of it; failures are told.
+
+    Pictures of the longest side `size` are judged at that of `judge_at`.
+    """
     encoder = judging_encoder()
     for n, pair in enumerate(pairs, 1):
-        photograph, painting = (fit(read(samples.found(name)), size) for name in pair)
+        small = (fit(read(samples.found(name)), size) for name in pair)
+        photograph, painting = (fit(picture, judge_at) for picture in small)
         judge = Judge(photograph.pixels, painting.pixels, encoder)
         yield Trial(PHOTOGRAPH, pair, photograph, judge.verdict(photograph.pixels))
         for recipe, settings in recipes.items():
@@ -162,7 +170,8 @@ def trials(
                 say(f"  {answer}")
                 continue
             picture = Picture(torch.from_numpy(answer[0]).permute(2, 0, 1).contiguous())
-            yield Trial(recipe, pair, picture, judge.verdict(picture.pixels), answer[1])
+            judged = resize(picture, photograph.size).pixels
+            yield Trial(recipe, pair, picture, judge.verdict(judged), answer[1])
 
 
 def file_name(number: int, pair: Pair, recipe: str) -> str:
@@ -266,6 +275,8 @@ def asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("recipes", nargs="*", metavar="RECIPE[:field=value,...]")
     parser.add_argument("--size", type=int, default=512, help="longest side of each picture, px")
+    judged = "longest side at which they are judged, px; by default their own"
+    parser.add_argument("--judge-at", type=int, metavar="PX", help=judged)
     many = "`sample`, or a folder and what to paint of it: DIR content.jpg+style.jpg …"
     parser.add_argument("--pairs", nargs="+", default=[], metavar="DIR", help=many)
     one = "paint this pair; give it again for more"
@@ -288,7 +299,8 @@ def main() -> None:
         recipes = {text: settings_of(text, given) for text in o.recipes or ["standard"]}
         pairs = pairs_of(o.pairs, o.pair)
         o.out.mkdir(parents=True, exist_ok=True)
-        judged = list(trials(pairs, recipes, given["size"], o.out))
+        judge_at = o.judge_at or given["size"]
+        judged = list(trials(pairs, recipes, given["size"], o.out, judge_at))
     except ImpastoError as error:
         sys.exit(str(error))
     heads = [PHOTOGRAPH, "painting", *recipes]

@@ -197,6 +197,33 @@ def test_a_frame_without_detail_is_seen():
     assert judge.border_detail(framed(photograph, 0), photograph) == 0
 
 
+# Copied objects
+
+
+def test_a_copy_of_the_painting_is_one_piece():
+    style = torch.randn(1, 8, 6, 9, generator=torch.Generator().manual_seed(0))
+    assert judge.copied(style, style) == 1
+    assert judge.copied(style[..., 2:5, 3:8], style) == 1
+
+
+def test_of_shuffled_places_there_is_no_piece_and_a_flat_part_is_none():
+    generator = torch.Generator().manual_seed(0)
+    style = torch.randn(1, 8, 12, 12, generator=generator)
+    order = torch.randperm(144, generator=generator)
+    shuffled = style.flatten(2)[..., order].view_as(style)
+    assert judge.copied(shuffled, style) < 0.05
+    flat = style[..., :1, :1].expand(1, 8, 12, 12)
+    assert judge.copied(flat, style) == 1 / 144
+
+
+def test_an_object_counts_by_its_places():
+    """A quarter of the painting, moved, among what matches one place."""
+    style = torch.randn(1, 8, 8, 8, generator=torch.Generator().manual_seed(0))
+    picture = style[..., :1, :1].repeat(1, 1, 8, 8)
+    picture[..., 3:7, 2:6] = style[..., 4:, 4:]
+    assert judge.copied(picture, style) == pytest.approx(16 / 64, abs=1 / 64)
+
+
 # Verdicts, and the experiment
 
 
