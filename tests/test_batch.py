@@ -826,7 +826,7 @@ def test_a_job_is_a_function_of_plain_values(folder):
 
 
 def test_processes_paint_what_one_would(folder, batch):
-    small = [*QUICK, "--encoder", "vgg19"]
+    small = [*QUICK, "--encoder", "vgg19", "--scales", "1"]
     assert batch(".", "-q", "-o", "one", small=small)[0] == 0
     code, out, err = batch(".", "--jobs", "2", "-o", "two", small=small)
     assert (code, out.split(";")[0]) == (0, "2 painted, 0 skipped (done before), 0 failed of 2")

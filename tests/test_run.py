@@ -269,7 +269,7 @@ def test_recoloured_survives_a_flat_picture():
 
 def test_too_small_a_picture_is_named(painting):
     with pytest.raises(
-        ImageTooSmall, match="content image is 40x12 px at this size, but relu5_2 needs"
+        ImageTooSmall, match="content image is 40x12 px at this size, but relu5_1 needs"
     ):
         impasto.stylize(smooth_picture(40, 12), painting, size=0, iterations=1)
 

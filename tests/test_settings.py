@@ -83,8 +83,8 @@ def test_numbers_are_one_or_one_per_scale(counts):
 
 def test_a_recipes_numbers_are_spread_over_other_scales():
     few, many = (Settings.of(scales=scales) for scales in ("0.5,1", ",".join(["0.5"] * 9 + ["1"])))
-    assert few.iterations == (80, 40)
-    assert many.iterations == (80, 40, 30, 30, 20, 20, 20, 20, 20, 20)
+    assert few.iterations == (64, 24)
+    assert many.iterations == (64, 24, *[12] * 8)
 
 
 def test_every_field_says_what_it_is():
@@ -191,6 +191,15 @@ def test_automatic_scales_end_at_the_result_and_begin_above_the_smallest():
     assert [stage.size for stage in schedule(auto, (90, 181))] == [(64, 128), (90, 181)]
     first = schedule(auto.replaced(scale_factor=2), (10, 512))[0]
     assert (first.size, first.iterations) == ((2, 128), 40)
+
+
+@pytest.mark.usefixtures("as_users_have_it")
+def test_below_the_smallest_it_is_painted_at_that():
+    auto = Settings.of(scales="auto", iterations="40,20", smallest=128)
+    (only,) = schedule(auto, (64, 48))
+    assert (only.size, only.iterations) == ((128, 96), 40)
+    (only,) = schedule(auto, (3, 127))
+    assert only.size == (3, 128)
 
 
 def test_the_most_iterations_of_a_photograph_of_unknown_size():

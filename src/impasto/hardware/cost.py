@@ -151,10 +151,8 @@ class ForwardPass:
         """Bytes in use while a cotangent passes a tap, without tape and content's cotangents."""
         size, under = self.sizes[name], self.sizes[below]
         match self.network.architecture.operation(name):
-            case Conv() if self.network.edges:  # with its edge, then without
-                passing = under + max(size, under)
-            case Conv():
-                passing = size + under
+            case Conv():  # with edges the cotangent has them, and then is copied without
+                passing = max(size, under) + under if self.network.edges else size + under
             case Pool():  # max: the pairs' share; l2: the ratio, twice
                 passing = {"max": 3, "l2": 3, "avg": 1}[self.network.pooling] * size + under
             case _:
