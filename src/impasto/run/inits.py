@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import avg_pool2d
+from torch.nn.functional import adaptive_avg_pool2d, interpolate, max_pool2d
 
 from impasto.images.spaces import ColourSpace
 from impasto.run.canvas import in_style_colours, resized
@@ -19,7 +19,7 @@ __all__ = ["from_content", "from_noise", "from_recoloured", "from_style"]
 _CLOUDS = 15 / 255  # deviation of the noise in flat parts
 _COARSEST = 4.0  # its lowest frequency, cycles along the longer side
 _FLAT = 1.0  # level of 255: a larger deviation is a form
-_WINDOW = 32  # of the longer side: where a part is flat or not
+_CELLS = 32  # along the longer side, in which a part is flat or not
 
 _GREY = {"srgb": 0.5}  # the other spaces have their mean colour at 0
 
@@ -62,12 +62,17 @@ def from_recoloured(inputs: StageInputs, settings: Settings, space: ColourSpace)
 
 
 def _flatness(picture: Tensor) -> Tensor:
-    """exp(-σ²) of a picture (3, h, w), (h, w): σ is the local deviation in levels of 255."""
-    window = 2 * round(max(picture.shape) / _WINDOW) + 1
-    both = torch.stack([picture, picture.square()])
-    pooled = avg_pool2d(both, window, 1, window // 2, count_include_pad=False)
-    variance = (pooled[1] - pooled[0].square()).clamp_min(0).mean(0)
-    return variance.mul(-((255 / _FLAT) ** 2)).exp()
+    """exp(-σ²) of a picture (3, h, w), (h, w): σ is the local deviation in levels of 255.
+
+    It is that of cells, 32 along the longer side, or of a neighbour where that deviates more.
+    """
+    height, width = picture.shape[1:]
+    cell = max(1.0, max(height, width) / _CELLS)
+    grid = max(1, round(height / cell)), max(1, round(width / cell))
+    mean, square = (adaptive_avg_pool2d(x, grid) for x in (picture, picture.square()))
+    variance = (square - mean.square()).clamp_min(0).mean(0)[None, None]
+    flat = max_pool2d(variance, 3, 1, 1).mul(-((255 / _FLAT) ** 2)).exp()
+    return interpolate(flat, size=(height, width), mode="bilinear")[0, 0]
 
 
 def _clouds(size: tuple[int, int], seed: int) -> Tensor:
