@@ -91,7 +91,7 @@ def evaluations(settings: Settings, iterations: int) -> float:
 
 
 def machine(settings: Settings, hardware: Hardware) -> str:
-    """What a rate is of: device, arithmetic, threads, and the loss, which is not all convolutions."""
+    """What a rate is of: device, arithmetic, threads, and the loss, which convolves nothing."""
     dtype = str(hardware.dtype).removeprefix("torch.")
     return f"{hardware.device.type} {dtype} {hardware.threads} {settings.style_loss}"
 

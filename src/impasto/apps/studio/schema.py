@@ -38,9 +38,9 @@ def schema(described: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Every allowed setting, in order.
 
     Each has `name`, `group`, `help`, `type` (number, integer, choice, text, layers), what of
-    `choices`, `min`, `max`, `above` and `below` there is, and `defaults` by recipe. `also` says what
-    other form its value may have: `number`, `numbers` (one for each scale or style, as text with
-    commas), or `WxH`.
+    `choices`, `min`, `max`, `above` and `below` there is, and `defaults` by recipe. `also` says
+    what other form its value may have: `number`, `numbers` (one for each scale or style, as text
+    with commas), or `WxH`.
 
     `described` is what only torch knows: `layers` by network and `methods` by colour mode.
     """

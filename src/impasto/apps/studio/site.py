@@ -179,7 +179,13 @@ async def plan(request: Request) -> Response:
     except Refusal as error:
         if error.status != 422:
             raise
-        none = {"size": None, "stages": [], "memory": None, "seconds": None, "fits": False}
+        none: dict[str, Any] = {
+            "size": None,
+            "stages": [],
+            "memory": None,
+            "seconds": None,
+            "fits": False,
+        }
         found = {**none, "error": error.text}
     return JSONResponse(found)
 

@@ -177,7 +177,9 @@ def rest(paths: Sequence[str], target: str) -> None:
             white = mask
             continue
         if mask.shape != white.shape:
-            picture = resize(Picture(mask.expand(3, -1, -1).contiguous()), white.shape[::-1])
+            picture = resize(
+                Picture(mask.expand(3, -1, -1).contiguous()), (white.shape[1], white.shape[0])
+            )
             mask = picture.pixels[0]
         white = white + mask
     assert white is not None
