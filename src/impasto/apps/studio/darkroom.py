@@ -76,7 +76,8 @@ class Darkroom:
             if self._process is not None:
                 self._process.kill()  # whoever waits for it hears that its pipe ended
         self._pool.shutdown(wait=True, cancel_futures=True)
-        self._lost()
+        with self._lock:
+            self._kill()
 
     def _run(self, name: str, arguments: tuple[Any, ...]) -> Any:  # noqa: ANN401
         task = tasks.TASKS[name]
@@ -124,8 +125,11 @@ class Darkroom:
         self._process = process
 
     def _lost(self) -> None:
+        """End the worker, and have the next one ready by the time it is asked for."""
         with self._lock:
             self._kill()
+        with suppress(RuntimeError):  # the studio is closing
+            self._pool.submit(self._ready)
 
     def _kill(self) -> None:
         """End the process, if there is one."""

@@ -8,6 +8,7 @@ among those that are there; no path is made from what a browser sends.
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import hashlib
 import json
@@ -17,7 +18,7 @@ import shutil
 import time
 import unicodedata
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -68,9 +69,19 @@ class Library:
         for place in sorted(folder.iterdir()):
             self._know(place)
         self._samples = _sample_files()
+        self._locks: dict[str, tuple[asyncio.Lock, int]] = {}  # of uploads, and how many wait
+        self._beginning: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Make the small pictures of the samples that are new here."""
+        """Make the small pictures of the samples, where they are new here; it may be called again.
+
+        Raises Refusal where the darkroom cannot.
+        """
+        if self._beginning is None or (self._beginning.done() and self._beginning.exception()):
+            self._beginning = asyncio.create_task(self._take_samples())
+        await asyncio.shield(self._beginning)
+
+    async def _take_samples(self) -> None:
         for name, (path, kind) in self._samples.items():
             place = self._folder / f"sample-{name}"
             if f"sample:{name}" not in self._facts:
@@ -128,9 +139,10 @@ class Library:
         path = self._incoming / secrets.token_hex(8)
         try:
             sha256 = await _written(pieces, path)
-            if sha256 in self._facts:
-                return self.facts(sha256), False
-            return await self._admit(path, name, role), True
+            async with self._admitting(sha256):
+                if sha256 in self._facts:
+                    return self.facts(sha256), False
+                return await self._admit(path, name, role), True
         except OSError as error:
             raise _full(error) from error
         finally:
@@ -170,6 +182,19 @@ class Library:
             raise Refusal(409, "a job uses this picture; discard the job first")
         del self._facts[picture]
         shutil.rmtree(self._places.pop(picture), ignore_errors=True)
+
+    @asynccontextmanager
+    async def _admitting(self, sha256: str) -> AsyncIterator[None]:
+        """One at a time of the uploads of the same bytes."""
+        lock, waiting = self._locks.get(sha256, (asyncio.Lock(), 0))
+        self._locks[sha256] = lock, waiting + 1
+        try:
+            async with lock:
+                yield
+        finally:
+            lock, waiting = self._locks.pop(sha256)
+            if waiting > 1:
+                self._locks[sha256] = lock, waiting - 1
 
     def _check_room(self) -> None:
         if sum(not facts["sample"] for facts in self._facts.values()) >= MAX_PICTURES:

@@ -141,7 +141,7 @@ async def hello(request: Request) -> Response:
     state = request.app.state
     if not hasattr(state, "schema"):
         state.schema = schema(await state.studio.darkroom.call("describe"))
-        await state.studio.library.start()
+    await state.studio.library.start()
     limits = {
         "upload": MAX_UPLOAD,
         "json": MAX_JSON,
