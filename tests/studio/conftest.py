@@ -1,0 +1,25 @@
+"""Fixtures of tests in a real browser; see browser.py. One browser serves a whole worker."""
+
+import pytest
+
+pytest.register_assert_rewrite("browser")
+
+import browser
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    if browser.executable() is None:
+        pytest.skip(browser.MISSING)
+    with browser.launched() as running:
+        yield running
+
+
+@pytest.fixture
+def browse(chromium):
+    """Opens pages: `browse(url, **options of the context)`."""
+    running, loop = chromium
+    with browser.heard(loop):
+        visits = browser.Visits(running)
+        yield visits
+        visits.close()
