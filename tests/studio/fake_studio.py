@@ -1,8 +1,7 @@
 """A studio without painting: the page's API from memory, and a test decides what happens when.
 
-    fake = FakeStudio()
-    with served(fake) as address:
-        …                                   # a browser opens the address and starts a job
+    with served() as fake:
+        …                                   # a browser opens fake.address and starts a job
         fake.step(job_id, done=12)          # the page is told
 
 Pictures are the bundled samples; "painted" ones are blends of two of them.
@@ -17,6 +16,7 @@ import io
 import json
 import socket
 import threading
+from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,8 @@ METHODS = {"style": ["plain"], "keep": ["afterwards", "luminance"], "match": ["l
 
 class FakeStudio:
     """Pictures and jobs of a studio, all in memory."""
+
+    address = ""
 
     def __init__(self) -> None:
         self.files: dict[str, Image.Image] = {}
@@ -147,7 +149,9 @@ class FakeStudio:
             Route(f"{picture}/record", self.record),
             Route(f"{picture}/{{what}}", self.look),
             Route("/api/jobs", self.start, methods=["POST"]),
-            Route(f"{job}/losses", lambda r: JSONResponse(self.curves.get(r.path_params["id"], []))),
+            Route(
+                f"{job}/losses", lambda r: JSONResponse(self.curves.get(r.path_params["id"], []))
+            ),
             Route(f"{job}/code", self.code),
             Route(f"{job}/preview", self.preview),
             Route(f"{job}/result", self.preview),
@@ -280,15 +284,17 @@ def encoded(image: Image.Image, longest: int) -> Response:
 
 
 @contextlib.contextmanager
-def served(fake: FakeStudio) -> Any:
-    """The address of the fake, served by a thread of this process until the block ends."""
+def served() -> Iterator[FakeStudio]:
+    """A fake studio, served at its `address` by a thread of this process until the block ends."""
+    fake = FakeStudio()
     listening = socket.create_server(("127.0.0.1", 0))
+    fake.address = f"http://127.0.0.1:{listening.getsockname()[1]}/"
     config = uvicorn.Config(fake.app(), log_level="critical", lifespan="off", ws="none")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        yield fake
     finally:
         fake.hang_up()
         server.should_exit = True
