@@ -67,6 +67,10 @@ class FakeStudio:
 
     # what a test makes happen
 
+    def known_as(self, content: bytes) -> str:
+        """The id that an upload will get."""
+        return hashlib.sha256(content).hexdigest()
+
     def add(self, state: str = "done", **fields: Any) -> dict[str, Any]:
         """A job in this state, as if it had been asked for."""
         request = {"content": "sample:chelsea", "styles": ["sample:waves"], "recipe": "standard"}
@@ -198,7 +202,7 @@ class FakeStudio:
         except OSError:
             text = f"{request.query_params['name']}: not a picture that impasto can read"
             return JSONResponse({"error": text}, 422)
-        key = hashlib.sha256(body).hexdigest()
+        key = self.known_as(body)
         facts = self._keep(key, request.query_params["name"], image, None)
         self.tell("picture", facts)
         return JSONResponse(facts, 201)
