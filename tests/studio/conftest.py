@@ -4,7 +4,7 @@ import pytest
 
 pytest.register_assert_rewrite("browser")
 
-import browser
+import browser  # noqa: E402
 
 
 @pytest.fixture(scope="session")
