@@ -12,6 +12,7 @@ from impasto.apps.cli.parameters import file_name
 from impasto.apps.cli.plans import print_plans
 from impasto.apps.cli.printing import print_json, print_parts, print_table
 from impasto.apps.cli.session import paint
+from impasto.apps.cli.studio import studio
 from impasto.apps.cli.weights import app as weights
 from impasto.errors import SettingsError, version_of
 from impasto.settings import DEFAULT_RECIPE, Settings
@@ -170,6 +171,7 @@ def info(
 
 
 app.command(epilog=MORE_OPTIONS)(batch)
+app.command()(studio)
 app.add_typer(weights, name="weights")
 
 

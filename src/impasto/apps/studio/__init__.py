@@ -1,0 +1,1 @@
+"""impasto studio: paint in the browser."""
