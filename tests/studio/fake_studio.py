@@ -147,7 +147,9 @@ class FakeStudio:
             Route(f"{picture}/record", self.record),
             Route(f"{picture}/{{what}}", self.look),
             Route("/api/jobs", self.start, methods=["POST"]),
-            Route(f"{job}/losses", lambda r: JSONResponse(self.curves.get(r.path_params["id"], []))),
+            Route(
+                f"{job}/losses", lambda r: JSONResponse(self.curves.get(r.path_params["id"], []))
+            ),
             Route(f"{job}/code", self.code),
             Route(f"{job}/preview", self.preview),
             Route(f"{job}/result", self.preview),
