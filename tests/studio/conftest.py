@@ -4,8 +4,8 @@ import pytest
 
 pytest.register_assert_rewrite("browser")
 
-import browser
-import fake_studio
+import browser  # noqa: E402
+import fake_studio  # noqa: E402
 
 
 @pytest.fixture(scope="session")

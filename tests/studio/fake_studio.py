@@ -240,7 +240,8 @@ class FakeStudio:
             self.tell("gone", {"id": key})
             return JSONResponse({})
         if verb == "adjust":
-            job["request"]["settings"] |= body["settings"]
+            settings = job["request"]["settings"] | body["settings"]
+            job["request"]["settings"] = {n: v for n, v in settings.items() if v is not None}
             job["changes"] += 1
         if verb == "stop" and job["preview"]:
             job["result"] = {"width": 512, "height": 341, "bytes": 700_000}

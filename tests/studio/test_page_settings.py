@@ -101,7 +101,7 @@ def test_a_slider_moved_while_painting_is_taken_up_once(visit, fake):
     ]
     strength.fill("1")  # moving it back is how a change is undone
     expect(page.locator("#progress .note")).to_contain_text("2 times")
-    assert fake.commands[-1][2] == {"settings": {"strength": 1}}
+    assert fake.commands[-1][2] == {"settings": {"strength": None}}
 
 
 def test_a_refused_change_goes_back(visit, fake):
