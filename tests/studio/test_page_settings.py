@@ -37,7 +37,7 @@ def test_the_usual_value_is_no_change(ready, fake):
     strength = ready.get_by_label("Strength", exact=True)
     strength.fill("0.4")
     expect(ready.locator(".badge")).to_have_text("1 changed")
-    ready.get_by_label("Strength: usual value").click()
+    ready.get_by_label("Strength: usual value", exact=True).click()
     expect(ready.locator(".badge")).to_be_hidden()
     strength.fill("0.4")
     strength.fill("1")

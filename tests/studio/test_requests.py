@@ -165,7 +165,12 @@ def test_every_default_is_a_value_that_a_request_may_have(fields):
 
 def test_presets_and_recipes_are_all_there():
     listed = presets()
-    assert [preset["name"] for preset in listed["presets"]] == ["draft", "standard", "fine", "print"]
+    assert [preset["name"] for preset in listed["presets"]] == [
+        "draft",
+        "standard",
+        "fine",
+        "print",
+    ]
     names = [each["name"] for each in (*listed["presets"], *listed["recipes"])]
     assert sorted(names) == sorted(recipes())
     assert all(each["summary"] for each in (*listed["presets"], *listed["recipes"]))

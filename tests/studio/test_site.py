@@ -71,7 +71,9 @@ def by_name(schema):
 
 
 def test_a_plan_tells_sizes_memory_and_seconds(site, ids):
-    plan = planned(site, asked(ids, settings={"size": 300, "scales": "0.5,1", "iterations": [4, 2]}))
+    plan = planned(
+        site, asked(ids, settings={"size": 300, "scales": "0.5,1", "iterations": [4, 2]})
+    )
     assert plan["size"] == [300, 233]
     assert [stage["size"] for stage in plan["stages"]] == [[150, 116], [300, 233]]
     assert [stage["iterations"] for stage in plan["stages"]] == [4, 2]
@@ -115,7 +117,7 @@ def test_a_result_comes_in_every_kind_with_its_record(site, folder, kind):
     got = site.get("/api/result", params={"format": kind})
     chosen = downloads.KINDS[kind]
     assert got.headers["content-type"] == chosen.media
-    assert f"filename=\"na_ve__1_.{chosen.ending}\"" in got.headers["content-disposition"]
+    assert f'filename="na_ve__1_.{chosen.ending}"' in got.headers["content-disposition"]
     path = folder / f"got.{chosen.ending}"
     path.write_bytes(got.content)
     back = read(path)
