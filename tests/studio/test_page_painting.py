@@ -90,7 +90,7 @@ def test_pause_change_stop_and_go_on_with_more(open_page, client):
     page.get_by_role("button", name="Go on").click()
     state(page, "Painting")
     page.get_by_label("Strength", exact=True).fill("0.5")
-    expect(page.locator("#progress .note")).to_contain_text("your changes (1 time)", timeout=SOON)
+    expect(page.locator("#progress .note")).to_contain_text("your change", timeout=SOON)
     page.get_by_role("button", name="Stop and keep").click()
     state(page, "Stopped")
     expect(page.get_by_role("button", name="Download")).to_be_visible(timeout=SOON)

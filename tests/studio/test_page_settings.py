@@ -95,12 +95,12 @@ def test_a_slider_moved_while_painting_is_taken_up_once(visit, fake):
     strength = page.get_by_label("Strength", exact=True)
     for value in ("0.9", "0.8", "0.7"):
         strength.fill(value)
-    expect(page.locator("#progress .note")).to_contain_text("Going on with your changes")
+    expect(page.locator("#progress .note")).to_have_text("Going on with your change")
     assert [each for each in fake.commands if each[1] == "adjust"] == [
         (job["id"], "adjust", {"settings": {"strength": 0.7}})
     ]
     strength.fill("1")  # moving it back is how a change is undone
-    expect(page.locator("#progress .note")).to_contain_text("2 times")
+    expect(page.locator("#progress .note")).to_have_text("Going on with your 2 changes")
     assert fake.commands[-1][2] == {"settings": {"strength": None}}
 
 

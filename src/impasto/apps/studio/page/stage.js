@@ -49,7 +49,7 @@ export function mountStage({ store, actions }) {
   const main = createPane({ label: "Picture", onView });
   const other = createPane({ label: "Second picture", onView });
   const empty = invitation(actions);
-  byId("panes").append(main.element, other.element, empty);
+  byId("panes").replaceChildren(main.element, other.element, empty);
   const tools = toolbar(store, main);
 
   store.on(["jobs", "pictures", "selected", "draft", "view", "reveal", "beside"], (state) => {
