@@ -55,6 +55,7 @@ def studio(
     """
     for module in ("starlette", "uvicorn"):
         optional(module, "studio", _PURPOSE)
+    from impasto.apps.studio import routes_jobs
     from impasto.apps.studio import serve as program
     from impasto.apps.studio.site import build
     from impasto.apps.studio.studio import Studio
@@ -70,5 +71,9 @@ def studio(
             if browser:
                 program.open_browser(url)
 
-        program.serve(build(Studio(folder), host=host, token=token), listening, ready)
+        parts = Studio(folder)
+        app = build(
+            parts, host=host, token=token, more=routes_jobs.routes, limits=routes_jobs.limits
+        )
+        program.serve(app, listening, ready, parts.ending)
     return 0

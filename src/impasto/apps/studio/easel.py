@@ -100,6 +100,8 @@ class Easel:
     def _hear(self, order: Order) -> None:
         match order:
             case Work():
+                with self._lock:  # orders about it may follow before it is begun
+                    self._job, self._how, self._adjusted = order.job, None, None
                 self._works.put(order)
             case Watch(side):
                 self._side = side
@@ -129,15 +131,12 @@ class Easel:
 
     def _paint(self, work: Work) -> None:
         """Paint a job through all changes of its settings, and tell how it ended."""
-        with self._lock:
-            self._job, self._how, self._adjusted = work.job, None, None
         facts: dict[str, object] = {}
         try:
             while True:
                 facts = self._paint_segment(work)
                 with self._lock:
                     if self._how or self._adjusted is None:
-                        self._job = ""
                         break
                     work, self._adjusted = self._adjusted, None
         except ImpastoError as error:

@@ -92,6 +92,8 @@ class Job:
         notices: lines for people.
         error: why it failed.
         changes: how often its settings were changed.
+        version: number of what is asked for: settings and iterations.
+        owed: whether it was painted on since its result was written.
         parent: the job from whose canvas it starts.
         settling: whether the painter still writes its files.
     """
@@ -124,6 +126,8 @@ class Job:
     notices: tuple[str, ...] = ()
     error: str | None = None
     changes: int = 0
+    version: int = 0
+    owed: bool = False
     settling: bool = False
 
     def changed(self, **fields: Any) -> Job:  # noqa: ANN401 (of this class)
@@ -138,7 +142,8 @@ class Job:
 
     def anew(self, **fields: Any) -> Job:  # noqa: ANN401
         """With other settings: what was known of the run under way is not known any more."""
-        return self.changed(**_FIELDS_OF_RUN, changes=self.changes + 1, **fields)
+        counts = {"changes": self.changes + 1, "version": self.version + 1}
+        return self.changed(**{**_FIELDS_OF_RUN, **counts, **fields})
 
     def line(self, position: int | None = None) -> dict[str, Any]:
         """Plain values by name for the page; `position` in the queue, from 0."""

@@ -107,8 +107,15 @@ def locked(folder: Path) -> Iterator[Path]:
         os.close(descriptor)
 
 
-def serve(app: ASGIApp, listening: socket.socket, ready: Callable[[], object]) -> None:
+def serve(
+    app: ASGIApp,
+    listening: socket.socket,
+    ready: Callable[[], object],
+    ending: Callable[[], object] = lambda: None,
+) -> None:
     """Serve until SIGINT or SIGTERM; `ready` is called when the first request can be answered.
+
+    `ending` is called when the server is about to end, and lets go of answers without an end.
 
     Requests under way have a few seconds then, and the application's lifespan ends its processes.
     """
@@ -128,6 +135,7 @@ def serve(app: ASGIApp, listening: socket.socket, ready: Callable[[], object]) -
             timeout_graceful_shutdown=_GRACE,
         ),
         ready,
+        ending,
     )
     with listening, suppress(KeyboardInterrupt):  # uvicorn raises the signal again at its end
         server.run([listening])
@@ -138,9 +146,11 @@ def serve(app: ASGIApp, listening: socket.socket, ready: Callable[[], object]) -
 class _Server(uvicorn.Server):
     """A server that tells when it is ready."""
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], object]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, ready: Callable[[], object], ending: Callable[[], object]
+    ) -> None:
         super().__init__(config)
-        self._ready = ready
+        self._ready, self._ending = ready, ending
 
     @property
     def failed(self) -> bool:
@@ -152,6 +162,11 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Tell, and end."""
+        self._ending()
+        await super().shutdown(sockets)
 
 
 def open_browser(url: str) -> None:
