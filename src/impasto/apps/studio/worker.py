@@ -204,5 +204,5 @@ def select(
         with Image.open(base) as image:
             grey = image.convert("L").resize(pixels.shape[1::-1])
             mask = np.asarray(grey)
-    found = objects.select(pixels, inside, outside, softness=softness, base=mask)
+    found = objects.object_mask(pixels, inside, outside, softness=softness, base=mask)
     return bytes(cv2.imencode(".png", found)[1].tobytes())
