@@ -1,58 +1,117 @@
-"""On a CUDA device: seconds of a run, achieved arithmetic, and agreement with the CPU.
+"""On a GPU, one table: seconds and memory of every preset and recipe, arithmetic, agreement.
 
-    python benchmarks/gpu.py [CONTENT STYLE] [--iterations 500] [--repeats 5]
+    python -m pytest tests/test_gpu.py && python benchmarks/gpu.py
+    python benchmarks/gpu.py --minutes 9 --device cuda:1
+    python benchmarks/gpu.py --device cpu --quick
 
-1. A run of recipe neural-style at 512x384 from the photograph, against the same run in float32.
-2. Loss and gradient at 2048x1536: the convolutions' arithmetic over the time of the whole, as a
-   part of what the device does in one 8192 x 8192 x 8192 product of bfloat16 matrices.
-3. Loss and gradient at 512x384 against the CPU's float32.
+- Each recipe paints the pair at its own size and iterations, but `print` at 2048 px. Seconds are
+  from the pictures to the result, once the device is warm.
+- `neural-style` at 512x384 runs 500 iterations from the photograph, in bfloat16 and in float32.
+- One loss and gradient at 2048x1536 gives the convolutions' arithmetic, as a part of what the
+  device does in products of 8192 x 8192 bfloat16 matrices.
+- One loss and gradient at 512x384 is compared with the CPU's in float32.
 
-Without a CUDA device it says so and ends.
+Memory is the most that torch took of the device, statistics of the style included. Rows that would
+begin after `--minutes` are left out, and named. `--quick` does everything at 64 px with two
+iterations, which shows that it works and not how fast.
 """
 
 import argparse
+import gc
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import torch
 
 import impasto
 from impasto.encoder import Conv, Encoder, weights_of
-from measuring import SPREAD, alternated, compared, heading, table
+from impasto.errors import SettingsError
+from impasto.hardware.device import choose_device
+from impasto.settings.recipes import recipes
+from measuring import heading, say, table
 from scene import Scene, add_pictures, objective
 
-CUDA = torch.device("cuda")
-SMALL, LARGE = (512, 384), (2048, 1536)
+COLUMNS = ["", "seconds", "device MB", "TFLOP/s", "loss differs", "gradient differs"]
+SMALL, LARGE, PRINT = (512, 384), (2048, 1536), 2048
 SIDE = 8192  # of the matrices
+CALLS = 10
+QUICK = 64  # px
 DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
 
-
-def settings_for(precision: str, iterations: int) -> impasto.Settings:
-    """Recipe neural-style from the photograph."""
-    return impasto.Settings.of(
-        "neural-style", size=SMALL, init="content", iterations=iterations, precision=precision
-    )
+Row = list[str]
 
 
-def device_seconds(work: Callable[[], object], calls: int = 1) -> float:
-    """Seconds a call, from an idle device to an idle device."""
-    torch.cuda.synchronize()
-    started = time.perf_counter()
-    for _ in range(calls):
-        work()
-    torch.cuda.synchronize()
-    return (time.perf_counter() - started) / calls
+@dataclass(frozen=True)
+class Bench:
+    """Two pictures, the device, and whether everything is small."""
+
+    content: str
+    style: str
+    device: torch.device
+    quick: bool
+
+    def scene(self, size: tuple[int, int]) -> Scene:
+        """The pictures for a canvas of (width, height)."""
+        return Scene.of(self.content, self.style, (QUICK, QUICK) if self.quick else size)
+
+    def settings(self, name: str, **fields: object) -> impasto.Settings:
+        """A recipe on the device, small where everything is."""
+        small = {"size": QUICK, "smallest": QUICK, "iterations": 2} if self.quick else {}
+        return impasto.Settings.of(name, **{**fields, **small, "device": str(self.device)})
+
+    def measured(self, work: Callable[[], object], calls: int = 1) -> tuple[float, str]:
+        """Seconds a call, from an idle device to an idle device, and the device's memory in MB."""
+        gc.collect()
+        on_gpu = self.device.type == "cuda"
+        if on_gpu:
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats(self.device)
+        self.wait()
+        started = time.perf_counter()
+        for _ in range(calls):
+            work()
+        self.wait()
+        taken = (time.perf_counter() - started) / calls
+        peak = torch.cuda.max_memory_allocated(self.device) if on_gpu else 0
+        return taken, f"{peak / 1e6:,.0f}" if on_gpu else ""
+
+    def wait(self) -> None:
+        """Until the device has done everything."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
 
 
-def run_rows(scene: Scene, iterations: int, repeats: int) -> list[list[str]]:
-    """Table rows: seconds of whole runs, in bfloat16 and in float32; the first are not counted."""
+def sources(bench: Bench, settings: impasto.Settings) -> tuple[str | None, str | None]:
+    """The pictures that a recipe reads: those whose term has a weight."""
+    content = bench.content if settings.content_weight else None
+    return content, bench.style if settings.style_weight else None
 
-    def run(precision: str) -> None:
-        for _ in impasto.iterate(scene.content, scene.style, settings_for(precision, iterations)):
+
+def paint(bench: Bench, settings: impasto.Settings) -> Row:
+    """Cells of a whole run: seconds and memory."""
+    content, style = sources(bench, settings)
+
+    def work() -> None:
+        run = impasto.Run(content, style, settings)
+        for _ in run:
             pass
+        run.result()
 
-    subjects = {p: lambda p=p: device_seconds(lambda: run(p)) for p in DTYPES}
-    return compared(alternated(subjects, repeats, warm_up=1), "fp32")
+    seconds, memory = bench.measured(work)
+    return [f"{seconds:.2f}", memory]
+
+
+def recipe_rows(bench: Bench) -> Iterator[tuple[str, Callable[[], Row]]]:
+    """Every preset and recipe, and `neural-style` at one size in two types."""
+    for name in recipes():
+        fields = {"size": PRINT} if name == "print" else {}
+        yield name, lambda n=name, f=fields: paint(bench, bench.settings(n, **f))
+    fields = {"size": SMALL, "init": "content", "iterations": 500}
+    for precision in DTYPES:
+        settings = bench.settings("neural-style", precision=precision, **fields)
+        label = f"neural-style at 512x384, 500 iterations, {precision}"
+        yield label, lambda s=settings: paint(bench, s)
 
 
 def operations(encoder: Encoder, taps: list[str], size: tuple[int, int]) -> int:
@@ -69,59 +128,90 @@ def operations(encoder: Encoder, taps: list[str], size: tuple[int, int]) -> int:
     return 2 * total
 
 
-def arithmetic_rows(scene: Scene, repeats: int) -> list[list[str]]:
-    """Table rows: TFLOP/s of a matrix product and of loss and gradient, and their ratio."""
-    settings = settings_for("bf16", 1)
+def product(bench: Bench) -> Row:
+    """Cells of a product of two bfloat16 matrices."""
+    side = QUICK if bench.quick else SIDE
+    matrix = torch.randn(side, side, device=bench.device, dtype=torch.bfloat16)
+    seconds, memory = _warm(bench, lambda: matrix @ matrix)
+    return [f"{seconds:.4f}", memory, f"{2 * side**3 / seconds / 1e12:.1f}"]
+
+
+def gradient(bench: Bench, name: str) -> Row:
+    """Cells of a loss and gradient in bfloat16 at the large size."""
+    settings, scene = bench.settings(name, precision="bf16"), bench.scene(LARGE)
+    evaluate = objective(scene, settings, torch.bfloat16, bench.device)
+    canvas = scene.canvas(settings).to(bench.device)
     taps = [*settings.content_layers, *settings.style_layers]
-    encoder = Encoder(weights_of(settings.encoder))
-    evaluate = objective(scene, settings, torch.bfloat16, CUDA)
-    canvas = scene.canvas(settings).to(CUDA)
-    matrix = torch.randn(SIDE, SIDE, device=CUDA, dtype=torch.bfloat16)
-    work = {
-        f"bfloat16 product of {SIDE} x {SIDE} matrices": (2 * SIDE**3, lambda: matrix @ matrix),
-        "loss and gradient": (operations(encoder, taps, scene.size), lambda: evaluate(canvas)),
-    }
-    subjects = {
-        name: lambda n=count, f=f: n / device_seconds(f, calls=10) / 1e12
-        for name, (count, f) in work.items()
-    }
-    return compared(alternated(subjects, repeats, warm_up=2), next(iter(subjects)))
+    count = operations(Encoder(weights_of(settings.encoder)), taps, scene.size)
+    seconds, memory = _warm(bench, lambda: evaluate(canvas))
+    return [f"{seconds:.4f}", memory, f"{count / seconds / 1e12:.1f}"]
 
 
-def agreement_rows(scene: Scene) -> list[list[str]]:
-    """Table rows: relative difference of loss and of gradient from the CPU's in float32."""
-    settings = settings_for("fp32", 1)
+def _warm(bench: Bench, work: Callable[[], object]) -> tuple[float, str]:
+    bench.measured(work, 2)
+    return bench.measured(work, CALLS)
+
+
+def agreement(bench: Bench, name: str, dtype: torch.dtype) -> Row:
+    """Cells of how far loss and gradient are from the CPU's in float32, relative."""
+    settings, scene = bench.settings(name, precision="fp32"), bench.scene(SMALL)
     canvas = scene.canvas(settings)
     truth = objective(scene, settings, torch.float32)(canvas)
-    rows = []
-    for dtype in DTYPES.values():
-        for device in (torch.device("cpu"), CUDA):
-            at = objective(scene, settings, dtype, device)(canvas.to(device))
-            loss = abs(float(at.loss) / float(truth.loss) - 1)
-            gradient = (at.gradient.cpu() - truth.gradient).norm() / truth.gradient.norm()
-            name = f"{str(dtype).removeprefix('torch.')} on {device.type}"
-            rows.append([name, f"{loss:.1e}", f"{float(gradient):.1e}"])
-    return rows
+    at = objective(scene, settings, dtype, bench.device)(canvas.to(bench.device))
+    loss = abs(float(at.loss) / float(truth.loss) - 1)
+    apart = (at.gradient.cpu() - truth.gradient).norm() / truth.gradient.norm()
+    return ["", "", "", f"{loss:.1e}", f"{float(apart):.1e}"]
+
+
+def all_rows(bench: Bench) -> Iterator[tuple[str, Callable[[], Row]]]:
+    """Every row by name, with what measures its cells."""
+    yield f"product of {SIDE} x {SIDE} matrices, bf16", lambda: product(bench)
+    for name in ("neural-style", "standard"):
+        yield f"{name}: gradient at 2048x1536, bf16", lambda n=name: gradient(bench, n)
+        for label, dtype in DTYPES.items():
+            yield (
+                f"{name}: gradient at 512x384, {label}",
+                lambda n=name, d=dtype: agreement(bench, n, d),
+            )
+    yield from recipe_rows(bench)
 
 
 def main() -> None:
-    """Print three tables, or one line where there is no GPU."""
+    """Print the table, or one line where the device is not here."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     add_pictures(parser)
-    parser.add_argument("--iterations", type=int, default=500)
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--device", default="cuda", help="cuda, cuda:N, or cpu to try the script")
+    parser.add_argument("--minutes", type=float, default=9.0, help="after which no row begins")
+    parser.add_argument("--quick", action="store_true", help="everything small")
     o = parser.parse_args()
-    if not torch.cuda.is_available():
-        print("no GPU: torch.cuda.is_available() is false here, so nothing was measured")
+    try:
+        bench = Bench(o.content, o.style, choose_device(o.device).value, o.quick)
+    except SettingsError as error:
+        print(f"nothing was measured: {error}")
         return
-    small, large = (Scene.of(o.content, o.style, size) for size in (SMALL, LARGE))
-    print(heading("On the GPU", torch.cuda.get_device_name(CUDA)))
-    print(f"Seconds of {o.iterations} iterations at {SMALL[0]}x{SMALL[1]}:\n")
-    print(table(["", *SPREAD], run_rows(small, o.iterations, o.repeats)))
-    print(f"TFLOP/s of the convolutions at {LARGE[0]}x{LARGE[1]}, higher is better:\n")
-    print(table(["", *SPREAD], arithmetic_rows(large, o.repeats)))
-    print(f"Relative difference from float32 on the CPU at {SMALL[0]}x{SMALL[1]}:\n")
-    print(table(["", "loss", "gradient (norm)"], agreement_rows(small)))
+    name = torch.cuda.get_device_name(bench.device) if bench.device.type == "cuda" else "CPU"
+    until, rows, left = time.monotonic() + 60 * o.minutes, [], []
+    paint(bench, bench.settings("draft", iterations=2))  # warms the device and the libraries
+    for label, cells in all_rows(bench):
+        if time.monotonic() > until:
+            left.append(label)
+            continue
+        say(label)
+        rows.append(_filled(label, cells))
+    print(heading("On the GPU", name))
+    print(table(COLUMNS, rows))
+    if left:
+        print(f"Not begun within {o.minutes:g} minutes: {', '.join(left)}")
+
+
+def _filled(label: str, cells: Callable[[], Row]) -> Row:
+    """A row of the table; of one that fails, the error's name in place of seconds."""
+    try:
+        row = [label, *cells()]
+    except Exception as error:  # the other rows are still worth having
+        say(f"  {type(error).__name__}: {error}")
+        row = [label, type(error).__name__]
+    return row + [""] * (len(COLUMNS) - len(row))
 
 
 if __name__ == "__main__":

@@ -179,6 +179,21 @@ def test_masks_and_a_checkpoint_need_no_float64(mps, narrow):
     assert [step.loss for step in resumed] == expected
 
 
+def test_a_graphics_card_is_chosen_by_its_number(monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    assert Settings.of(device="cuda:1").device == "cuda:1"
+    assert choose_device("cuda:1").value == torch.device("cuda", 1)
+    assert choose_device("cuda").value == torch.device("cuda")
+    with pytest.raises(SettingsError, match="torch finds 2 here"):
+        choose_device("cuda:2")
+
+
+def test_a_graphics_card_is_refused_where_there_is_none():
+    with pytest.raises(SettingsError, match="torch finds none here"):
+        choose_device("cuda:1")
+
+
 def test_float64_is_refused_where_there_is_none(mps):
     with pytest.raises(SettingsError, match="mps has no float64"):
         choose_dtype("fp64", mps)
@@ -189,6 +204,9 @@ def test_float64_is_refused_where_there_is_none(mps):
     "choose",
     [
         lambda: choose_device("tpu"),
+        lambda: choose_device("cpu:0"),
+        lambda: Settings.of(device="cuda:x"),
+        lambda: Settings.of(device="cuda:01"),
         lambda: choose_dtype("fp8", CPU),
         lambda: choose_threads(-1),
         lambda: Hardware.choose(Settings.of(), share=0.0),

@@ -44,7 +44,8 @@ class CudaRecorder:
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
-        self._pool = torch.cuda.graph_pool_handle()
+        with torch.cuda.device(device):
+            self._pool = torch.cuda.graph_pool_handle()
 
     def warm_up(self, function: Callable[[], object]) -> None:
         """Run a function on a stream of its own."""
@@ -56,8 +57,9 @@ class CudaRecorder:
 
     def record(self, function: Callable[[], Made]) -> tuple[Made, Callable[[], object]]:
         """Record a function as a CUDA graph."""
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
+        graph, mode = torch.cuda.CUDAGraph(), "thread_local"
+        recording = torch.cuda.graph(graph, pool=self._pool, capture_error_mode=mode)
+        with torch.cuda.device(self._device), recording:
             made = function()
         return made, graph.replay
 

@@ -101,16 +101,13 @@ def choose_device(
 ) -> Choice[torch.device]:
     """The device asked for; for `auto`, a GPU that torch finds and that passes the `trial`.
 
-    Each kind of device is tried once a process. Where it fails, the CPU is chosen, and `notify` is
-    called once with the reason. Raises SettingsError for a device that is not here.
+    `cuda:N` is the card of that number. Each kind of device is tried once a process. Where it
+    fails, the CPU is chosen, and `notify` is called once with the reason. Raises SettingsError for
+    a device that is not here.
     """
     present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name != "auto":
-        if name not in ("cpu", *present):
-            raise SettingsError(f"device is {name!r}; expected auto, cpu, cuda or mps")
-        if not present.get(name, True):
-            raise SettingsError(f"device is {name!r}, and torch finds none here; use auto or cpu")
-        return Choice(torch.device(name), "asked for")
+        return Choice(_named(name, present), "asked for")
     best = next((kind for kind, here in present.items() if here), None)
     if best is None:
         return Choice(torch.device("cpu"), "no GPU found")
@@ -118,6 +115,18 @@ def choose_device(
     if failure:
         return Choice(torch.device("cpu"), failure)
     return Choice(torch.device(best), "the fastest here")
+
+
+def _named(name: str, present: Mapping[str, bool]) -> torch.device:
+    """The device `name`, such as cuda:1; SettingsError if it is none, or not here."""
+    kind, colon, number = name.partition(":")
+    if kind not in ("cpu", *present) or (colon and kind != "cuda"):
+        raise SettingsError(f"device is {name!r}; expected auto, cpu, cuda, cuda:N or mps")
+    if not present.get(kind, True):
+        raise SettingsError(f"device is {name!r}, and torch finds none here; use auto or cpu")
+    if number and int(number) >= (count := torch.cuda.device_count()):
+        raise SettingsError(f"device is {name!r}, and torch finds {count} here, from cuda:0 on")
+    return torch.device(name)
 
 
 def _failure(kind: str, trial: Trial | None, notify: Callable[[str], object] | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
@@ -22,6 +23,7 @@ __all__ = [
     "Beta",
     "ColourMode",
     "Counts",
+    "Device",
     "Effect",
     "EncoderName",
     "Factors",
@@ -70,6 +72,13 @@ def _one_or_several(value: object) -> object:
     return _several(text) if "," in text else value
 
 
+def _card(name: str) -> str:
+    """A graphics card by its number among those that torch finds."""
+    if not re.fullmatch(r"cuda:(0|[1-9]\d{0,3})", name):
+        raise ValueError("expected cuda:N for the graphics card of that number")
+    return name
+
+
 Side = Annotated[int, Field(ge=1, le=1_000_000)]
 Longest = Annotated[int, Field(ge=0, le=1_000_000)]
 Size = Annotated[Longest | tuple[Side, Side], BeforeValidator(_one_or_several)]
@@ -78,6 +87,7 @@ Counts = Annotated[Count | tuple[Count, ...], BeforeValidator(_one_or_several)]
 Part = Annotated[float, Field(gt=0, le=1)]
 Scales = Annotated[Literal["auto"] | tuple[Part, ...], BeforeValidator(_auto_or_several)]
 Tile = Literal["auto", "off"] | Annotated[int, Field(ge=1, le=1_000_000)]
+Device = Literal["auto", "cpu", "cuda", "mps"] | Annotated[str, AfterValidator(_card)]
 Beta = Annotated[float, Field(ge=0, lt=1)]
 Layers = Annotated[dict[str, Annotated[float, Field(ge=0)]], BeforeValidator(_layers)]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ByteSize
 
-from impasto.settings.fields import EncoderName, Tile, knob
+from impasto.settings.fields import Device, EncoderName, Tile, knob
 
 __all__ = ["MachineSettings"]
 
@@ -30,9 +30,9 @@ class MachineSettings(BaseModel):
         "bf16 where the hardware multiplies it, otherwise fast32",
         default="auto",
     )
-    device: Literal["auto", "cpu", "cuda", "mps"] = knob(
+    device: Device = knob(
         "Network",
-        "where it runs; auto is the fastest device that works",
+        "where it runs; auto is the fastest device that works, cuda:1 the second graphics card",
         default="auto",
         pixels=False,
     )

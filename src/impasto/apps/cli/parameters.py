@@ -147,6 +147,7 @@ _METAVARS = {
     "size": "N|WxH",
     "scales": "auto|X,…,1",
     "smallest": "N",
+    "device": "auto|cpu|cuda|cuda:N|mps",
     "tile": "auto|off|N",
     "memory": "SIZE",
     "iterations": "N[,N…]",

@@ -129,7 +129,8 @@ def admit(path: str, folder: str, role: str, name: str) -> dict[str, Any]:
 
 
 def _save(picture: Picture, path: Path, *, lossless: bool = False) -> None:
-    picture.to_pil().save(path, "WEBP", quality=88, lossless=lossless, method=2)
+    quality = 0 if lossless else 88  # 0: the least effort
+    picture.to_pil().save(path, "WEBP", quality=quality, lossless=lossless, method=0)
 
 
 def _format(path: str) -> str:
@@ -203,5 +204,5 @@ def select(
         with Image.open(base) as image:
             grey = image.convert("L").resize(pixels.shape[1::-1])
             mask = np.asarray(grey)
-    found = objects.select(pixels, inside, outside, softness=softness, base=mask)
+    found = objects.object_mask(pixels, inside, outside, softness=softness, base=mask)
     return bytes(cv2.imencode(".png", found)[1].tobytes())
