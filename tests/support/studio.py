@@ -159,8 +159,6 @@ if __name__ == "__main__":
 
     die_with_parent()
     register_tiny()
-    with served(
-        Studio(Path(sys.argv[1]), PREPARE, warm=False), more=routes_jobs.routes
-    ) as address:
+    with served(Studio(Path(sys.argv[1]), PREPARE, warm=False), more=routes_jobs.routes) as address:
         print(address, flush=True)
         threading.Event().wait()
