@@ -79,7 +79,7 @@ export function createSmart(layers, find, { onChange, say, softness }) {
       if (session !== now || now.strokes.length !== number) return undefined;
       now.found[number] = object;
       show();
-      say("Found. Draw more to correct it, or press Enter to keep it.");
+      say("Found. Draw more to correct it, or keep it.");
     } catch (error) {
       if (error.name === "AbortError") return undefined;
       if (session === now) now.strokes.pop();
