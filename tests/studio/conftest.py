@@ -5,6 +5,7 @@ import pytest
 pytest.register_assert_rewrite("browser")
 
 import browser  # noqa: E402
+import fake_studio  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -23,3 +24,22 @@ def browse(chromium):
         visits = browser.Visits(running)
         yield visits
         visits.close()
+
+
+@pytest.fixture
+def fake():
+    """A studio without painting, served at `fake.address`."""
+    with fake_studio.served() as studio:
+        yield studio
+
+
+@pytest.fixture
+def visit(fake, browse):
+    """Opens the page of the fake studio and waits until it is ready: `visit(**options)`."""
+
+    def visiting(**options):
+        page = browse(fake.address, **options)
+        page.wait_for_selector("html[data-ready]")
+        return page
+
+    return visiting

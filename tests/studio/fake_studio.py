@@ -1,8 +1,7 @@
 """A studio without painting: the page's API from memory, and a test decides what happens when.
 
-    fake = FakeStudio()
-    with served(fake) as address:
-        …                                   # a browser opens the address and starts a job
+    with served() as fake:
+        …                                   # a browser opens fake.address and starts a job
         fake.step(job_id, done=12)          # the page is told
 
 Pictures are the bundled samples; "painted" ones are blends of two of them.
@@ -17,6 +16,7 @@ import io
 import json
 import socket
 import threading
+from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,8 @@ METHODS = {"style": ["plain"], "keep": ["afterwards", "luminance"], "match": ["l
 
 class FakeStudio:
     """Pictures and jobs of a studio, all in memory."""
+
+    address = ""
 
     def __init__(self) -> None:
         self.files: dict[str, Image.Image] = {}
@@ -64,6 +66,10 @@ class FakeStudio:
         return facts
 
     # what a test makes happen
+
+    def known_as(self, content: bytes) -> str:
+        """The id that an upload will get."""
+        return hashlib.sha256(content).hexdigest()
 
     def add(self, state: str = "done", **fields: Any) -> dict[str, Any]:
         """A job in this state, as if it had been asked for."""
@@ -196,7 +202,7 @@ class FakeStudio:
         except OSError:
             text = f"{request.query_params['name']}: not a picture that impasto can read"
             return JSONResponse({"error": text}, 422)
-        key = hashlib.sha256(body).hexdigest()
+        key = self.known_as(body)
         facts = self._keep(key, request.query_params["name"], image, None)
         self.tell("picture", facts)
         return JSONResponse(facts, 201)
@@ -234,7 +240,8 @@ class FakeStudio:
             self.tell("gone", {"id": key})
             return JSONResponse({})
         if verb == "adjust":
-            job["request"]["settings"] |= body["settings"]
+            settings = job["request"]["settings"] | body["settings"]
+            job["request"]["settings"] = {n: v for n, v in settings.items() if v is not None}
             job["changes"] += 1
         if verb == "stop" and job["preview"]:
             job["result"] = {"width": 512, "height": 341, "bytes": 700_000}
@@ -282,15 +289,17 @@ def encoded(image: Image.Image, longest: int) -> Response:
 
 
 @contextlib.contextmanager
-def served(fake: FakeStudio) -> Any:
-    """The address of the fake, served by a thread of this process until the block ends."""
+def served() -> Iterator[FakeStudio]:
+    """A fake studio, served at its `address` by a thread of this process until the block ends."""
+    fake = FakeStudio()
     listening = socket.create_server(("127.0.0.1", 0))
+    fake.address = f"http://127.0.0.1:{listening.getsockname()[1]}/"
     config = uvicorn.Config(fake.app(), log_level="critical", lifespan="off", ws="none")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        yield fake
     finally:
         fake.hang_up()
         server.should_exit = True

@@ -195,7 +195,11 @@ def test_a_job_whose_parent_has_no_picture_says_so(studio, pictures):
 
 def test_settings_that_do_not_fit_are_refused_at_once(studio, whole):
     _, client = studio
-    for settings in ({"colour_method": "histogram"}, {"style_layers": "relu9_9"}, {"device": "cpu"}):
+    for settings in (
+        {"colour_method": "histogram"},
+        {"style_layers": "relu9_9"},
+        {"device": "cpu"},
+    ):
         assert "error" in client.tell(whole[0], "adjust", settings=settings)
     assert client.job(whole[0])["state"] == "done"
 

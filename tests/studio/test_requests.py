@@ -1,4 +1,4 @@
-"""What may be asked for: an allow-list of settings, pictures by id, and masks that belong to styles."""
+"""What may be asked for: an allow-list of settings, pictures by id, masks that belong to styles."""
 
 import asyncio
 import json
@@ -165,7 +165,12 @@ def test_every_default_is_a_value_that_a_request_may_have(fields):
 
 def test_presets_and_recipes_are_all_there():
     listed = presets()
-    assert [preset["name"] for preset in listed["presets"]] == ["draft", "standard", "fine", "print"]
+    assert [preset["name"] for preset in listed["presets"]] == [
+        "draft",
+        "standard",
+        "fine",
+        "print",
+    ]
     names = [each["name"] for each in (*listed["presets"], *listed["recipes"])]
     assert sorted(names) == sorted(recipes())
     assert all(each["summary"] for each in (*listed["presets"], *listed["recipes"]))

@@ -82,8 +82,8 @@ Order = Work | Adjust | End | Watch | Quit
 class Told:
     """Something that happened to a job.
 
-    `kind` is ready, opened, stage, step, notice, preview, result, ended or died; `facts` are plain
-    values.
+    `kind` is ready, opened, stage, step, timed, notice, preview, result, ended or died; `facts` are
+    plain values.
     """
 
     kind: str

@@ -16,18 +16,22 @@ from impasto.hardware.device import Hardware
 from impasto.hardware.memory_model import Demand
 from impasto.hardware.planner import Plan
 from impasto.images import MAX_PIXELS, Picture
-from impasto.run import Run, Sources, Step
+from impasto.run import Done, Event, Run, Sources, Stage, Step
 from impasto.run.build import plans_for, trial_of
 from impasto.run.inputs import Inputs
 from impasto.settings import Settings
 from impasto.settings.variants import COLOUR_MODES
 
-__all__ = ["calibrate", "describe", "evaluations", "machine", "plan"]
+__all__ = ["Stopwatch", "calibrate", "describe", "evaluations", "machine", "plan", "work"]
 
 Size = tuple[int, int]
 
 _MEASURING = 2  # evaluations' worth: statistics of the style, features of the content, first canvas
+_CALLS = 4.5e9  # multiply-adds that an evaluation's calls take, and the optimiser
+_ROOTS = {"wasserstein": 95.0, "principal-wasserstein": 33.0}  # roots of a matrix, over channels³
+_PIXELWISE = {"sliced-wasserstein": 3.5, "nearest-neighbour": 4.0}  # over the convolutions
 _SEARCHES = {"none": 1.0, "armijo": 1.1, "strong-wolfe": 1.2, "more-thuente": 1.1}
+_FEWEST = 3  # iterations of a stage whose time says something
 _SMALL, _TURNS = 192, 4  # pixels and iterations of a calibration
 
 
@@ -53,8 +57,7 @@ def plan(
         {
             "size": list(stage.size),
             "iterations": stage.iterations,
-            "work": _multiplications(chosen, hardware, plan)
-            * (evaluations(chosen, stage.iterations) + _MEASURING),
+            "work": work(chosen, hardware, plan, stage.iterations),
         }
         for stage, plan in zip(inputs.stages, plans, strict=True)
     ]
@@ -75,10 +78,18 @@ def _blank(size: Size) -> Picture:
     return Picture.of_levels(np.broadcast_to(np.uint8(0), (height, width, 3)))
 
 
-def _multiplications(settings: Settings, hardware: Hardware, plan: Plan) -> float:
-    """Multiply-adds of an evaluation as planned: forward passes and a pullback of all windows."""
+def work(settings: Settings, hardware: Hardware, plan: Plan, iterations: int) -> float:
+    """Multiply-adds of a stage as planned, and what takes as long as so many of them.
+
+    An evaluation computes forward passes and a pullback of all windows. What else there is was
+    measured at 64 to 512 px on a CPU, and holds within a tenth there.
+    """
     demand = Demand(settings, plan.size, None, hardware.dtype, hardware.device, 0)
-    return 2 * Cut.of(demand.network, plan.size, None).forward() * plan.cost
+    network, loss = demand.network, settings.style_loss
+    convolved = 2 * Cut.of(network, plan.size, None).forward() * plan.cost
+    cubes = sum(network.channels(tap) ** 3 for tap in network.style)
+    each = convolved * _PIXELWISE.get(loss, 1.0) + _ROOTS.get(loss, 0.0) * cubes + _CALLS
+    return each * (evaluations(settings, iterations) + _MEASURING)
 
 
 def evaluations(settings: Settings, iterations: int) -> float:
@@ -94,6 +105,39 @@ def machine(settings: Settings, hardware: Hardware) -> str:
     """What a rate is of: device, arithmetic, threads, and the loss, which convolves nothing."""
     dtype = str(hardware.dtype).removeprefix("torch.")
     return f"{hardware.device.type} {dtype} {hardware.threads} {settings.style_loss}"
+
+
+class Stopwatch:
+    """Tells of a run how long each of its stages took, for `Forecast.learn`.
+
+    Give it every event. It answers with `machine`, `work` and `seconds` of the stage that ended
+    with it, or None.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._began: tuple[int, float] | None = None  # iteration and time of the first step
+        self._last: Step | None = None
+
+    def __call__(self, event: Event) -> dict[str, Any] | None:
+        """The stage that ended with this event, if one did."""
+        if isinstance(event, Step):
+            self._began = self._began or (event.iteration, time.perf_counter())
+            self._last = event
+            return None
+        if not isinstance(event, (Stage, Done)) or self._began is None or self._last is None:
+            return None
+        (first, since), last = self._began, self._last
+        self._began = self._last = None
+        plan = next((p for p in self._run.state.plans if p.size == last.size), None)
+        if plan is None or last.iteration - first < _FEWEST:
+            return None
+        settings, hardware = self._run.settings, self._run.hardware
+        total = work(settings, hardware, plan, last.iteration)
+        whole = evaluations(settings, last.iteration) + _MEASURING
+        part = evaluations(settings, last.iteration - first) / whole
+        seconds = time.perf_counter() - since
+        return {"machine": machine(settings, hardware), "work": total * part, "seconds": seconds}
 
 
 def calibrate() -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from impasto.apps.studio.canvases import Segment
 from impasto.apps.studio.orders import How, Work
+from impasto.apps.studio.planning import Stopwatch
 from impasto.apps.tuned import paint_tuned
 from impasto.outputs import Output, Request, available
 from impasto.outputs.base import Value
@@ -48,6 +49,7 @@ class Sitting:
         self._tell, self._work, self._segment, self._run = tell, work, segment, run
         self._side = side
         self._soft = threading.Event()
+        self._timed = Stopwatch(run)
         self._reason = "cancelled"
         self._told_at = self._shown_at = 0.0
         self._pause = _MIN_PAUSE
@@ -137,6 +139,8 @@ class Sitting:
         return Request(request.target, tuple(outputs))
 
     def _follow(self, event: Event) -> None:
+        if (timed := self._timed(event)) is not None:
+            self._tell("timed", self._work.job, **timed)
         match event:
             case Stage():
                 self._tell("stage", self._work.job, **event.line())

@@ -22,7 +22,7 @@ from impasto.apps.studio.feed import Feed
 from impasto.apps.studio.folders import QUOTA, Folders
 from impasto.apps.studio.forecast import Forecast
 from impasto.apps.studio.jobs import Job, new_id
-from impasto.apps.studio.orders import Work
+from impasto.apps.studio.orders import Told, Work
 from impasto.apps.studio.painter import Painter
 from impasto.apps.studio.pictures import Library
 from impasto.apps.studio.refusal import Refusal, missing
@@ -70,7 +70,7 @@ class Studio:
         self.forecast = Forecast(folder / "rates.json", self.darkroom)
         self.feed = Feed(self._snapshot, self._watched)
         self.register = Register(self.folders, self.feed)
-        self.painter = Painter(lambda told: self.workshop.heard(told), prepare, warm=warm)
+        self.painter = Painter(self._heard, prepare, warm=warm)
         self.workshop = Workshop(self.register, self.painter, self._work_of)
         self.library.listeners.append(lambda facts: self.feed.publish("picture", facts))
         self.library.is_used = self.uses
@@ -205,6 +205,13 @@ class Studio:
         names = [Path(self.library.facts(p)["name"]).stem for p in request.styles]
         content = request.content and Path(self.library.facts(request.content)["name"]).stem
         return " in the style of ".join(filter(None, [content, ", ".join(names)]))
+
+    def _heard(self, told: Told) -> None:
+        """The painter tells how long a stage took; the rest is about its job."""
+        if told.kind == "timed":
+            self.forecast.learn(**told.facts)
+        else:
+            self.workshop.heard(told)
 
     def _snapshot(self) -> dict[str, Any]:
         return {"jobs": self.register.all()}

@@ -129,7 +129,8 @@ def admit(path: str, folder: str, role: str, name: str) -> dict[str, Any]:
 
 
 def _save(picture: Picture, path: Path, *, lossless: bool = False) -> None:
-    picture.to_pil().save(path, "WEBP", quality=88, lossless=lossless, method=2)
+    quality = 0 if lossless else 88  # 0: the least effort
+    picture.to_pil().save(path, "WEBP", quality=quality, lossless=lossless, method=0)
 
 
 def _format(path: str) -> str:

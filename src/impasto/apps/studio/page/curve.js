@@ -44,9 +44,10 @@ export function createCurve() {
   attribute(element, "role", "img");
   let of = null; // id and number of changes of the job that is drawn
   let points = [];
+  let base = 0; // iterations before the last change of settings
 
   function draw(job) {
-    attribute(line, "d", pathOf(points, job.total));
+    attribute(line, "d", pathOf(points, base + job.total));
     const last = points.at(-1)?.[2];
     const told = last === undefined ? "" : `Loss ${Number(last).toPrecision(3)}`;
     attribute(element, "aria-label", told || "Loss");
@@ -56,8 +57,9 @@ export function createCurve() {
   async function fetchAll(job, key) {
     const all = await losses(job.id).catch(() => []);
     if (of !== key) return;
-    const since = all.at(-1)?.[0] ?? -1;
-    points = [...all, ...points.filter(([done]) => done > since)];
+    const since = all.at(-1)?.[0] ?? 0;
+    base = Math.max(0, since - job.done);
+    points = [...all, ...points.filter(([done]) => base + done > since).map(([done, ...rest]) => [base + done, ...rest])];
     draw(job);
   }
 
@@ -70,10 +72,11 @@ export function createCurve() {
       if (key !== of) {
         of = key;
         points = [];
+        base = 0;
         fetchAll(job, key);
       }
-      const fresh = Number.isFinite(job.loss) && job.done > (points.at(-1)?.[0] ?? -1);
-      if (fresh) points.push([job.done, job.scale, job.loss]);
+      const fresh = Number.isFinite(job.loss) && base + job.done > (points.at(-1)?.[0] ?? -1);
+      if (fresh) points.push([base + job.done, job.scale, job.loss]);
       draw(job);
     },
   };

@@ -73,13 +73,14 @@ export function withStyles(draft, styles) {
 export const sameSources = (a, b) =>
   ["content", "styles", "recipe", "protect", "masks"].every((key) => same(a[key], b[key]));
 
-/** Settings whose values differ between two drafts of the same sources, with those of the new. */
+/** Settings whose values differ between two drafts of the same sources, with those of the new;
+ * null where the new one has the recipe's. */
 export function differences(hello, before, after) {
   const names = new Set([...Object.keys(before.settings), ...Object.keys(after.settings)]);
   const changed = [...names].filter(
     (name) => !same(valueOf(hello, before, name), valueOf(hello, after, name)),
   );
-  return Object.fromEntries(changed.map((name) => [name, valueOf(hello, after, name)]));
+  return Object.fromEntries(changed.map((name) => [name, after.settings[name] ?? null]));
 }
 
 /** Share of each style: the draft's weights, or equal ones. */

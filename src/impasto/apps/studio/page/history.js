@@ -53,7 +53,7 @@ function tile(id, press, offers) {
 function update(element, job, { current, second }) {
   const [main, more] = element.children;
   const [image, state, bar] = main.children;
-  const version = job.state === "painting" ? Math.floor(10 * partOf(job)) : job.preview;
+  const version = job.state === "painting" ? `tenth-${Math.floor(10 * partOf(job))}` : job.preview;
   const address = job.preview ? previewOf(job.id, 320, `${job.changes}-${version}`) : job.request.content ? thumbOf(job.request.content) : null;
   if (image.getAttribute("src") !== address) attribute(image, "src", address);
   image.hidden = !address;

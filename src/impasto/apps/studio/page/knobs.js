@@ -44,7 +44,7 @@ export function mountKnobs({ store, actions }) {
     ],
     onChange: change("colour"),
   });
-  const far = createSlider({ label: "Colour strength", min: 0, max: 1, step: 0.01, ...percent, hint: help(hello, "colour_strength"), onChange: change("colour_strength") });
+  const far = createSlider({ label: "Amount of colour", min: 0, max: 1, step: 0.01, ...percent, hint: help(hello, "colour_strength"), onChange: change("colour_strength") });
   const panel = createPanel({ store, actions, change });
   byId("knobs").append(preset.element, summary, ...Object.values(sliders).map(({ element }) => element), colour.element, far.element, panel.element);
 

@@ -2,7 +2,6 @@
 
 import { createCurve } from "./curve.js";
 import { button, byId, h, text } from "./dom.js";
-import { count } from "./format.js";
 import { openMenu } from "./menu.js";
 import { downloadsOf, moreOf } from "./offers.js";
 import { factsOf, hasResult, partOf, stateOf } from "./states.js";
@@ -55,7 +54,7 @@ export function mountProgress({ store, actions, print }) {
 function noteOf(job, state, actions) {
   if (state.adjusting === job.id) return "Taking up your changes…";
   if (job.notices?.length) return job.notices.at(-1);
-  if (job.changes && job.state === "painting") return `Going on with your changes (${count(job.changes, "time")})`;
+  if (job.changes && job.state === "painting") return `Going on with your ${job.changes > 1 ? `${job.changes} changes` : "change"}`;
   return Object.keys(actions.pending()).length && job.state === "painting" ? "Taking up your changes…" : "";
 }
 

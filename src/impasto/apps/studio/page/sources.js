@@ -82,7 +82,7 @@ function chosen(kind, picture, actions) {
   const remove = () => (kind === "photo" ? actions.setContent(null) : actions.removeStyle(picture.id));
   const weight = h("input", { type: "range", min: 0, max: 2, step: 0.05, value: 1, class: "weight", "aria-label": `Weight of ${picture.name}` });
   return h("li", {},
-    h("img", { src: kind === "photo" ? viewOf(picture.id) : thumbOf(picture.id), alt: picture.name, draggable: "false" }),
+    h("img", { src: kind === "photo" ? viewOf(picture.id) : thumbOf(picture.id), alt: "", draggable: "false" }),
     h("span", { class: "name", title: picture.name }, picture.name),
     weight,
     button({ label: `Remove ${picture.name}`, symbol: "close", class: "remove", press: remove }));

@@ -49,7 +49,7 @@ export function mountStage({ store, actions }) {
   const main = createPane({ label: "Picture", onView });
   const other = createPane({ label: "Second picture", onView });
   const empty = invitation(actions);
-  byId("panes").append(main.element, other.element, empty);
+  byId("panes").replaceChildren(main.element, other.element, empty);
   const tools = toolbar(store, main);
 
   store.on(["jobs", "pictures", "selected", "draft", "view", "reveal", "beside"], (state) => {
@@ -87,10 +87,10 @@ function toolbar(store, pane) {
     button({ caption: "100 %", title: "Every pixel of the picture", class: "tool", press: whole }),
   ];
   const percent = h("output", { class: "percent", "aria-label": "Zoom" });
-  const compare = button({ symbol: "split", caption: "Before / after", class: "tool", press: () => store.set({ reveal: !store.get().reveal }) });
-  const beside = button({ symbol: "beside", caption: "Side by side", class: "tool", press: () => toggleBeside(store) });
+  const compare = button({ symbol: "split", caption: "Before / after", "aria-label": "Before / after", title: "Before / after (B)", class: "tool", press: () => store.set({ reveal: !store.get().reveal }) });
+  const beside = button({ symbol: "beside", caption: "Side by side", "aria-label": "Side by side", class: "tool", press: () => toggleBeside(store) });
   const wide = button({ label: "Only the picture", symbol: "wide", class: "tool", press: () => wider(wide) });
-  const name = h("h2", { class: "stage-title" });
+  const name = h("p", { class: "stage-title" });
   byId("tools").append(
     name,
     h("div", { class: "group" }, compare, beside),
