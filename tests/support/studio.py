@@ -18,6 +18,7 @@ from support.children import PATIENCE, child
 from support.pictures import smooth_picture
 from support.site import browser, encoded, post, served
 
+PROGRAM = Path(__file__).with_name("studio_program.py")
 PREPARE = ("support.networks:register_tiny", "support.small:paint_as_small_as_asked")
 
 QUICK = {
@@ -105,7 +106,7 @@ def studio_in(folder, **options):
 def studio_process(folder):
     """A studio in a process of its own, and a client of it; killing it kills no test."""
     folder.mkdir(exist_ok=True)
-    with child([sys.executable, __file__, str(folder)]) as process:
+    with child([sys.executable, str(PROGRAM), str(folder)]) as process:
         address = process.stdout.readline().strip()
         assert address, process.communicate()
         with browser(address) as http:
@@ -150,17 +151,3 @@ def jpeg(data):
     with Image.open(io.BytesIO(data)) as image:
         assert image.format == "JPEG"
         return image.size
-
-
-if __name__ == "__main__":
-    sys.path[0] = str(Path(__file__).parents[1])
-    from support.networks import register_tiny
-    from support.program import die_with_parent
-
-    die_with_parent()
-    register_tiny()
-    with served(
-        Studio(Path(sys.argv[1]), PREPARE, warm=False), more=routes_jobs.routes
-    ) as address:
-        print(address, flush=True)
-        threading.Event().wait()

@@ -69,7 +69,8 @@ class Hearing:
 
     def _stage(self, job: Job, facts: Facts) -> None:
         known = {name: facts[name] for name in ("stage", "stages", "total")}
-        self._register.put(job.changed(**known, scale=max(facts["size"])), save=False)
+        known |= {"scale": max(facts["size"]), "iteration": 0}
+        self._register.put(job.changed(**known), save=False)
 
     def _step(self, job: Job, facts: Facts) -> None:
         now, stage = time.monotonic(), facts["stage"]
