@@ -75,6 +75,9 @@ def studio(
     with program.locked(folder), program.bound(host, port) as listening:
         url = program.address(host, listening, token)
         parts = Studio(folder)
+        if compare:
+            place, mark, query = url.partition("?")
+            url = f"{place}compare{mark}{query}"
         bench = Bench(folder, parts.darkroom, parts.register.all, compare)
 
         def ready() -> None:
