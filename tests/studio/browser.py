@@ -103,8 +103,9 @@ class Visits:
         return page
 
     def _said(self, message):
-        if message.type == "error":
-            self.errors.append(f"{message.text} ({message.location.get('url', '')})")
+        url = message.location.get("url", "")
+        if message.type == "error" and not url.endswith("/favicon.ico"):  # of plain documents
+            self.errors.append(f"{message.text} ({url})")
 
     def close(self):
         """Close all; AssertionError where something was asked for elsewhere, or failed."""

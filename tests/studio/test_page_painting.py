@@ -4,6 +4,7 @@ import json
 
 import pytest
 from playwright.sync_api import expect
+
 from support.children import PATIENCE
 from support.pictures import smooth_picture
 from support.site import encoded

@@ -38,6 +38,14 @@ Token = Annotated[
     str | None,
     typer.Option("--token", metavar="TEXT", help="What a browser has to know to be let in."),
 ]
+Compare = Annotated[
+    tuple[str, str] | None,
+    typer.Option(
+        "--compare",
+        metavar="DIR DIR",
+        help="Compare pictures of the same name in two folders, without knowing which is which.",
+    ),
+]
 Open = Annotated[bool, typer.Option("--open/--no-open", help="Open a browser.")]
 
 
@@ -47,6 +55,7 @@ def studio(
     jobs: Jobs = None,
     token: Token = None,
     browser: Open = True,
+    compare: Compare = None,
 ) -> int:
     """Open a page on which pictures are painted: upload, watch, change, compare.
 
@@ -57,6 +66,7 @@ def studio(
         optional(module, "studio", _PURPOSE)
     from impasto.apps.studio import routes_jobs
     from impasto.apps.studio import serve as program
+    from impasto.apps.studio.routes_comparison import Bench
     from impasto.apps.studio.site import build
     from impasto.apps.studio.studio import Studio
 
@@ -64,6 +74,11 @@ def studio(
     folder = Path(jobs) if jobs else program.default_folder()
     with program.locked(folder), program.bound(host, port) as listening:
         url = program.address(host, listening, token)
+        parts = Studio(folder)
+        if compare:
+            place, mark, query = url.partition("?")
+            url = f"{place}compare{mark}{query}"
+        bench = Bench(folder, parts.darkroom, parts.register.all, compare)
 
         def ready() -> None:
             print(f"impasto studio: {one_line(url)}")
@@ -71,9 +86,7 @@ def studio(
             if browser:
                 program.open_browser(url)
 
-        parts = Studio(folder)
-        app = build(
-            parts, host=host, token=token, more=routes_jobs.routes, limits=routes_jobs.limits
-        )
+        routes = [*routes_jobs.routes, *bench.routes]
+        app = build(parts, host=host, token=token, more=routes, limits=routes_jobs.limits)
         program.serve(app, listening, ready, parts.ending)
     return 0

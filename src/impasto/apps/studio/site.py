@@ -5,6 +5,7 @@ browser ── Guard ── routes ──> Studio: library, darkroom, forecast, 
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import mimetypes
 from collections.abc import AsyncIterator, Sequence
@@ -17,7 +18,7 @@ from typing import Any, Protocol
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
@@ -109,16 +110,23 @@ _MEDIA = {".js": "text/javascript", ".svg": "image/svg+xml", ".webmanifest": "ap
 
 
 def _file(request: Request, name: str) -> Response:
-    """A file of the page, which a browser asks for again each time and mostly has already."""
+    """A file of the page, which a browser asks for again each time and mostly has already.
+
+    It is sent compressed to browsers that say they take it: a third of its bytes.
+    """
     path = request.app.state.pages.get(name)
     if path is None:
         return answer(404, "there is no such page")
-    tag = f'"{hashlib.sha256(path.read_bytes()).hexdigest()[:32]}"'
-    headers = {"etag": tag, "cache-control": "no-cache"}
+    content = path.read_bytes()
+    tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+    headers = {"etag": tag, "cache-control": "no-cache", "vary": "accept-encoding"}
     if request.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers=headers)
     kind = _MEDIA.get(path.suffix) or mimetypes.guess_type(path.name)[0] or "text/plain"
-    return FileResponse(path, media_type=kind, headers=headers)
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        content = gzip.compress(content, mtime=0)
+        headers["content-encoding"] = "gzip"
+    return Response(content, media_type=kind, headers=headers)
 
 
 async def page(request: Request) -> Response:

@@ -33,6 +33,7 @@ TASKS = {
     "record": Task(f"{_WORKER}:record", "reading the record", 30, 1 * _GB),
     "convert": Task(f"{_WORKER}:convert", "converting the picture", 300, 6 * _GB),
     "rest": Task(f"{_WORKER}:rest", "combining the masks", 60, 2 * _GB),
+    "bare": Task("impasto.apps.studio.bare:bare", "reading the picture", 60, 3 * _GB),
     "object": Task(f"{_WORKER}:select", "finding the object", 60, 2 * _GB),
     "plan": Task("impasto.apps.studio.planning:plan", "planning", 60),
     "calibrate": Task("impasto.apps.studio.planning:calibrate", "measuring this machine", 120),

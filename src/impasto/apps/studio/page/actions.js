@@ -77,6 +77,7 @@ export function createActions(store) {
   /** An event of the stream. Controls follow a job that another page has changed. */
   function hear(name, data, reduce = get().reduce) {
     const before = selected();
+    if (name === "gone" && data.why) say(`${job(data.id)?.title ?? "A picture"} was removed: ${data.why}`);
     const untouched = before && sameAs(before.request, get().draft);
     set(reduce(get(), name, data));
     const now = selected();

@@ -71,16 +71,16 @@ export function createPanel({ layers, look, sizes }, acts) {
 
   const list = h("div", { class: "mask-layers", role: "radiogroup", "aria-label": "Masks" }, layers.map(layerButton));
   roving(list);
-  function layerButton({ name, note, style, colour }, i) {
+  function layerButton({ name, style, colour }, i) {
     const swatch = h("span", { class: "swatch", vars: { "--colour": `rgb(${colour.join(" ")})` } });
     const image = style ? h("img", { src: thumbOf(style.id), alt: "" }) : null;
-    const words = h("span", { class: "layer-words" }, h("span", { class: "layer-name" }, name), h("small", {}, note));
+    const words = h("span", { class: "layer-words" }, h("span", { class: "layer-name" }, name), h("small"));
     return h("button", { type: "button", role: "radio", class: "mask-layer", tabindex: i ? -1 : 0, on: { click: () => acts.layer(i) } }, swatch, image, words, h("output", { class: "layer-share" }));
   }
 
   const size = slider("Size", "[ and ]", { ...sizes, value: sizes.place(look.radius), show: (v) => `${2 * sizes.radius(v)} px`, hear: (v) => acts.size(sizes.radius(v)) });
   const soft = slider("Soft edge", "", { min: 0, max: 100, value: 100 * look.soft, show: (v) => `${v} %`, hear: (v) => acts.soft(v / 100) });
-  const opacity = slider("Colour", "", { min: 10, max: 100, value: 100 * look.opacity, show: (v) => `${v} %`, hear: (v) => acts.opacity(v / 100) });
+  const opacity = slider("Overlay", "", { min: 10, max: 100, value: 100 * look.opacity, show: (v) => `${v} %`, hear: (v) => acts.opacity(v / 100) });
   const modes = h("div", { class: "segments mask-modes", role: "radiogroup", "aria-label": "Mode" }, [0, 1].map((i) => {
     const input = h("input", { type: "radio", name: "mask-mode", checked: i === 0, on: { change: () => acts.mode(i === 1) } });
     return h("label", {}, input, h("span"));
@@ -127,6 +127,9 @@ export function createPanel({ layers, look, sizes }, acts) {
       for (const each of tools.children) attribute(each, "aria-pressed", String(each.dataset.tool === state.tool));
       [...list.children].forEach((each, i) => {
         attribute(each, "aria-checked", String(i === state.chosen));
+      const note = each.querySelector("small");
+      text(note, state.notes[i].text);
+      note.classList.toggle("bad", Boolean(state.notes[i].bad));
         text(each.querySelector(".layer-share"), state.shares[i] ? `${state.shares[i] < 0.01 ? "<1" : Math.round(100 * state.shares[i])} %` : "");
       });
       size.set(sizes.place(state.radius));

@@ -17,7 +17,7 @@ export function sentStrokes(strokes, { width, height }) {
   const long = Math.max(width, height);
   for (let spacing = 0.5; ; spacing *= 1.6) {
     const sent = { inside: [], outside: [] };
-    for (const { side, points } of strokes) sent[side].push(...spaced(points, spacing));
+    for (const { side, points } of strokes) sent[side] = sent[side].concat(spaced(points, spacing));
     if (SIDES.reduce((sum, side) => sum + sent[side].length, 0) > MOST) continue;
     const part = (value) => Math.round(Math.min(Math.max(value, 0), 1) * 1e5) / 1e5;
     for (const side of SIDES) sent[side] = sent[side].map(({ x, y, r }) => [part(x / width), part(y / height), part(r / long)]);
@@ -79,7 +79,7 @@ export function createSmart(layers, find, { onChange, say, softness }) {
       if (session !== now || now.strokes.length !== number) return undefined;
       now.found[number] = object;
       show();
-      say("Found. Draw more to correct it, or press Enter to keep it.");
+      say("Found. Draw more to correct it, or keep it.");
     } catch (error) {
       if (error.name === "AbortError") return undefined;
       if (session === now) now.strokes.pop();

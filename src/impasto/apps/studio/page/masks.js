@@ -43,7 +43,7 @@ export async function openMasks({ place, content, styles, masks, protect, onChan
   document.head.querySelector("[href='/static/masks.css']") ?? document.head.append(h("link", { rel: "stylesheet", href: "/static/masks.css" }));
   const given = [protect, ...styles.map((_, i) => masks[i] ?? null)];
   const status = h("p", { class: "mask-status", role: "status", "aria-live": "polite" });
-  const image = h("img", { alt: "", draggable: "false" });
+  const image = h("img", { alt: "", draggable: "false", src: viewOf(content.id) });
   const [overlayCanvas, marksCanvas] = [h("canvas"), h("canvas", { class: "mask-marks" })];
   const picture = h("div", { class: "mask-picture" }, image, overlayCanvas);
   const stage = h("div", { class: "mask-stage", tabindex: 0, role: "application", "aria-label": "Mask. Arrow keys move the brush, Enter puts it down and lifts it." }, picture, marksCanvas, status);
@@ -54,18 +54,32 @@ export async function openMasks({ place, content, styles, masks, protect, onChan
   place.hidden = false;
   stage.focus();
 
+  let speaking = 0;
   const say = (words, bad = false) => {
     text(status, words);
     status.classList.toggle("error", bad);
+    clearTimeout(speaking);
+    speaking = setTimeout(() => text(status, ""), bad ? 12_000 : 5000);
+  };
+  const leave = () => {
+    place.hidden = true;
+    place.classList.remove("masks");
+    place.replaceChildren();
+    quiet();
+    before?.focus?.();
   };
   say("Opening…");
-  image.src = viewOf(content.id);
-  await image.decode();
+  try {
+    await image.decode();
+  } catch (error) {
+    leave();
+    throw error;
+  }
   const size = { width: image.naturalWidth, height: image.naturalHeight };
   const loaded = await Promise.all(given.map((id) => (id ? loadMask(id, size).catch(() => null) : null)));
   if (given.some((id, i) => id && !loaded[i])) say("A mask could not be read; it is empty here.", true);
 
-  const names = [{ name: "Protect", note: "stays as photographed" }, ...styles.map((style) => ({ name: `Where ${style.name}`, note: "goes", style }))];
+  const names = [{ name: "Protect" }, ...styles.map((style) => ({ name: `Where ${style.name}`, style }))];
   const look = { tool: "brush", radius: Math.max(4, Math.round(Math.max(size.width, size.height) / 28)), soft: 0.25, opacity: 0.6, takes: false, alone: false, view: FIT };
   const shares = names.map(() => 0);
   let hovering = null;
@@ -115,7 +129,7 @@ export async function openMasks({ place, content, styles, masks, protect, onChan
     later();
   }
   function render() {
-    panel.render({ ...look, chosen: layers.chosen, shares, canUndo: layers.undo.canUndo || smart.active, canRedo: layers.undo.canRedo && !smart.active, smart: smart.active, asking: smart.asking, percent: percentOf(bounded(look.view, box(), size), box(), size, devicePixelRatio) });
+    panel.render({ ...look, notes: names.map((_, i) => noteOf(i, shares)), chosen: layers.chosen, shares, canUndo: layers.undo.canUndo || smart.active, canRedo: layers.undo.canRedo && !smart.active, smart: smart.active, asking: smart.asking, percent: percentOf(bounded(look.view, box(), size), box(), size, devicePixelRatio) });
     stage.dataset.tool = look.tool;
   }
 
@@ -176,7 +190,7 @@ export async function openMasks({ place, content, styles, masks, protect, onChan
     layer(index) {
       settle();
       layers.choose(index);
-      edited(`${names[index].name}: ${names[index].note ?? ""}`);
+      edited(`${names[index].name}: ${noteOf(index, shares).text}`);
     },
     size(radius, spoken) {
       look.radius = Math.min(Math.max(radius, 1), LARGEST);
@@ -270,13 +284,19 @@ export async function openMasks({ place, content, styles, masks, protect, onChan
     watch.disconnect();
     keys.remove();
     cancelAnimationFrame(frame);
-    place.hidden = true;
-    place.classList.remove("masks");
-    place.replaceChildren();
-    quiet();
-    before?.focus?.();
+    clearTimeout(speaking);
+    leave();
   }
   return { close };
+}
+
+/** What a layer does, given what the others cover; layer 0 protects. */
+export function noteOf(index, shares) {
+  if (index === 0) return { text: "stays as photographed" };
+  if (shares[index]) return { text: "in its mask" };
+  const empty = shares.slice(1).filter((share) => !share).length;
+  if (empty === shares.length - 1) return { text: "everywhere" };
+  return empty === 1 ? { text: "everywhere else" } : { text: "needs a mask", bad: true };
 }
 
 /** Make everything but an element inert; @returns {() => void} that undoes it. */

@@ -9,7 +9,7 @@ export async function openMaskRoom({ store, actions }) {
   const picture = (id) => pictures.find((other) => other.id === id) ?? null;
   try {
     const { openMasks } = await import("./masks.js");
-    openMasks({
+    await openMasks({
       place: byId("room"),
       content: picture(draft.content),
       styles: draft.styles.map(picture),
