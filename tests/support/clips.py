@@ -155,7 +155,7 @@ class Footage:
         there, owner = self._targets(i, j)
         layers, _, j = self._scene(i, j)
         height, width = there.shape[:2]
-        hidden = ((there < 0) | (there > (width - 1, height - 1))).any(-1)
+        hidden = ((there < -0.5) | (there > (width - 0.5, height - 0.5))).any(-1)
         for number, layer in enumerate(layers):
             hidden |= (owner < number) & (layer.cover(j, there) >= 0.5)
         return hidden

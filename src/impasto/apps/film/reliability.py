@@ -1,8 +1,8 @@
 """How far the flow between two frames can be trusted, pixel by pixel.
 
-    back, forth = motion(frame, before), motion(before, frame)
-    trust = confidence(frame, before, back, forth)  # 0 where `before` does not show the same thing
-    weights = closest_first([trust, trust_of_the_frame_2_before, …])
+back, forth = motion(frame, before), motion(before, frame)
+trust = confidence(frame, before, back, forth)  # 0 where `before` does not show the same thing
+weights = closest_first([trust, trust_of_the_frame_2_before, …])
 """
 
 from __future__ import annotations
@@ -22,8 +22,10 @@ __all__ = ["Confidence", "closest_first", "confidence", "disagreement", "motion_
 Confidence = NDArray[np.float32]
 """(h, w) in [0, 1]."""
 
-_LARGEST_RESIDUAL = 12.0  # levels of 255
+_RESIDUAL = 3.5  # medians of a frame's residual
+_LEVELS = 8.0, 12.0  # the least and the largest residual that is too large, of 255
 _GAINS = 0.5, 2.0  # beyond them, one frame tells little about the other
+_SLACK = 4.0  # px², where nothing is seen but noise
 _SOFTNESS = 0.8  # σ in px (Ruder et al. 2016)
 
 
@@ -33,9 +35,21 @@ def confidence(
     """c (h, w) float32 in [0, 1]: 1 where `before`, warped by `back`, shows what `frame` does.
 
     It is 0 where the flow leaves the picture, where forward and backward flow disagree, or where
-    the warped frame differs by more than 12 levels of 255 after a change of exposure is fitted.
-    Those areas grow by one pixel; a Gaussian with σ = 0.8 px softens them (Ruder et al. 2016,
-    *Artistic style transfer for videos*, section 4.2).
+    the warped frame differs after a change of exposure is fitted: by 3.5 times the median, which is
+    noise, but 8 to 12 levels of 255. Those areas grow by one pixel; a Gaussian with σ = 0.8 px
+    softens them (Ruder et al. 2016, *Artistic style transfer for videos*, section 4.2).
+
+    Photographs at 384 px with noise of σ = 2 levels; shares in %:
+
+    | | disc over a pan | moving disc | still | 20 % more light | a turn and zoom |
+    | :-- | --: | --: | --: | --: | --: |
+    | hidden pixels found | 99.9-100 | 95-99.6 | | | 100 |
+    | others flagged, 7 px from an edge of motion | 0.0-0.2 | 0.0 | 0.0 | 0.0-1.4 | 0.1-1.4 |
+    | … with `edges` = 0.002, as published | 0.1-0.3 | 2.0-4.2 | 1.7-3.9 | 0.0-4.5 | 0.8-2.2 |
+
+    A photograph that is mostly a plain dark sky is worse: 95 %, 77 %, and 2-12 % of others flagged.
+    Real footage that hardly moves loses 1 to 9 % more of its pixels to the published floor of
+    `edges`, which finds next to nothing that the other tests do not: so the test is left out.
 
     frame, before: (h, w, 3), uint8 or uint16
     back, forth: flow from `frame` to `before` and from `before` to `frame`
@@ -44,9 +58,13 @@ def confidence(
     """
     sizes = {x.shape[:2] for x in (frame, before, back, forth)}
     if len(sizes) > 1:
-        raise ImageError(f"frames and flows of {len(sizes)} sizes; confidence needs one: scale them")
-    wrong = ~coverage(back) | disagreement(back, forth)
-    wrong |= residual(frame, before, back, ~wrong) > _LARGEST_RESIDUAL
+        raise ImageError(
+            f"frames and flows of {len(sizes)} sizes; confidence needs one: scale them"
+        )
+    off = residual(frame, before, back)
+    noise = float(np.median(off))
+    wrong = ~coverage(back) | disagreement(back, forth, _slack(frame, noise))
+    wrong |= off > float(np.clip(_RESIDUAL * noise, *_LEVELS))
     if edges is not None:
         wrong |= motion_edges(back, edges)
     grown = cv2.dilate(wrong.astype(np.float32), np.ones((3, 3), np.uint8))
@@ -54,15 +72,17 @@ def confidence(
     return soft.clip(0, 1)
 
 
-def disagreement(back: Flow, forth: Flow) -> NDArray[np.bool_]:
+def disagreement(
+    back: Flow, forth: Flow, slack: NDArray[np.float32] | float = 0.0
+) -> NDArray[np.bool_]:
     """(h, w) bool: there and back again does not end where it began.
 
-    |b + f∘b|² ≥ 0.01 (|b|² + |f∘b|²) + 0.5, b and f in pixels (Sundaram et al. 2010, *Dense point
-    trajectories by GPU-accelerated large displacement optical flow*, eq. 5).
+    |b + f∘b|² ≥ 0.01 (|b|² + |f∘b|²) + 0.5 + slack, b and f in pixels (Sundaram et al. 2010, *Dense
+    point trajectories by GPU-accelerated large displacement optical flow*, eq. 5, without slack).
     """
     forth = cv2.remap(forth, places(back), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     apart, lengths = _squared(back + forth), _squared(back) + _squared(forth)
-    wrong: NDArray[np.bool_] = apart >= 0.01 * lengths + 0.5
+    wrong: NDArray[np.bool_] = apart >= 0.01 * lengths + 0.5 + slack
     return wrong
 
 
@@ -71,30 +91,30 @@ def motion_edges(back: Flow, floor: float) -> NDArray[np.bool_]:
 
     Sundaram et al. and Ruder et al. take 0.002 as the floor.
     """
-    slopes = [np.gradient(back[..., c], axis=a) for c in (0, 1) for a in (0, 1) if back.shape[a] > 1]
+    slopes = [
+        np.gradient(back[..., c], axis=a) for c in (0, 1) for a in (0, 1) if back.shape[a] > 1
+    ]
     steep = sum((s * s for s in slopes), np.zeros(back.shape[:2], np.float32))
     found: NDArray[np.bool_] = steep > 0.01 * _squared(back) + floor
     return found
 
 
-def residual(
-    frame: np.ndarray, before: np.ndarray, back: Flow, known: NDArray[np.bool_]
-) -> NDArray[np.float32]:
+def residual(frame: np.ndarray, before: np.ndarray, back: Flow) -> NDArray[np.float32]:
     """(h, w) levels of 255: mean |frame - g W(before)| of a pixel's channels and its neighbours'.
 
-    g is one gain a channel, fitted by least squares to what is not clipped among the `known`
-    pixels, twice: the second time without what the first gain does not explain. It lies in [½, 2].
+    g is one gain a channel, fitted by least squares to pixels that are not clipped, twice: the
+    second time without those that the first does not explain. It lies in [½, 2].
     """
     now = _levels(frame)
     old = cv2.remap(
         _levels(before), places(back), None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
     )
-    off = now - old
+    fair = (now > 2) & (now < 250) & (old > 2) & (old < 250) & coverage(back)[..., None]
+    usable, off = fair, now - old
     for _ in range(2):
-        usable = known[..., None] & (now > 2) & (now < 250) & (old > 2) & (old < 250)
-        usable &= np.abs(off) <= 3 * max(1.0, float(np.median(np.abs(off))))
         gains = (now * old * usable).sum((0, 1)) / np.maximum((old * old * usable).sum((0, 1)), 1)
         off = now - (old * np.where(gains > 0, gains, 1).clip(*_GAINS)).clip(0, 255)
+        usable = fair & (np.abs(off) <= 3 * max(1.0, float(np.median(np.abs(off)))))
     mean: NDArray[np.float32] = cv2.blur(np.abs(off).mean(-1), (3, 3))
     return mean
 
@@ -110,6 +130,20 @@ def closest_first(confidences: Sequence[Confidence]) -> list[Confidence]:
         weights.append(np.maximum(trust - nearer, np.float32(0)))
         nearer = nearer + trust
     return weights
+
+
+def _slack(frame: np.ndarray, noise: float) -> NDArray[np.float32]:
+    """(h, w) px²: how far apart two flows may be where a plain surface shows only noise.
+
+    4 s² / (s² + T), s the noise's standard deviation (1.25 mean deviations of a Gaussian, 7.5
+    levels at most), T the mean |∇I|² of 9×9 pixels of the frame after a blur of σ = 1 px.
+    """
+    blurred = cv2.GaussianBlur(_levels(frame).mean(-1), (0, 0), 1)
+    slopes = cv2.Sobel(blurred, -1, 1, 0) ** 2 + cv2.Sobel(blurred, -1, 0, 1) ** 2
+    texture = cv2.blur(slopes / 64, (9, 9))  # Sobel's kernel sums eight slopes
+    power = np.float32(min(1.25 * noise, 7.5) ** 2 + 1e-6)
+    slack: NDArray[np.float32] = _SLACK * power / (power + texture)
+    return slack
 
 
 def _squared(flow: Flow) -> NDArray[np.float32]:

@@ -1,7 +1,7 @@
 """A picture drawn where its things have gone.
 
-    painted = warped(canvas_before, back)  # back = motion(frame, frame_before)
-    inside = coverage(back)                # where the frame before has anything to show
+painted = warped(canvas_before, back)  # back = motion(frame, frame_before)
+inside = coverage(back)                # where the frame before has anything to show
 """
 
 from __future__ import annotations
@@ -59,10 +59,13 @@ def warped(picture: Pixels, flow: Flow) -> Pixels:
 
 
 def coverage(flow: Flow) -> np.ndarray:
-    """(h, w) bool: p + flow(p) lies inside of the picture of before."""
+    """(h, w) bool: p + flow(p) lies inside of the picture of before.
+
+    Its outermost pixels reach half a pixel beyond their places.
+    """
     height, width = flow.shape[:2]
     at = places(flow)
-    inside: np.ndarray = ((at >= 0) & (at <= (width - 1, height - 1))).all(-1)
+    inside: np.ndarray = ((at >= -0.5) & (at <= (width - 0.5, height - 0.5))).all(-1)
     return inside
 
 
