@@ -1,11 +1,11 @@
 """Where each pixel of a frame is in another frame.
 
-    back = motion(frame, frame_before)  # at p + back(p), the frame before has what this one has at p
+    back = motion(frame, frame_before)  # frame_before has at p + back(p) what frame has at p
     painted = warped(canvas_before, back)
 
-Kroeger et al. 2016 (*Fast optical flow using dense inverse search*), as OpenCV has it. EPE, the mean
-distance to the true flow in pixels, and the share of pixels over 1 px, for three photographs at
-512 px with 3 % more light and noise of σ = 2 levels; seconds of one pair on one thread of a CPU:
+Kroeger et al. 2016 (*Fast optical flow using dense inverse search*), as OpenCV has it. EPE, the
+mean distance to the true flow in pixels, and the share of pixels over 1 px, for three photographs
+at 512 px with 3 % more light and noise of σ = 2 levels; seconds of one pair on one thread of a CPU:
 
 | | pan 7 px | 3°, zoom 3 % | waves up to 12 px | pan 30 px | seconds |
 | :-- | --: | --: | --: | --: | --: |
@@ -38,8 +38,8 @@ def motion(one: np.ndarray, other: np.ndarray) -> Flow:
     Dense inverse search down to full resolution: finest scale 0, 25 descents, 10 variational
     iterations, and twice OpenCV's smoothness (α = 40), which helps against a sensor's noise. The
     brighter frame is darkened to the mean of the other, because the variational step takes a thing
-    for as bright as before. Frames larger than 768 px are reduced to that, and their flow is scaled up. The
-    result has the same bits every time and for any number of threads.
+    for as bright as before. Frames larger than 768 px are reduced to that, and their flow is scaled
+    up. The result has the same bits every time and for any number of threads.
 
     one, other: frames of one size, (h, w, 3) or (h, w), uint8 or uint16
     ImageError: the frames differ in size, or have other levels

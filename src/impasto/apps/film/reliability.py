@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from impasto.apps.film.flow import Flow
-from impasto.apps.film.warp import coverage, places
+from impasto.apps.film.warp import coverage, looked_up
 from impasto.errors import ImageError
 
 __all__ = ["Confidence", "closest_first", "confidence", "disagreement", "motion_edges", "residual"]
@@ -32,7 +32,7 @@ _SOFTNESS = 0.8  # σ in px (Ruder et al. 2016)
 def confidence(
     frame: np.ndarray, before: np.ndarray, back: Flow, forth: Flow, edges: float | None = None
 ) -> Confidence:
-    """c (h, w) float32 in [0, 1]: 1 where `before`, warped by `back`, shows what `frame` does.
+    """Confidence c (h, w) float32 in [0, 1]: 1 where `before` shows what `frame` does.
 
     It is 0 where the flow leaves the picture, where forward and backward flow disagree, or where
     the warped frame differs after a change of exposure is fitted: by 3.5 times the median, which is
@@ -68,8 +68,8 @@ def confidence(
     if edges is not None:
         wrong |= motion_edges(back, edges)
     grown = cv2.dilate(wrong.astype(np.float32), np.ones((3, 3), np.uint8))
-    soft: Confidence = 1 - cv2.GaussianBlur(grown, (0, 0), _SOFTNESS)
-    return soft.clip(0, 1)
+    soft = 1 - cv2.GaussianBlur(grown, (0, 0), _SOFTNESS)
+    return np.asarray(soft, np.float32).clip(0, 1)
 
 
 def disagreement(
@@ -80,7 +80,7 @@ def disagreement(
     |b + f∘b|² ≥ 0.01 (|b|² + |f∘b|²) + 0.5 + slack, b and f in pixels (Sundaram et al. 2010, *Dense
     point trajectories by GPU-accelerated large displacement optical flow*, eq. 5, without slack).
     """
-    forth = cv2.remap(forth, places(back), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    forth = looked_up(forth, back)
     apart, lengths = _squared(back + forth), _squared(back) + _squared(forth)
     wrong: NDArray[np.bool_] = apart >= 0.01 * lengths + 0.5 + slack
     return wrong
@@ -106,9 +106,7 @@ def residual(frame: np.ndarray, before: np.ndarray, back: Flow) -> NDArray[np.fl
     second time without those that the first does not explain. It lies in [½, 2].
     """
     now = _levels(frame)
-    old = cv2.remap(
-        _levels(before), places(back), None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
-    )
+    old = looked_up(_levels(before), back, cv2.INTER_CUBIC)
     fair = (now > 2) & (now < 250) & (old > 2) & (old < 250) & coverage(back)[..., None]
     usable, off = fair, now - old
     for _ in range(2):

@@ -4,9 +4,9 @@
         if seen.begins: ...         # the frame has nothing to do with the one before
         if seen.note == "flash": ...
 
-A frame is compared with the last one that belonged to the shot, both as thumbnails. If it is odd, up
-to three frames are read ahead: where the shot comes back, the odd frames were a flash, else there is
-a cut. So four frames are in memory at most.
+A frame is compared with the last one that belonged to the shot, both as thumbnails. If it is odd,
+up to three frames are read ahead: where the shot comes back, the odd frames were a flash, else there
+is a cut. So four frames are in memory at most.
 
 What happens between shots:
 
@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from impasto.apps.film.flow import Flow, rough_motion
-from impasto.apps.film.warp import coverage, places
+from impasto.apps.film.warp import coverage, looked_up
 
 __all__ = ["Note", "Seen", "Thumbnail", "change", "shots"]
 
@@ -90,7 +90,7 @@ class Seen(Generic[Item]):
 
 
 def change(now: Thumbnail, before: Thumbnail) -> float:
-    """mean |n - W n'|, n = (luma - mean) / σ: near 0 in a shot, near 1 from one shot to another.
+    """Mean |n - W n'|, n = (luma - mean) / σ: near 0 in a shot, near 1 from one shot to another.
 
     W is the warp by a rough flow, or by one that begins with the shift of the whole frame (the
     largest phase correlation) if that explains more; so a whip pan is no cut. Where a flow leaves
@@ -106,20 +106,15 @@ def change(now: Thumbnail, before: Thumbnail) -> float:
 def _shifted_motion(one: np.ndarray, other: np.ndarray) -> Flow:
     """Rough flow after a shift of the whole frame by whole pixels."""
     window = cv2.createHanningWindow(one.shape[::-1], cv2.CV_32F)
-    far, _ = cv2.phaseCorrelate(np.float32(one), np.float32(other), window)
-    shift = np.rint(np.float32(far))
-    nearer = cv2.warpAffine(
-        other, np.float32([[1, 0, -shift[0]], [0, 1, -shift[1]]]), other.shape[::-1],
-        borderMode=cv2.BORDER_REPLICATE,
-    )  # fmt: skip
-    return rough_motion(one, nearer) + shift
+    far, _ = cv2.phaseCorrelate(one.astype(np.float32), other.astype(np.float32), window)
+    flow = np.empty((*one.shape, 2), np.float32)
+    flow[:] = np.rint(far)
+    more: Flow = flow + rough_motion(one, looked_up(other, flow))
+    return more
 
 
 def _difference(now: Thumbnail, before: Thumbnail, back: Flow) -> float:
-    old = cv2.remap(
-        _normal(before), places(back), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-    )
-    off, inside = np.abs(_normal(now) - old), coverage(back)
+    off, inside = np.abs(_normal(now) - looked_up(_normal(before), back)), coverage(back)
     return float(off[inside].mean() if inside.mean() > 0.5 else off.mean())
 
 
@@ -223,5 +218,6 @@ def _light(frame: Thumbnail, last: Thumbnail) -> Note:
 
 def _normal(frame: Thumbnail) -> NDArray[np.float32]:
     """Luma (h, w) with mean 0 and standard deviation 1."""
-    normal: NDArray[np.float32] = np.float32(frame.luma - frame.mean) / max(frame.deviation, 5.0)
+    away = frame.luma.astype(np.float32) - np.float32(frame.mean)
+    normal: NDArray[np.float32] = away / np.float32(max(frame.deviation, 5.0))
     return normal

@@ -16,7 +16,7 @@ from torch.nn.functional import grid_sample
 from impasto.apps.film.flow import Flow
 from impasto.errors import ImageError
 
-__all__ = ["coverage", "places", "warped"]
+__all__ = ["coverage", "looked_up", "places", "warped"]
 
 Pixels = TypeVar("Pixels", np.ndarray, torch.Tensor)
 
@@ -58,6 +58,12 @@ def warped(picture: Pixels, flow: Flow) -> Pixels:
     return _drawn(_coefficients(levels), places(flow)).reshape(levels.shape)
 
 
+def looked_up(levels: np.ndarray, flow: Flow, method: int = cv2.INTER_LINEAR) -> np.ndarray:
+    """A quick W(levels) for measurements: (h, w) or (h, w, c), by one of OpenCV's methods."""
+    found = cv2.remap(levels, places(flow), None, method, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
+    return np.asarray(found)
+
+
 def coverage(flow: Flow) -> np.ndarray:
     """(h, w) bool: p + flow(p) lies inside of the picture of before.
 
@@ -70,7 +76,7 @@ def coverage(flow: Flow) -> np.ndarray:
 
 
 def places(flow: Flow) -> np.ndarray:
-    """p + flow(p): (h, w, 2) float32, x then y."""
+    """Positions p + flow(p): (h, w, 2) float32, x then y."""
     height, width = flow.shape[:2]
     at = flow.astype(np.float32)
     at[..., 0] += np.arange(width, dtype=np.float32)
