@@ -93,9 +93,9 @@ class Wavy:
 
     def shown(self, j, at):
         """The inverse, by iteration: the waves are longer than they are high."""
-        there = at
-        for _ in range(100):
-            there = at - j * self.offsets(there)
+        there, last = at, np.inf
+        while j and np.abs(there - last).max() > 1e-9:
+            there, last = at - j * self.offsets(there), there
         return there
 
 

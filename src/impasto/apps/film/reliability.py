@@ -152,4 +152,5 @@ def _squared(flow: Flow) -> NDArray[np.float32]:
 
 def _levels(frame: np.ndarray) -> NDArray[np.float32]:
     """The frame in levels of 255, float32."""
-    return frame.astype(np.float32) * np.float32(255 / np.iinfo(frame.dtype).max)
+    levels = frame.astype(np.float32) * np.float32(255 / np.iinfo(frame.dtype).max)
+    return np.asarray(levels, np.float32)

@@ -5,8 +5,8 @@
         if seen.note == "flash": ...
 
 A frame is compared with the last one that belonged to the shot, both as thumbnails. If it is odd,
-up to three frames are read ahead: where the shot comes back, the odd frames were a flash, else there
-is a cut. So four frames are in memory at most.
+up to three frames are read ahead: where the shot comes back, the odd frames were a flash, else
+there is a cut. So four frames are in memory at most.
 
 What happens between shots:
 

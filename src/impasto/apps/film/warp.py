@@ -71,8 +71,8 @@ def coverage(flow: Flow) -> np.ndarray:
     """
     height, width = flow.shape[:2]
     at = places(flow)
-    inside: np.ndarray = ((at >= -0.5) & (at <= (width - 0.5, height - 0.5))).all(-1)
-    return inside
+    inside = ((at >= -0.5) & (at <= (width - 0.5, height - 0.5))).all(-1)
+    return np.asarray(inside)
 
 
 def places(flow: Flow) -> np.ndarray:
@@ -90,7 +90,8 @@ def _coefficients(levels: np.ndarray) -> np.ndarray:
     The inverse of (1, 4, 1)/6 is √3 z^|k|, z = √3 - 2; at |k| = 12 it is below 1e-6.
     """
     inverse = cv2.sepFilter2D(levels, -1, _INVERSE, _INVERSE, borderType=cv2.BORDER_REFLECT_101)
-    return cv2.copyMakeBorder(inverse, *[_ROOM] * 4, cv2.BORDER_REFLECT_101)
+    sides = _ROOM, _ROOM, _ROOM, _ROOM
+    return np.asarray(cv2.copyMakeBorder(inverse, *sides, borderType=cv2.BORDER_REFLECT_101))
 
 
 def _drawn(coefficients: np.ndarray, at: np.ndarray) -> np.ndarray:
@@ -100,7 +101,7 @@ def _drawn(coefficients: np.ndarray, at: np.ndarray) -> np.ndarray:
     so 16 pixels are four bilinear samples (Sigg & Hadwiger 2005, *Fast third-order filtering*).
     """
     planes = torch.from_numpy(coefficients).reshape(*coefficients.shape[:2], -1).permute(2, 0, 1)
-    last = np.float32([planes.shape[2] - 1, planes.shape[1] - 1])
+    last = np.array([planes.shape[2] - 1, planes.shape[1] - 1], np.float32)
     at = at.clip(0, last - 2 * _ROOM) + np.float32(_ROOM)
     whole = np.floor(at)
     t = at - whole
