@@ -92,6 +92,8 @@ class Ahead(Generic[Given, Made]):
             self._room.release()
             return made[0]
         self.close()
+        if isinstance(error, StopIteration):
+            raise RuntimeError("the work raised StopIteration") from error
         raise error or StopIteration
 
     def close(self) -> None:

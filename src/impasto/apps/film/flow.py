@@ -65,8 +65,8 @@ def _searched(search: cv2.DISOpticalFlow, one: np.ndarray, other: np.ndarray) ->
     scale = min(1.0, _LONGEST / max(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
     first, second = _evened(_grey(one, size), _grey(other, size))
-    flow = np.zeros((*first.shape, 2), np.float32)
-    flow = np.asarray(search.calc(first, second, flow), np.float32)[: size[1], : size[0]]
+    found = search.calc(first, second, None)  # type: ignore[call-overload]  # no flow to begin with
+    flow = np.asarray(found, np.float32)[: size[1], : size[0]]
     if size == (width, height):
         return np.ascontiguousarray(flow)
     larger = cv2.resize(flow, (width, height), interpolation=cv2.INTER_LINEAR)
