@@ -74,7 +74,7 @@ def test_another_film_is_refused_by_the_difference(work):
     with pytest.raises(OutputError, match=r"settings\.size is 64 there and 128 here") as caught:
         again(work, other)
     assert "\n" not in str(caught.value)
-    with pytest.raises(OutputError, match="clip is .*ab12.* there and absent here"):
+    with pytest.raises(OutputError, match=r"clip is .*ab12.* there and absent here"):
         again(work, {"settings": FILM["settings"]})
 
 
