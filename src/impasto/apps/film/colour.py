@@ -15,6 +15,7 @@ import numpy as np
 
 from impasto.apps.film.hdr import WHITE, Curve, hlg_light, pq_light
 from impasto.errors import optional
+from impasto.images.levels import eight_bits
 
 __all__ = ["Colour", "colour_of"]
 
@@ -67,9 +68,9 @@ class Colour:
         """The levels (h, w, 3), sRGB: uint16 if deep, else uint8."""
         levels = self._video_rgb(frame)
         if not (self.transfer or self.primaries):
-            return levels if self.deep else _shallow(levels)
+            return levels if self.deep else eight_bits(levels)
         srgb = _in_bands(levels, self._srgb)
-        return srgb if self.deep else _shallow(srgb)
+        return srgb if self.deep else eight_bits(srgb)
 
     def _video_rgb(self, frame: Any) -> Levels:  # noqa: ANN401
         """R'G'B' of the film (h, w, 3), uint8 or uint16."""
@@ -169,9 +170,10 @@ def _array(frame: Any, channels: int) -> np.ndarray:  # noqa: ANN401
         rows = np.frombuffer(plane, kind).reshape(frame.height, -1)
         planes.append(rows[:, : frame.width * channels])
     if channels == 1:
-        return np.stack(planes, -1)
-    levels: np.ndarray = planes[0].reshape(frame.height, frame.width, channels)
-    return levels.copy()
+        stacked: np.ndarray = np.stack(planes, -1)
+        return stacked
+    levels: np.ndarray = np.array(planes[0].reshape(frame.height, frame.width, channels))
+    return levels
 
 
 def _in_bands(levels: np.ndarray, change: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
@@ -181,13 +183,6 @@ def _in_bands(levels: np.ndarray, change: Callable[[np.ndarray], np.ndarray]) ->
         values = change(levels[first : first + ROWS])
         changed[first : first + ROWS] = np.rint(values.clip(0, 1) * 65535)
     return changed
-
-
-def _shallow(levels: np.ndarray) -> np.ndarray:
-    """uint8 levels, rounded."""
-    if levels.dtype == np.uint8:
-        return levels
-    return ((levels.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
 
 
 def _srgb_light(signal: np.ndarray) -> np.ndarray:
