@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from impasto.apps.film.hdr import WHITE, Curve, hlg_light, pq_light
-from impasto.errors import optional
 from impasto.images.levels import eight_bits
+from impasto.outputs.timelapse.video import exact_lanczos
 
 __all__ = ["Colour", "colour_of"]
 
@@ -157,9 +157,7 @@ def _bits(frame: Any) -> int:  # noqa: ANN401
 
 def _converted(frame: Any, kind: str, **tags: int) -> Any:  # noqa: ANN401
     """The frame in another pixel format, chroma by Lanczos, rounded right on every processor."""
-    method = optional("av.video.reformatter", "video", "reading a clip").Interpolation
-    exact = method.ACCURATE_RND | method.BITEXACT | method.FULL_CHR_H_INT | method.FULL_CHR_H_INP
-    return frame.reformat(format=kind, interpolation=method.LANCZOS | exact, **tags)
+    return frame.reformat(format=kind, interpolation=exact_lanczos(), **tags)
 
 
 def _array(frame: Any, channels: int) -> np.ndarray:  # noqa: ANN401
