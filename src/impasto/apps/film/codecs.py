@@ -54,7 +54,7 @@ CODECS = {
         "yuv420p10le",
         (".mp4", ".mov", ".mkv"),
         {"x265-params": "log-level=none"},
-        (20, 51),
+        (18, 51),
         "hvc1",
     ),
     "prores": Codec("prores_ks", "yuv422p10le", (".mov", ".mkv"), {"profile": "3"}),

@@ -89,12 +89,16 @@ def packet_index(container: Any, stream: Any, name: str) -> Index:  # noqa: ANN4
                 raise ImageTooLarge(f"{name}: more than {MAX_FRAMES:,} frames; cut it into parts")
     if not packets:
         raise ImageError(f"{name}: has no frames; {EXPECTED}")
-    stamps = [packet[0] for packet in packets]
-    if None in stamps or len(set(stamps)) < len(stamps):
+    given = [packet[0] for packet in packets]
+    if None in given or len(set(given)) < len(given):
         return Index(None, len(packets), (0,), 0)
     packets.sort()
     keys = tuple(number for number, packet in enumerate(packets) if packet[1])
-    return Index(tuple(p[0] or 0 for p in packets), len(packets), keys, packets[-1][2])
+    stamps = [packet[0] or 0 for packet in packets]
+    length = packets[-1][2]
+    if stream.frames == len(packets) and stream.duration:  # of VP9 in MP4, a parser's guess
+        length = max(length, (stream.start_time or 0) + stream.duration - stamps[-1])
+    return Index(tuple(stamps), len(packets), keys, length)
 
 
 def _invisible(packet: Any, stream: Any) -> bool:  # noqa: ANN401

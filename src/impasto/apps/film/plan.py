@@ -23,6 +23,7 @@ from impasto.outputs.timelapse.video import Video
 __all__ = ["Plan", "Writer"]
 
 ROUNDED = "times are rounded to milliseconds, which is what {} holds"
+USUAL_RATE, MAX_RATE = Fraction(25), 240  # frames a second; AV1 has no more
 EARLY = (".mp4", ".mov")  # containers of times below 0
 
 
@@ -64,6 +65,13 @@ class Plan:
         """(width, height) of the film: twice as wide with the source beside the painting."""
         return (2 * self.size[0], self.size[1]) if self.beside else self.size
 
+    @property
+    def _rate(self) -> Fraction:
+        """Frames a second, which encoders plan their bits by; above 240 a time base is no rate."""
+        clip = self.audio_from
+        rate = self.rate or (clip.rate if clip else 1 / self.time_base)
+        return rate.limit_denominator(1001) if rate <= MAX_RATE else USUAL_RATE
+
     def writer(self, file: Path | io.BytesIO, start: int, *, sound: bool = True) -> Writer:
         """What writes to the file; `start` is the time of the first frame.
 
@@ -80,9 +88,8 @@ class Plan:
             begin = start * self.audio_from.time_base
             audio = Sound(self.audio_from, begin, early=self.ending in EARLY)
         coding = coding_of(codec, self.quality, self.bits, self.options)
-        rate = (self.rate or 1 / self.time_base).limit_denominator(1001)
         container = CONTAINERS[self.ending]
-        return Video(file, container, self.whole, coding, self.time_base, rate, audio)
+        return Video(file, container, self.whole, coding, self.time_base, self._rate, audio)
 
     def check(self) -> str:
         """The codec; raises what would fail later, before anything is painted.
@@ -98,6 +105,7 @@ class Plan:
             return codec
         optional("av", "video", f"writing a {self.ending} film")
         self._check_audio(name)
+        coding_of(codec, self.quality, self.bits, self.options)
         try:
             self.writer(io.BytesIO(), 0).abandon()
         except (OSError, ValueError) as error:
