@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from impasto.apps.film.hdr import WHITE, Curve, hlg_light, pq_light
+from impasto.errors import optional
 from impasto.images.levels import eight_bits
 from impasto.outputs.timelapse.video import exact_lanczos
 
@@ -114,15 +115,20 @@ class Colour:
         return _srgb_signal(light.clip(0, 1))
 
 
-def colour_of(frame: Any) -> Colour:  # noqa: ANN401 (a VideoFrame)
-    """How the frames of a film become sRGB, by one of them."""
+def colour_of(frame: Any, tags: tuple[int, int] = (2, 2)) -> Colour:  # noqa: ANN401 (a VideoFrame)
+    """How the frames of a film become sRGB, by one of them.
+
+    `tags` are the numbers of the file's transfer and primaries, 2 if unsaid: frames have none of
+    their own before PyAV 17.
+    """
     matrix = int(frame.colorspace)
     if _is_rgb(frame):
         matrix = RGB
     elif matrix not in MATRICES:
         matrix = BT709 if frame.height >= HD else BT601
-    transfer = int(frame.color_trc) if int(frame.color_trc) in (PQ, HLG) else 0
-    primaries = int(frame.color_primaries)
+    transfer = int(getattr(frame, "color_trc", tags[0]))
+    transfer = transfer if transfer in (PQ, HLG) else 0
+    primaries = int(getattr(frame, "color_primaries", tags[1]))
     primaries = primaries if primaries in GAMUTS else (9 if transfer else 0)
     deep, peak = _bits(frame) > 8, _peak(frame)
     notes = [f"{_bits(frame)} bits a channel"] if deep else []
@@ -137,12 +143,13 @@ def colour_of(frame: Any) -> Colour:  # noqa: ANN401 (a VideoFrame)
 
 def _peak(frame: Any) -> float:  # noqa: ANN401
     """Brightest highlights by the mastering display's metadata, cd/m², at least diffuse white."""
-    for data in frame.side_data:
-        if "MASTERING_DISPLAY" in str(data.type):
-            numbers = struct.unpack("=20i2i", bytes(data)[:88])  # AVMasteringDisplayMetadata
-            most, unit, known = numbers[18], numbers[19], numbers[21]
-            if known and unit and WHITE <= most / unit <= 10_000:
-                return float(most / unit)
+    kinds = optional("av.sidedata.sidedata", "video", "reading a clip").Type
+    data = frame.side_data.get(kinds.MASTERING_DISPLAY_METADATA)
+    if data is not None:
+        numbers = struct.unpack("=22i", bytes(data)[:88])  # AVMasteringDisplayMetadata
+        most, unit, known = numbers[18], numbers[19], numbers[21]
+        if known and unit and WHITE <= most / unit <= 10_000:
+            return float(most / unit)
     return PEAK
 
 

@@ -46,8 +46,10 @@ def opened(path: Path) -> Iterator[Any]:
     """The file as a container that can open nothing else; ImageError where it is none."""
     av = optional("av", "video", "reading a clip")
     only = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
+    old = int(av.__version__.partition(".")[0]) < 19  # which fails for titles that are not UTF-8
+    lenient = {"metadata_errors": "replace"} if old else {}
     try:
-        container = av.open(f"file:{path.absolute()}", options=only, metadata_errors="replace")
+        container = av.open(f"file:{path.absolute()}", options=only, **lenient)
     except (av.FFmpegError, ValueError, UnicodeError) as error:
         why = getattr(error, "strerror", None) or error
         raise ImageError(

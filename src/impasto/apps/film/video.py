@@ -104,18 +104,19 @@ def open_video(path: Path, max_pixels: int) -> Footage:
     with opened(path) as container:
         stream = video_stream(container, name)
         check_size(name, stream.codec_context.width, stream.codec_context.height, max_pixels)
-        rate = stream.average_rate or stream.guessed_rate or Fraction(25)
-        base, declared = stream.time_base or 1 / Fraction(rate), stream.frames
-        aspect = stream.sample_aspect_ratio or Fraction(1)
+        rate = _fraction(stream.average_rate or stream.guessed_rate or 25)
+        base, declared = _fraction(stream.time_base or 1 / rate), stream.frames
+        aspect = _fraction(stream.sample_aspect_ratio or 1)
+        tags = int(stream.codec_context.color_trc), int(stream.codec_context.color_primaries)
         audio = tuple(_audio(one) for one in container.streams.audio if one.codec_context)
         index = packet_index(container, stream, name)
-    film, notes = _probed(path, index, aspect, max_pixels)
+    film, notes = _probed(path, index, aspect, tags, max_pixels)
     index = film.index
     if index.stamps:
         times, changed = repaired([stamp - index.stamps[0] for stamp in index.stamps])
         origin = index.stamps[0] * base
     else:
-        base, changed, origin = 1 / Fraction(rate), 0, Fraction(0)
+        base, changed, origin = 1 / rate, 0, Fraction(0)
         times = tuple(range(index.count))
         notes.append(f"frames have no times of their own and are shown {float(rate):g} a second")
     if changed:
@@ -132,8 +133,8 @@ def open_video(path: Path, max_pixels: int) -> Footage:
         bits=16 if film.colour.deep else 8,
         times=times,
         end=end,
-        time_base=Fraction(base),
-        rate=len(times) / (end * Fraction(base)),
+        time_base=base,
+        rate=len(times) / (end * base),
         read=film.read,
         origin=origin,
         exact=index.stamps is not None,
@@ -148,12 +149,19 @@ def _varies(times: tuple[int, ...]) -> bool:
     return bool(lengths) and max(lengths) - min(lengths) > max(1, max(lengths) // 20)
 
 
-def _probed(path: Path, index: Index, aspect: Fraction, limit: int) -> tuple[Film, list[str]]:
+def _fraction(value: Any) -> Fraction:  # noqa: ANN401
+    """A rational of PyAV, whose kind depends on its version."""
+    return Fraction(value.numerator, value.denominator)
+
+
+def _probed(
+    path: Path, index: Index, aspect: Fraction, tags: tuple[int, int], limit: int
+) -> tuple[Film, list[str]]:
     """How the file is decoded, by its first frames; notes."""
     frames = []
     for frame in decoded_frames(path, limit):
         if not isinstance(frame, str):
-            frames.append(_Facts.of(frame))
+            frames.append(_Facts.of(frame, tags))
         if len(frames) == PROBED:
             break
     if not frames:
@@ -195,10 +203,10 @@ class _Facts:
     colour: Colour
 
     @classmethod
-    def of(cls, frame: Any) -> _Facts:  # noqa: ANN401
+    def of(cls, frame: Any, tags: tuple[int, int]) -> _Facts:  # noqa: ANN401
         size = frame.width, frame.height
         rotation, interlaced = int(frame.rotation), bool(frame.interlaced_frame)
-        return cls(frame.pts, size, rotation, interlaced, colour_of(frame))
+        return cls(frame.pts, size, rotation, interlaced, colour_of(frame, tags))
 
 
 def _known(frames: Iterator[Any], numbers: dict[int, int]) -> Iterator[tuple[int, Any]]:

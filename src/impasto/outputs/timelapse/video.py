@@ -160,7 +160,8 @@ class Video:
     def repeat(self, frame: Any, pts: int, duration: int) -> None:  # noqa: ANN401
         """Append what `frame` returned."""
         frame.pts, frame.time_base = pts, self._base
-        frame.color_primaries = frame.color_trc = BT709
+        if hasattr(frame, "color_trc"):  # not before PyAV 17
+            frame.color_primaries = frame.color_trc = BT709
         self._lengths[pts] = duration
         with os_errors():
             self._hear(pts * self._base)
@@ -218,9 +219,11 @@ def coded(levels: np.ndarray, pixels: str) -> Any:  # noqa: ANN401 (a VideoFrame
 def exact_lanczos() -> Any:  # noqa: ANN401 (a set of flags)
     """FFmpeg's most exact conversion, the same on every processor: off by 0.5 of a level at most.
 
-    Its usual one is off by up to 2.7 of 255, as measured.
+    Its usual one is off by up to 2.7 of 255, as measured; PyAV before 18 has no other.
     """
     method = _av().video.reformatter.Interpolation
+    if not hasattr(method, "ACCURATE_RND"):
+        return method.LANCZOS
     exact = method.ACCURATE_RND | method.BITEXACT | method.FULL_CHR_H_INT | method.FULL_CHR_H_INP
     return method.LANCZOS | exact
 
