@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from impasto.errors import SettingsError
 from impasto.settings.fields import explain, knob, several
@@ -12,7 +12,7 @@ from impasto.settings.fields import explain, knob, several
 __all__ = ["FilmSettings"]
 
 Distance = Annotated[int, Field(ge=1, le=64)]
-Distances = Annotated[tuple[Distance, ...], BeforeValidator(several)]
+Distances = Annotated[tuple[Distance, ...], several]
 
 
 class FilmSettings(BaseModel):
@@ -50,33 +50,15 @@ class FilmSettings(BaseModel):
     )
     tolerance: float = knob(
         "Film",
-        "a frame ends early when its loss is within this part of the loss of the shot's first frame",
+        "a frame ends early when its loss is within this part of that of the shot's first frame",
         default=0.05,
         ge=0,
         le=10,
     )
-    every: int = knob(
-        "Film",
-        "paint every Nth frame, and fill the others from both neighbours",
-        default=1,
-        ge=1,
-        le=16,
-    )
-    fill_iterations: int = knob(
-        "Film", "iterations of a frame that is filled", default=1, ge=0, le=100
-    )
-    loop: bool = knob(
-        "Film",
-        "let the last frame flow into the first, for a film shown over and over",
-        default=False,
-    )
-    passes: int = knob(
-        "Film", "1 paints forwards; 2 paints every shot backwards once more", default=1, ge=1, le=2
-    )
 
     @classmethod
     def of(cls, **fields: Any) -> FilmSettings:  # noqa: ANN401 (checked here)
-        """The defaults with some fields replaced; SettingsError names the first that does not fit."""
+        """The defaults with some fields replaced; SettingsError names one that does not fit."""
         try:
             return cls(**fields)
         except ValidationError as error:

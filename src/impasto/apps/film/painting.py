@@ -1,14 +1,15 @@
 """A shot painted frame after frame: each begins where the last canvases have moved to.
 
     first frame    a still, coarse to fine
-    later frame    x₀ = c W(x') + (1 - c) r
+    later frame    x₀ = Σⱼ cⱼ Wⱼ(xⱼ) + (1 - Σⱼ cⱼ) r
                    content + style + variation + w Σⱼ Σ cⱼ ‖x - Wⱼ(xⱼ)‖² / (N V)
 
-x' is the last canvas, W(x') the same where it has moved to, c how sure that is, and r the frame in
-the colours of the shot. The last sum holds a frame near those painted before it, in parts of the
-variance V of what it is held to. It is the temporal loss of Ruder, Dosovitskiy & Brox 2016,
-"Artistic Style Transfer for Videos". A frame ends as soon as its loss, without that sum, is near
-that of the shot's first frame: so a film cannot drift away from what it would be frame by frame.
+xⱼ is a canvas painted before, Wⱼ(xⱼ) the same where it has moved to, cⱼ how sure that is, where no
+nearer canvas shows the place, and r the frame in the colours of the shot. The last sum holds a
+frame near those painted before it, in parts of the variance V of what it is held to; N is the
+number of pixels. It is the temporal loss of Ruder, Dosovitskiy & Brox 2016, "Artistic Style
+Transfer for Videos", with its long-term references. A frame ends as soon as its loss, without that
+sum, is near that of the shot's first frame: so a film does not drift away from its first frame.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from impasto.images import Picture, Source
@@ -42,7 +44,8 @@ class Moved:
     Attributes:
         distance: how many frames ago it was painted.
         canvas: sRGB (3, h, w).
-        where: (h, w) in [0, 1], how sure it is that each pixel is there.
+        where: (h, w) in [0, 1], how sure it is that each pixel is there, and in no nearer canvas;
+            those of all canvases add up to 1 at most.
     """
 
     distance: int
@@ -118,14 +121,17 @@ class ShotPainter:
         return painted
 
     def next(self, frame: Picture, moved: Sequence[Moved]) -> Painted:
-        """A later frame; `moved` are canvases painted before, the nearest first, at least one."""
-        film, first = self._film, moved[0]
-        opened = float(1 - first.where.mean())
+        """A later frame; `moved` are canvases painted before, at least one."""
+        film = self._film
+        covered = torch.stack([each.where for each in moved]).sum(0).clamp_max(1)
+        opened = float(1 - covered.mean())
         most = film.frame_iterations + round(film.open_iterations * opened)
         settings = self._still.replaced(scales=(1.0,), iterations=max(1, most))
         weight = _HEAVIEST * film.steadiness**2
         terms = [_held(each, weight) for each in moved] if weight else []
-        start = first.where * first.canvas + (1 - first.where) * self._coloured(frame)
+        start = (1 - covered) * self._coloured(frame)
+        for each in moved:
+            start = start + each.where * each.canvas
         return self._painted(frame, settings, start, terms, opened)
 
     def _painted(
