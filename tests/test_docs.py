@@ -26,7 +26,7 @@ from support.pictures import smooth_picture
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-BY_OTHERS = {"batch.md"}  # run by tests/test_batch.py
+BY_OTHERS = {"batch.md", "film.md"}  # run by tests/test_batch.py and tests/film
 BLOCKS = [
     (page.name, language, block)
     for page in PAGES
@@ -52,6 +52,7 @@ def alike(command):
 
 RUN = {alike(command): (page, command) for page, command in reversed(COMMANDS)}
 RUN.pop(("demo",))  # painted by tests/test_cli.py
+RUN.pop(("film",))  # painted by tests/film
 READ = [known for known in dict.fromkeys(COMMANDS) if known not in RUN.values()]
 
 

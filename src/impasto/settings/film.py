@@ -48,7 +48,7 @@ class FilmSettings(BaseModel):
     least_iterations: int = knob(
         "Film", "minimum iterations of a frame", default=2, ge=0, le=10_000
     )
-    tolerance: float = knob(
+    drift: float = knob(
         "Film",
         "a frame ends early when its loss is within this part of that of the shot's first frame",
         default=0.05,

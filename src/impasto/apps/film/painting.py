@@ -167,7 +167,7 @@ class ShotPainter:
     def _is_near(self, step: Step) -> bool:
         """Whether the frame is as well painted as the shot's first one."""
         enough = step.iteration >= self._film.least_iterations
-        return enough and _own_loss(step) <= self._goal * (1 + self._film.tolerance)
+        return enough and _own_loss(step) <= self._goal * (1 + self._film.drift)
 
     def _coloured(self, frame: Picture) -> Tensor:
         """The frame in the colours in which the shot's first one was painted, (3, h, w)."""
