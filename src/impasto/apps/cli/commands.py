@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 
 from impasto.apps.cli.batch import batch
+from impasto.apps.cli.film import film
 from impasto.apps.cli.options import MORE_OPTIONS, Options, Quiet, with_options
 from impasto.apps.cli.parameters import file_name
 from impasto.apps.cli.plans import print_plans
@@ -170,6 +171,7 @@ def info(
     return print_json(facts) if as_json else print_table(facts)
 
 
+app.command(epilog=MORE_OPTIONS)(film)
 app.command(epilog=MORE_OPTIONS)(batch)
 app.command()(studio)
 app.add_typer(weights, name="weights")
