@@ -232,3 +232,20 @@ def test_rates_are_learned_and_kept(tmp_path):
 def test_a_picture_of_the_site_is_small(site, ids):
     with Image.open(io.BytesIO(site.get(f"/api/pictures/{ids[0]}/thumb").content)) as image:
         assert image.size == (90, 70)
+
+
+def test_an_object_is_found_under_a_scribble(site):
+    levels = np.full((120, 160, 3), 40, np.uint8)
+    levels[30:90, 40:120] = (220, 60, 30)
+    facts = post(site, encoded(Image.fromarray(levels))).json()
+    url = f"/api/pictures/{facts['id']}/object"
+    got = site.post(url, json={"inside": [[0.5, 0.5, 0.05]], "outside": [[0.05, 0.05, 0.02]]})
+    assert got.headers["content-type"] == "image/png", got.text
+    with Image.open(io.BytesIO(got.content)) as image:
+        mask = np.asarray(image)
+    assert mask.shape == (120, 160)
+    assert mask[60, 80] > 250
+    assert mask[5, 5] < 5
+    for body in ({}, {"inside": 7}, {"inside": [[1, 2]]}, {"inside": [[9, 0, 0]]}, {"base": "/x"}):
+        refused = site.post(url, json=body)
+        assert refused.status_code in (404, 422), refused.text
