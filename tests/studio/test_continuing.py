@@ -7,10 +7,13 @@ from hypothesis import strategies as st
 from impasto.apps.studio.continuing import (
     FEWEST,
     SHARE,
+    SKETCH,
     Begun,
     change,
     continued,
+    cost,
     merged,
+    sketch,
     with_more,
 )
 from impasto.apps.studio.pace import Leg, Pace, work
@@ -20,10 +23,6 @@ RECIPES = ["standard", "draft", "fine", "print", "gatys", "keras-eager", "crowso
 
 sizes = st.tuples(st.integers(300, 5000), st.integers(300, 5000))
 recipes = st.sampled_from(RECIPES)
-
-
-def cost(stages):
-    return sum(s.size[0] * s.size[1] * s.iterations for s in stages)
 
 
 @given(recipes, sizes, st.integers(16, 5000), st.integers(0, 500))
@@ -52,18 +51,35 @@ def test_larger_scales_keep_their_iterations_and_none_has_more(recipe, size, dat
 def test_a_settled_picture_settles_again_in_a_quarter_of_a_run(recipe, size):
     settings = Settings.of(recipe, size=size)
     new = schedule(settings, size)
-    rest = schedule(continued(settings, size, Begun(new[-1].size)), size)
+    begun = Begun(new[-1].size)
+    rest = schedule(continued(settings, size, begun), size)
+    sketched = sketch(settings, size, begun)
     assume(rest[0].iterations > FEWEST)
-    one = rest[-1].size[0] * rest[-1].size[1]
-    assert cost(rest) <= SHARE * cost(new) + one
+    small = schedule(sketched, sketched.size) if sketched else ()
+    total = sum(map(cost, (*rest, *small)))
+    assert total <= SHARE * sum(map(cost, new)) * 1.01
 
 
-def test_of_standard_at_512_ten_iterations_are_left():
+def test_of_standard_at_512_a_sketch_and_a_few_iterations_are_left():
     settings = Settings.of(size=512)
     rest = continued(settings, (512, 512), Begun((512, 512)))
-    assert (rest.scales, rest.iterations) == ((1.0,), 10)
+    assert (rest.scales, rest.iterations) == ((1.0,), 6)
     half_way = continued(settings, (512, 512), Begun((256, 256), 50))
     assert (half_way.scales, half_way.iterations) == ("auto", (50, 24, 12))
+
+
+@given(recipes, sizes, st.data())
+def test_a_sketch_has_the_first_stages_size_and_is_smaller_than_the_canvas(recipe, size, data):
+    settings = Settings.of(recipe, size=size)
+    new = schedule(settings, size)
+    canvas = new[data.draw(st.integers(0, len(new) - 1))].size
+    found = sketch(settings, size, Begun(canvas))
+    if found is None:
+        assert max(canvas) < 1.3 * max(new[0].size)
+        return
+    (stage,) = schedule(found, found.size)
+    assert (stage.size, stage.iterations) == (new[0].size, SKETCH)
+    assert max(stage.size) < max(canvas)
 
 
 def test_without_a_canvas_it_is_a_new_run():

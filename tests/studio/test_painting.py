@@ -261,7 +261,8 @@ def test_a_killed_server_loses_nothing(changed, tmp_path, whole):
             client.tell(job, "adjust", settings=weighed(90_000))
         waiting = client.start(*pictures)
         places = folder / "jobs" / job
-        client.until(job, lambda _: (places / f"{int(changed)}.checkpoint").exists())
+        saved = "2.checkpoint" if changed else "0.checkpoint"  # run 1 is a sketch
+        client.until(job, lambda _: (places / saved).exists())
         process.send_signal(signal.SIGKILL)
         process.wait()
     with studio_process(folder) as (_, client):

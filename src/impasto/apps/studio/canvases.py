@@ -12,7 +12,7 @@ import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from impasto.apps.studio.continuing import Begun
+from impasto.apps.studio.continuing import SHOWN, Begun
 from impasto.images import AtomicFile, read
 from impasto.run import Run
+from impasto.run.checkpoint import Checkpoint
+from impasto.settings import Settings
 
 __all__ = ["Canvas", "Segment"]
 
@@ -103,6 +105,7 @@ class Segment:
         extra: iterations that had been added when it began.
         begun: the canvas it began from; None for the settings' own.
         spent, done: seconds and iterations of the runs before it.
+        sketched: whether it is painted at once, and not sketched first.
     """
 
     number: int
@@ -111,6 +114,7 @@ class Segment:
     begun: Begun | None = None
     spent: float = 0.0
     done: int = 0
+    sketched: bool = True
 
     def start(self, folder: Path) -> Path:
         """The file of the canvas it began from."""
@@ -141,6 +145,26 @@ class Segment:
             for file in {*folder.glob(pattern)} - own:
                 with suppress(OSError):
                     file.unlink()
+
+    def begin(self, folder: Path, canvas: Canvas | None) -> Segment:
+        """Make it the job's run, from that canvas: on the disk, the canvas first."""
+        begun = self
+        if canvas:
+            begun = replace(self, begun=canvas.begun)
+            canvas.save(begun.start(folder))
+        begun.save(folder)
+        return begun
+
+    def resumed(self, folder: Path, settings: Settings) -> Checkpoint | None:
+        """Its checkpoint, None without one, to be shown as these settings say; CheckpointError."""
+        path = self.checkpoint(folder)
+        if not path.is_file():
+            return None
+        found = Checkpoint.load(path)
+        run, pixels = dict(found.facts.get("run") or {}), settings.pixels()
+        shown = {name: pixels[name] for name in SHOWN}
+        run["settings"] = {**dict(run.get("settings") or {}), **shown}
+        return Checkpoint({**found.facts, "run": run}, found.tensors)
 
     @classmethod
     def load(cls, folder: Path) -> Segment | None:

@@ -1,25 +1,42 @@
 """What goes on from a canvas: the stages that are left, and how many iterations each is given.
 
-A canvas that was painted with other settings is settled where it is, and then taken to the larger
-scales. Pure functions of settings and sizes.
+    canvas ── sketch: a few iterations at the smallest scale, whose changes are added to it
+           ── a few iterations at its own scale ── the larger scales, as planned
+
+The sketch takes a fraction of the time, and shows within a second where a change of settings leads.
+Pure functions of settings and sizes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil, log
+from math import log
 from typing import Any, Literal
 
 from impasto.settings import Settings, Stage, schedule, spread
 
-__all__ = ["SHOWN", "Begun", "Change", "change", "continued", "merged", "with_more"]
+__all__ = [
+    "SHOWN",
+    "SKETCH",
+    "Begun",
+    "Change",
+    "change",
+    "continued",
+    "cost",
+    "merged",
+    "sketch",
+    "with_more",
+]
 
 Size = tuple[int, int]
 Change = Literal["none", "longer", "shown", "painted"]
 
 SHARE = 0.25  # of a new run's cost, for which a settled canvas settles again
 FEWEST = 4  # iterations of a stage that is begun, if it has as many
+SKETCH = 6  # iterations of a sketch
+_SMALLER = 1.3  # how much smaller than the canvas a sketch is at least
+_START = 2  # evaluations' worth of beginning a stage: features of the content, first canvas
 
 SHOWN = ("finish", "finish_strength", "tones", "select")
 """Settings that change how a canvas is shown, and nothing that is minimised."""
@@ -81,16 +98,36 @@ def with_more(settings: Settings, size: Size, extra: int) -> Settings:
     return settings.replaced(iterations=_plain(counts))
 
 
+def sketch(settings: Settings, size: Size, begun: Begun) -> Settings | None:
+    """The settings of a sketch for a canvas and a result of `size` (w, h).
+
+    It has the size of a new run's first stage; None where the canvas is hardly larger.
+    """
+    smallest = schedule(settings, size)[0].size
+    if max(begun.size) < _SMALLER * max(smallest):
+        return None
+    one: dict[str, Any] = {"scales": (1.0,), "iterations": SKETCH, "decay_every": 0}
+    return settings.replaced(size=smallest, **one)
+
+
 def _settling(stages: Sequence[Stage], left: Sequence[Stage]) -> int:
-    """Iterations for which the first stage that is left settles again."""
+    """Iterations for which the first stage that is left settles again, after a sketch."""
     first = left[0]
-    budget = SHARE * sum(_cost(stage) for stage in stages)
-    part = min(1.0, budget / max(1, sum(_cost(stage) for stage in left)))
-    return min(first.iterations, max(FEWEST, ceil(part * first.iterations)))
+    budget = SHARE * sum(map(cost, stages))
+    part = min(1.0, budget / sum(map(cost, left)))
+    count = part * (first.iterations + _START) - _START
+    if first is not stages[0]:
+        count -= (SKETCH + _START) * _pixels(stages[0]) / _pixels(first)
+    return min(first.iterations, max(FEWEST, int(count)))
 
 
-def _cost(stage: Stage) -> int:
-    return stage.size[0] * stage.size[1] * stage.iterations
+def cost(stage: Stage) -> int:
+    """What a stage costs: its pixels times its evaluations."""
+    return _pixels(stage) * (stage.iterations + _START)
+
+
+def _pixels(stage: Stage) -> int:
+    return stage.size[0] * stage.size[1]
 
 
 def _nearest(stages: Sequence[Stage], size: Size) -> int:

@@ -13,24 +13,25 @@ import os
 import queue
 import signal
 import threading
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
 from importlib import import_module
 from multiprocessing.connection import Connection
-from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from impasto.apps.studio.canvases import Canvas, Segment
-from impasto.apps.studio.continuing import SHOWN, change, continued, with_more
+from impasto.apps.studio.continuing import change, continued, sketch, with_more
 from impasto.apps.studio.orders import Adjust, End, How, Order, Quit, Told, Watch, Work
 from impasto.apps.studio.sitting import Sitting
 from impasto.errors import CheckpointError, ImpastoError, OutputError
 from impasto.images import Picture
 from impasto.objective import StyleCache
 from impasto.run import Run
+from impasto.run.canvas import resized
 from impasto.run.checkpoint import Checkpoint
 from impasto.run.sizes import canvas_size
 from impasto.settings import Settings
@@ -39,6 +40,7 @@ __all__ = ["Easel", "work"]
 
 _LAST_GASP = 10.0  # seconds to save what is painted once the studio is gone
 _HELD = 64_000_000  # bytes of the last canvas that is kept in memory
+_HOW = {"pause": "paused", "stop": "stopped"}
 
 
 def work(pipe: Connection, prepare: Sequence[str] = (), *, warm: bool = True) -> None:
@@ -152,11 +154,19 @@ class Easel:
         """Paint until the end or an order; how it ended, with facts of the result."""
         segment, run = self._begun(work)
         Canvas.outdated(work.folder)
-        sitting = Sitting(self.tell, work, segment, run, lambda: self._side)
-        with self._lock:
-            self._sitting = sitting
-            if self._adjusted or self._how:  # while the pictures were read
-                self._interrupt(at_once=self._how != "pause")
+        sitting = self._sat_down(work, segment, run)
+        if small := self._sketch_run(work, segment, run):
+            started = time.perf_counter()
+            sketched = sitting.sketch(*small)
+            self._held = (work.job, segment.number, sketched)
+            if self._adjusted or self._how not in (None, "stop"):  # it is sketched anew
+                return {"how": _HOW.get(self._how or "", self._how or "adjusted")}
+            spent = round(segment.spent + time.perf_counter() - started, 3)
+            number = segment.number + 1
+            after = replace(segment, number=number, spent=spent, sketched=True)
+            after.begin(work.folder, sketched)
+            segment, run = self._begun(work)
+            sitting = self._sat_down(work, segment, run)
         if work.only_result:
             sitting.interrupt(at_once=True)
         try:
@@ -167,17 +177,58 @@ class Easel:
             with self._lock:
                 self._sitting = None
             canvas = Canvas.of(run)
-            small = canvas is not None and canvas.pixels.nbytes <= _HELD
-            self._held = (work.job, segment.number, canvas) if canvas and small else None
+            kept = canvas is not None and canvas.pixels.nbytes <= _HELD
+            self._held = (work.job, segment.number, canvas) if canvas and kept else None
             if canvas and self._how != "discard" and not self._adjusted:
                 with suppress(ImpastoError):  # the checkpoint has it too
                     canvas.keep(work.folder)
-        how = {"pause": "paused", "stop": "stopped"}.get(self._how or "", self._how)
+        how = _HOW.get(self._how or "", self._how)
         if reason != "cancelled":
             how = "done"
         elif work.only_result:
             how = "stopped"
         return {"how": how or "adjusted", **sitting.facts()}
+
+    def _sat_down(self, work: Work, segment: Segment, run: Run) -> Sitting:
+        """A sitting that the listener may interrupt, and does if orders came before it.
+
+        Where there is a canvas already, it takes one step, so that there is a picture to keep.
+        """
+        sitting = Sitting(self.tell, work, segment, run, lambda: self._side)
+        with self._lock:
+            self._sitting = sitting
+            if self._adjusted or self._how:
+                kept = segment.begun is not None and self._how in ("pause", "stop")
+                sitting.interrupt(at_once=self._how != "pause" and not kept)
+        return sitting
+
+    def _sketch_run(self, work: Work, segment: Segment, run: Run) -> tuple[Run, Canvas] | None:
+        """The small run of a segment that is to be sketched first, and the canvas it began from."""
+        start = Canvas.load(segment.start(work.folder)) if not segment.sketched else None
+        if start is None or run.state.last is not None or work.only_result:
+            return None
+        asked = Settings.of(work.recipe, **work.settings)
+        small = sketch(asked, run.inputs.size, start.begun)
+        if small is None:
+            return None
+        assert isinstance(small.size, tuple)
+        return self._run(work, small, resized(start.pixels, small.size)), start
+
+    def _run(
+        self, work: Work, settings: Settings, init: Tensor | None, resume: Checkpoint | None = None
+    ) -> Run:
+        """A run of the job's pictures; `init` is its first canvas, (3, h, w) sRGB."""
+        return Run(
+            work.content,
+            list(work.styles) or None,
+            settings,
+            init=init,
+            protect=work.protect,
+            content_masks=list(work.content_masks),
+            style_masks=list(work.style_masks),
+            cache=self._cache,
+            resume=resume,
+        )
 
     def _begun(self, work: Work) -> tuple[Segment, Run]:
         """The job's segment, with its run where it stands."""
@@ -187,22 +238,13 @@ class Easel:
         derived = continued(asked, size, segment.begun)
         settings = with_more(derived, size, work.extra - segment.extra)
         start = Canvas.load(segment.start(work.folder)) if segment.begun else None
-        make = partial(
-            Run,
-            work.content,
-            list(work.styles) or None,
-            settings,
-            init=start.pixels if start else None,
-            protect=work.protect,
-            content_masks=list(work.content_masks),
-            style_masks=list(work.style_masks),
-            cache=self._cache,
-        )
+        init = start.pixels if start else None
         try:
-            return segment, make(resume=_checkpoint(segment.checkpoint(work.folder), settings))
+            resume = segment.resumed(work.folder, settings)
+            return segment, self._run(work, settings, init, resume)
         except CheckpointError as error:
             self.tell("notice", work.job, kind="resume", notice=f"painted anew: {error}")
-            return segment, make()
+            return segment, self._run(work, settings, init)
 
     def _segment(self, work: Work, asked: Settings) -> Segment:
         """The run that the job is at: as saved, or a new one where what is painted has changed."""
@@ -212,7 +254,7 @@ class Easel:
             canvas = Canvas.kept(work.start) if work.start else None
             if work.start and canvas is None:
                 raise OutputError("the job to start from has no picture yet; wait for its first")
-            return _saved(folder, Segment(0, plain), canvas)
+            return Segment(0, plain).begin(folder, canvas)
         kind = change(Settings.checked(saved.asked), asked)
         if kind == "none":
             return saved
@@ -224,8 +266,8 @@ class Easel:
         if canvas is None:  # nothing is painted: from where it was to start
             canvas = Canvas.load(saved.start(folder)) if saved.begun else None
         done, spent = saved.progress(folder)
-        segment = Segment(saved.number + 1, plain, work.extra, None, spent, done)
-        return _saved(folder, segment, canvas)
+        segment = Segment(saved.number + 1, plain, work.extra, None, spent, done, sketched=False)
+        return segment.begin(folder, canvas)
 
     def _canvas(self, work: Work, saved: Segment) -> Canvas | None:
         """The newest canvas of a segment: in memory, of a job that rested, or its checkpoint's."""
@@ -239,27 +281,6 @@ class Easel:
         settings = {n: v for n, v in saved.asked.items() if n != "recipe"}
         _, run = self._begun(replace(before, settings=settings))
         return Canvas.of(run)
-
-
-def _saved(folder: Path, segment: Segment, canvas: Canvas | None) -> Segment:
-    """A new segment with its first canvas, on the disk: the canvas first."""
-    if canvas:
-        segment = replace(segment, begun=canvas.begun)
-        canvas.save(segment.start(folder))
-    segment.save(folder)
-    return segment
-
-
-def _checkpoint(path: Path, settings: Settings) -> Checkpoint | None:
-    """The checkpoint of a run, None without one; what is shown of it is as the settings say."""
-    if not path.is_file():
-        return None
-    found = Checkpoint.load(path)
-    run = dict(found.facts.get("run") or {})
-    pixels = settings.pixels()
-    shown = {name: pixels[name] for name in SHOWN}
-    run["settings"] = {**dict(run.get("settings") or {}), **shown}
-    return Checkpoint({**found.facts, "run": run}, found.tensors)
 
 
 def _warm_up(cache: StyleCache) -> None:

@@ -6,15 +6,18 @@ import io
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Protocol
 
-from impasto.apps.studio.canvases import Segment
+from impasto.apps.studio.canvases import Canvas, Segment
 from impasto.apps.studio.orders import How, Work
 from impasto.apps.studio.planning import Stopwatch
 from impasto.apps.tuned import paint_tuned
 from impasto.outputs import Output, Request, available
 from impasto.outputs.base import Value
 from impasto.run import Done, Event, Notice, Result, Run, Stage, Step
+from impasto.run.canvas import resized
+from impasto.run.postprocess import Postprocess
 
 __all__ = ["PREVIEW", "Sitting", "Tell"]
 
@@ -47,8 +50,8 @@ class Sitting:
         self, tell: Tell, work: Work, segment: Segment, run: Run, side: Callable[[], int]
     ) -> None:
         self._tell, self._work, self._segment, self._run = tell, work, segment, run
-        self._side = side
-        self._soft = threading.Event()
+        self._side, self._active = side, run
+        self._soft, self._lock = threading.Event(), threading.Lock()
         self._timed = Stopwatch(run)
         self._reason = "cancelled"
         self._told_at = self._shown_at = 0.0
@@ -57,9 +60,40 @@ class Sitting:
 
     def interrupt(self, *, at_once: bool) -> None:
         """End the run, from any thread: within a tile if `at_once`, else after its iteration."""
-        self._soft.set()
-        if at_once:
-            self._run.cancel()
+        with self._lock:
+            self._soft.set()
+            if at_once or self._active is not self._run:
+                self._active.cancel()
+
+    def sketch(self, small: Run, start: Canvas) -> Canvas:
+        """The canvas with what changes in a small run that began from it, shrunk; all is shown.
+
+        What was interrupted is as far as it came.
+        """
+        self._tell("opened", self._work.job, **self._plan())
+        stage = self._run.inputs.stages[0]
+        at, size = self._run.inputs.at(stage), start.begun.size
+        postprocess = Postprocess(self._run.settings, at.original, at.protect)
+        pixels, first = start.pixels, None
+        with self._lock:
+            self._active = small
+            if self._soft.is_set():
+                small.cancel()
+        for event in small.events():
+            if not isinstance(event, Step) or event.canvas is None:
+                continue
+            canvas = event.space.to_srgb(event.canvas).float().cpu()
+            if first is None:
+                first = canvas
+                continue
+            pixels = start.pixels + resized(canvas - first, size)
+            if size == stage.size and self._side():
+                changed = event.space.from_srgb(pixels)
+                step = replace(event, canvas=changed, size=size, postprocess=postprocess)
+                self._show(step, force=event.iteration == 1)
+        with self._lock:
+            self._active = self._run
+        return Canvas(pixels.contiguous(), start.left)
 
     def paint(self, how: Callable[[], How | None], adjusted: Callable[[], bool]) -> str:
         """Paint and write the files; why the run ended, as Done says.
