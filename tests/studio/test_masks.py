@@ -12,7 +12,8 @@ from support.site import Rooms, browser, encoded, post, served
 WIDTH, HEIGHT = 600, 400
 OPEN = """async ([content, styles, masks, protect]) => {
   document.head.innerHTML = '<meta name="viewport" content="width=device-width, initial-scale=1">'
-    + '<title>Masks</title><link rel="stylesheet" href="/static/studio.css">';
+    + '<title>Masks</title><link rel="stylesheet" href="/static/studio.css">'
+    + '<link rel="stylesheet" href="/static/screens.css">';
   document.documentElement.lang = 'en';
   document.body.innerHTML = '<main><section id="stage"><div id="room" class="room" hidden></div>'
     + '</section></main>';

@@ -15,6 +15,8 @@ import { FIT } from "./view.js";
 const ROOT = "/api/comparison";
 const KEYS = { ArrowLeft: "left", ArrowRight: "right", ArrowDown: "none" };
 
+const SIDES = ["Left", "Right"];
+
 let vote = null; // of the pair that is seen
 
 async function ask(path = "", body = null) {
@@ -89,11 +91,11 @@ async function look(pair) {
   if (pair.finished) return table();
   const two = await Promise.all([loaded(pair.left), loaded(pair.right)]);
   let view = FIT;
-  const panes = ["Left", "Right"].map((label) => createPane({ label, onView: (next) => render((view = next)) }));
+  const panes = SIDES.map((label) => createPane({ label, onView: (next) => render((view = next)) }));
   const render = () => panes.forEach((pane, i) => {
-    pane.render({ key: two[i].address, title: "", size: two[i].size, before: null, waiting: false, after: () => two[i].address }, view, false, null);
+    pane.render({ key: two[i].address, title: "", size: two[i].size, before: null, waiting: false, after: () => two[i].address }, view, false, SIDES[i]);
   });
-  panes.forEach((pane, i) => pane.element.setAttribute("aria-label", `${["Left", "Right"][i]} picture. Plus and minus zoom both, 0 fits, arrows choose.`));
+  panes.forEach((pane, i) => pane.element.setAttribute("aria-label", `${SIDES[i]} picture. Plus and minus zoom both, 0 fits, arrows choose.`));
   const judge = (choice) => attempt(async () => {
     const next = await json("/vote", { pair: pair.pair, choice });
     two.forEach(({ address }) => URL.revokeObjectURL(address));

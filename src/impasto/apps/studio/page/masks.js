@@ -17,20 +17,12 @@ import { createOverlay } from "./masks-overlay.js";
 import { createPanel } from "./masks-panel.js";
 import { encodePng } from "./masks-png.js";
 import { createPointers } from "./masks-pointer.js";
+import { LARGEST, SIZES, noteOf, styled, withdraw } from "./masks-room.js";
 import { createSaving } from "./masks-saving.js";
 import { findObject, loadMask, openFile, saveMask } from "./masks-server.js";
 import { createSmart } from "./masks-smart.js";
 import { TOOLS, createTools, isSized, pressed } from "./masks-tools.js";
 import { FIT, bounded, percentOf, place as placed, zoomed } from "./view.js";
-
-const LARGEST = 400; // pixels: radius of the brush
-
-/** Sizes of the slider, 0 to 100, as radii: finer where they are small. */
-const SIZES = {
-  min: 0, max: 100,
-  radius: (v) => Math.max(1, Math.round(LARGEST * (v / 100) ** 2)),
-  place: (radius) => 100 * Math.sqrt(radius / LARGEST),
-};
 
 /**
  * Draw the painter into an element that fills the window.
@@ -40,7 +32,7 @@ const SIZES = {
  * @returns {Promise<{close: () => Promise<void>}>} ready to paint
  */
 export async function openMasks({ place, content, styles, masks, protect, onChange }) {
-  document.head.querySelector("[href='/static/masks.css']") ?? document.head.append(h("link", { rel: "stylesheet", href: "/static/masks.css" }));
+  await styled();
   const given = [protect, ...styles.map((_, i) => masks[i] ?? null)];
   const status = h("p", { class: "mask-status", role: "status", "aria-live": "polite" });
   const image = h("img", { alt: "", draggable: "false", src: viewOf(content.id) });
@@ -288,23 +280,4 @@ export async function openMasks({ place, content, styles, masks, protect, onChan
     leave();
   }
   return { close };
-}
-
-/** What a layer does, given what the others cover; layer 0 protects. */
-export function noteOf(index, shares) {
-  if (index === 0) return { text: "stays as photographed" };
-  if (shares[index]) return { text: "in its mask" };
-  const empty = shares.slice(1).filter((share) => !share).length;
-  if (empty === shares.length - 1) return { text: "everywhere" };
-  return empty === 1 ? { text: "everywhere else" } : { text: "needs a mask", bad: true };
-}
-
-/** Make everything but an element inert; @returns {() => void} that undoes it. */
-function withdraw(element) {
-  const others = [];
-  for (let node = element; node !== document.body; node = node.parentElement) {
-    others.push(...[...node.parentElement.children].filter((child) => child !== node && !child.inert && child.tagName !== "SCRIPT"));
-  }
-  for (const other of others) other.inert = true;
-  return () => others.forEach((other) => (other.inert = false));
 }
