@@ -65,3 +65,11 @@ def photo():
 @pytest.fixture(scope="session")
 def painting():
     return smooth_picture(44, 36, phase=1.0)
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say what a machine lacks, if tests were skipped for that."""
+    reasons = (str(report.longrepr[2]) for report in terminalreporter.stats.get("skipped", ()))
+    for reason in sorted({r for r in reasons if "no Chromium" in r}):
+        terminalreporter.section("NOT TESTED", sep="!", red=True, bold=True)
+        terminalreporter.line(f"{reason}; install it with `apt-get install chromium`", red=True)

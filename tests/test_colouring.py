@@ -217,3 +217,13 @@ def test_a_palette_is_on_the_cpu():
         palette = Palette.of(smooth_picture(24, 20).pixels.to(device))
     assert palette.mean.device.type == palette.covariance.device.type == "cpu"
     assert palette.covariance.dtype == torch.float64
+
+
+def test_pictures_recoloured_by_one_palette_are_mapped_alike():
+    """A colour that two frames share stays one colour, whatever else is in them."""
+    style, (first, second) = random_image(6, 7, 1), (random_image(5, 8, seed) for seed in (2, 3))
+    second[:, 0, 0] = first[:, 0, 0]
+    own = Palette.of(first)
+    mapped = [recoloured(frame, style, own=own) for frame in (first, second)]
+    torch.testing.assert_close(mapped[0], recoloured(first, style))
+    torch.testing.assert_close(mapped[0][:, 0, 0], mapped[1][:, 0, 0])

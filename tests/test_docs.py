@@ -26,7 +26,7 @@ from support.pictures import smooth_picture
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-BY_OTHERS = {"batch.md"}  # run by tests/test_batch.py
+BY_OTHERS = {"batch.md", "film.md", "studio.md"}  # run by tests/test_batch.py, film/, studio/
 BLOCKS = [
     (page.name, language, block)
     for page in PAGES
@@ -52,7 +52,13 @@ def alike(command):
 
 RUN = {alike(command): (page, command) for page, command in reversed(COMMANDS)}
 RUN.pop(("demo",))  # painted by tests/test_cli.py
-READ = [known for known in dict.fromkeys(COMMANDS) if known not in RUN.values()]
+for other in (("film",), ("studio",)):  # run by tests/film and tests/studio
+    RUN.pop(other)
+READ = [
+    known
+    for known in dict.fromkeys(COMMANDS)
+    if known not in RUN.values() and alike(known[1])[0] not in ("film", "studio")
+]
 
 
 def small(name, /, **overrides):

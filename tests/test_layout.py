@@ -117,7 +117,14 @@ def test_packages_list_what_they_export(package):
         assert hasattr(module, name)
 
 
-@pytest.mark.parametrize("code", ["import impasto", "import impasto.apps.cli"])
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import impasto",
+        "import impasto.apps.cli",
+        "import impasto.images.samples, impasto.images.atomic, impasto.outputs",
+    ],
+)
 def test_torch_is_not_imported_early(code):
     probe = f"{code}; import sys; sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
     assert finished([sys.executable, "-c", probe]).returncode == 0

@@ -503,3 +503,16 @@ def test_a_run_hears_it_between_tiles(photo, painting):
     assert events[-1].reason == "cancelled"
     assert len(after) == 1
     assert max(event.iteration for event in events if isinstance(event, Step)) == 1
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_a_relative_reference_weighs_alike_in_every_space_and_contrast(space, photo, painting):
+    """1 for a canvas of the picture's mean colour, whatever the picture."""
+    pixels = SPACES[space].to_srgb(
+        SPACES[space].from_srgb(photo.pixels).mean((1, 2), keepdim=True).expand(photo.pixels.shape)
+    )
+    held = reference(photo.pixels, weight=1.0, relative=True)
+    settings = Settings.of(**{**SMALL, **TAPS, "iterations": 0, "space": space})
+    run = Run(photo, painting, settings, init=pixels, encoder=tiny(torch.float32), terms=[held])
+    (step,) = run
+    assert step.terms["reference"] == pytest.approx(1.0, rel=1e-4)

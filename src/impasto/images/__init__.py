@@ -2,16 +2,41 @@
 
     source ── read ──> Picture ── resize, fit ──> Picture ── save ──> file
 
-A Picture holds float32 sRGB in [0, 1], upright, whatever the file held.
+A Picture holds float32 sRGB in [0, 1], upright, whatever the file held. Names are loaded when first
+used: atomic files, samples and records need no torch.
 """
 
-from impasto.images.atomic import AtomicFile, check_place, resolved
-from impasto.images.checksums import file_checksum, values_checksum
-from impasto.images.decode import MAX_PIXELS, Source, read, read_record
-from impasto.images.encode import FORMATS, check_writable
-from impasto.images.folders import pictures_in
-from impasto.images.picture import Picture
-from impasto.images.resampling import cropped, fit, opaque, resize
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from impasto.images.atomic import AtomicFile, check_place, resolved
+    from impasto.images.checksums import file_checksum, values_checksum
+    from impasto.images.decode import MAX_PIXELS, Source, read, read_record
+    from impasto.images.encode import FORMATS, check_writable
+    from impasto.images.folders import pictures_in
+    from impasto.images.picture import Picture
+    from impasto.images.resampling import cropped, fit, opaque, resize
+
+_HOMES = {
+    "FORMATS": "encode",
+    "MAX_PIXELS": "decode",
+    "AtomicFile": "atomic",
+    "Picture": "picture",
+    "Source": "decode",
+    "check_place": "atomic",
+    "check_writable": "encode",
+    "cropped": "resampling",
+    "file_checksum": "checksums",
+    "fit": "resampling",
+    "opaque": "resampling",
+    "pictures_in": "folders",
+    "read": "decode",
+    "read_record": "decode",
+    "resize": "resampling",
+    "resolved": "atomic",
+    "values_checksum": "checksums",
+}
 
 __all__ = [
     "FORMATS",
@@ -32,3 +57,9 @@ __all__ = [
     "resolved",
     "values_checksum",
 ]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -145,15 +145,21 @@ def _square(column: Tensor) -> Tensor:
     return column @ column.T
 
 
-def recoloured(content: Tensor, style: Tensor | Palette, where: Tensor | None = None) -> Tensor:
+def recoloured(
+    content: Tensor,
+    style: Tensor | Palette,
+    where: Tensor | None = None,
+    own: Palette | None = None,
+) -> Tensor:
     """Content (3, h, w) in [0, 1] mapped linearly to the style's mean colour and covariance.
 
     `style` is a picture (3, h', w') in [0, 1] or a Palette. Of all maps that do this, the one that
     moves colours least (optimal transport between Gaussians; Pitié & Kokaram 2007):
     x ↦ μₛ + A⁻½ (A½ B A½)½ A⁻½ (x - μ) with A the content's covariance, each pixel weighted by
-    `where` (h, w) in [0, 1], and B the style's. The result (3, h, w) is not clipped.
+    `where` (h, w) in [0, 1], and B the style's. The result (3, h, w) is not clipped. `own` takes
+    the place of the content's own palette, so that several pictures are mapped alike.
     """
-    own = Palette.of(content, where)
+    own = own or Palette.of(content, where)
     other = Palette.of(style) if isinstance(style, Tensor) else style
     mean, a, goal, b = own.mean, own.covariance, other.mean, other.covariance
     root, unroot = _power(a, 0.5), _power(a, -0.5)

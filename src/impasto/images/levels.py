@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["clipped", "planes", "unit"]
+__all__ = ["clipped", "eight_bits", "planes", "sixteen_bits", "unit"]
 
 
 def unit(levels: np.ndarray) -> np.ndarray:
@@ -28,3 +28,15 @@ def clipped(levels: np.ndarray) -> np.ndarray:
         return np.array(levels, levels.dtype.newbyteorder("="), order="C")
     values: np.ndarray = levels.astype(np.float32).clip(0, 1)
     return values
+
+
+def eight_bits(levels: np.ndarray) -> np.ndarray:
+    """Levels uint8 or uint16 of any shape as uint8, rounded to the nearest."""
+    if levels.dtype == np.uint8:
+        return levels
+    return ((levels.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
+
+
+def sixteen_bits(levels: np.ndarray) -> np.ndarray:
+    """Levels uint8 or uint16 of any shape as uint16; 255 becomes 65535."""
+    return levels.astype(np.uint16) * np.uint16(257) if levels.dtype == np.uint8 else levels

@@ -1,5 +1,6 @@
 """What to do: every knob once, the schedule of scales, and named settings."""
 
+from impasto.settings.film import FilmSettings
 from impasto.settings.recipes import Recipe, recipe, recipes
 from impasto.settings.schedule import Stage, most_iterations, schedule
 from impasto.settings.settings import DEFAULT_RECIPE, FORMER, Settings, spread
@@ -7,6 +8,7 @@ from impasto.settings.settings import DEFAULT_RECIPE, FORMER, Settings, spread
 __all__ = [
     "DEFAULT_RECIPE",
     "FORMER",
+    "FilmSettings",
     "Recipe",
     "Settings",
     "Stage",

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import errno
-import json
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any
 
-from impasto.errors import OutputError, shown
+from impasto.apps.lines import Lines
 
 __all__ = ["Entry", "Manifest"]
-
-LONGEST = 1_000_000  # bytes of a line; a longer one is not ours
 
 
 @dataclass(frozen=True)
@@ -68,55 +62,21 @@ class Manifest:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._lines = Lines(path, "a batch must read it, and add a line for each pair")
 
     def append(self, entry: Entry) -> None:
-        """Add a line, on the disk when this returns; OutputError where that fails.
-
-        It is one write, and it starts a new line behind one that was broken off.
-        """
-        line = json.dumps(entry.line(), separators=(",", ":")).encode() + b"\n"
-        with self._opened("a+b") as file:
-            line = line if _ends_whole(file) else b"\n" + line
-            if file.write(line) < len(line):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            os.fsync(file.fileno())
+        """Add a line, on the disk when this returns; OutputError where that fails."""
+        self._lines.append(entry.line())
 
     def latest(self) -> dict[str, Entry]:
         """The last entry of each output; lines that are no entries are ignored."""
-        if not os.path.lexists(self.path):
-            return {}
-        with self._opened("rb") as file:
-            lines = iter(lambda: file.readline(LONGEST), b"")
-            return {entry.output: entry for entry in map(_parsed, lines) if entry}
-
-    @contextmanager
-    def _opened(self, mode: str) -> Iterator[BinaryIO]:
-        """The file, unbuffered for writing; OSError becomes OutputError."""
-        name = shown(self.path)
-        try:
-            if self.path.exists() and not self.path.is_file():
-                raise OutputError(f"{name}: is not a file; move it, or choose another --output")
-            with self.path.open(mode, buffering=0 if "a" in mode else -1) as file:
-                yield cast(BinaryIO, file)
-        except OSError as error:
-            raise OutputError(
-                f"{name}: {error.strerror}; a batch must read it, and add a line for each pair"
-            ) from error
+        return {entry.output: entry for entry in map(_entry, self._lines) if entry}
 
 
-def _ends_whole(file: BinaryIO) -> bool:
-    """Whether the next byte begins a line."""
-    end = file.seek(0, os.SEEK_END)
-    file.seek(max(0, end - 1))
-    return file.read(1) in (b"", b"\n")
-
-
-def _parsed(line: bytes) -> Entry | None:
+def _entry(record: Mapping[str, Any]) -> Entry | None:
     """The entry that a line holds; None for anything else, whoever wrote it."""
     try:
-        record = json.loads(line)
-        known = {name: record[name] for name in _FIELDS if name in record}
-        entry = Entry(**known)
-    except (ValueError, TypeError, RecursionError):
+        entry = Entry(**{name: record[name] for name in _FIELDS if name in record})
+    except TypeError:
         return None
     return entry if isinstance(entry.output, str) else None

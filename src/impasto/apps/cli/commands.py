@@ -7,11 +7,13 @@ import typer
 from rich.console import Console
 
 from impasto.apps.cli.batch import batch
+from impasto.apps.cli.film import film
 from impasto.apps.cli.options import MORE_OPTIONS, Options, Quiet, with_options
 from impasto.apps.cli.parameters import file_name
 from impasto.apps.cli.plans import print_plans
 from impasto.apps.cli.printing import print_json, print_parts, print_table
 from impasto.apps.cli.session import paint
+from impasto.apps.cli.studio import studio
 from impasto.apps.cli.weights import app as weights
 from impasto.errors import SettingsError, version_of
 from impasto.settings import DEFAULT_RECIPE, Settings
@@ -169,7 +171,9 @@ def info(
     return print_json(facts) if as_json else print_table(facts)
 
 
+app.command(epilog=MORE_OPTIONS)(film)
 app.command(epilog=MORE_OPTIONS)(batch)
+app.command()(studio)
 app.add_typer(weights, name="weights")
 
 

@@ -4,7 +4,7 @@ import functools
 import re
 
 from impasto.outputs import options as output_options
-from impasto.settings import Settings
+from impasto.settings import FilmSettings, Settings
 
 __all__ = ["flag", "with_flags"]
 
@@ -16,6 +16,8 @@ _OTHERS = {
     "pairs": "--pairs",
     "name": "--name",
     "jobs": "--jobs",
+    "frames": "--frames",
+    "fps": "--fps",
 }
 """Options of names that are neither settings nor outputs'."""
 
@@ -38,7 +40,8 @@ def with_flags(message: str) -> str:
 
 @functools.cache
 def _pattern() -> re.Pattern[str]:
-    names = {*Settings.model_fields, *output_options(), *_OTHERS}
+    fields = {*Settings.model_fields, *FilmSettings.model_fields}
+    names = {*fields, *output_options(), *_OTHERS}
     every, joined = ("|".join(sorted(group, key=len, reverse=True)) for group in (
         names, {name for name in names if "_" in name}
     ))  # fmt: skip

@@ -13,7 +13,7 @@ from impasto.apps.cli.parameters import COMMON, SOURCES, of_outputs, of_settings
 from impasto.errors import SettingsError
 from impasto.outputs import options as output_options
 from impasto.outputs.base import Value
-from impasto.settings import DEFAULT_RECIPE, Settings
+from impasto.settings import DEFAULT_RECIPE, FilmSettings, Settings
 from impasto.settings.variants import ENCODERS, INITS
 
 __all__ = ["MORE_OPTIONS", "Options", "Quiet", "with_options"]
@@ -31,6 +31,7 @@ class Options:
         settings: of the run.
         sources: files it reads beside content and styles, as keywords of `impasto.Run`.
         outputs: the options of outputs that were given, by name; names of files as text.
+        film: how the frames of a film follow one another.
         max_pixels: larger pictures are refused before they are decoded.
         resume: continue from the checkpoint.
         quiet, as_json: print nothing; print JSON lines.
@@ -39,6 +40,7 @@ class Options:
     settings: Settings
     sources: Mapping[str, Any] = field(default_factory=dict)
     outputs: Mapping[str, Value] = field(default_factory=dict)
+    film: FilmSettings = field(default_factory=FilmSettings)
     max_pixels: int = 200_000_000
     resume: bool = False
     quiet: bool = False
@@ -114,16 +116,19 @@ _SHOWN = {
 }
 
 
-def with_options(default: str = DEFAULT_RECIPE) -> Callable[[Command], Command]:
+def with_options(
+    default: str = DEFAULT_RECIPE, *, film: bool = False
+) -> Callable[[Command], Command]:
     """Give a command all options, as one argument `options`.
 
     A setting that is left out keeps the recipe's value; without `--recipe`, that of `default`. A
-    parameter of the command takes the place of an option with the same name.
+    parameter of the command takes the place of an option with the same name. A `film` has settings
+    of its own, and none of the outputs of a single picture.
     """
 
     def decorate(command: Command) -> Command:
         own = inspect.signature(command, eval_str=True).parameters
-        ours = [each for each in _parameters(default) if each.name not in own]
+        ours = [each for each in _parameters(default, film) if each.name not in own]
         parameters = [*(each for each in own.values() if each.name != "options"), *ours]
 
         @functools.wraps(command)
@@ -140,12 +145,16 @@ def with_options(default: str = DEFAULT_RECIPE) -> Callable[[Command], Command]:
     return decorate
 
 
-def _parameters(default: str) -> Iterator[inspect.Parameter]:
+def _parameters(default: str, film: bool) -> Iterator[inspect.Parameter]:
     """The parameters in the order in which help shows them."""
-    yield from of_outputs()
+    if not film:
+        yield from of_outputs()
     for name, (annotation, value) in {**_SHOWN, "help_all": (HelpAll, False)}.items():
         kind = inspect.Parameter.KEYWORD_ONLY
-        yield inspect.Parameter(name, kind, default=value, annotation=annotation)
+        if not (film and name == "resume"):  # a film always continues
+            yield inspect.Parameter(name, kind, default=value, annotation=annotation)
+    if film:
+        yield from of_settings(default, FilmSettings)
     yield from sorted(of_settings(default), key=lambda each: each.name not in COMMON)
     yield from of_sources()
 
@@ -162,5 +171,6 @@ def _options(given: dict[str, Any], default: str) -> Options:
         settings=Settings.of(fields.pop("recipe", default), **fields),
         sources=files,
         outputs={name: asked[name] for name in output_options() if name in asked},
+        film=FilmSettings.of(**{n: asked[n] for n in FilmSettings.model_fields if n in asked}),
         **{name: asked[name] for name in _SHOWN if name in asked},
     )

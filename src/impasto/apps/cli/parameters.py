@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Annotated, Any, get_args, get_origin
 
 import typer
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from impasto.apps.cli.flags import flag
@@ -19,6 +20,7 @@ __all__ = ["COMMON", "SOURCES", "file_name", "of_outputs", "of_settings", "of_so
 
 COMMON = (
     "output", "report", "timelapse", "bits", "resume",
+    "steadiness",
     "recipe", "size", "init", "seed", "strength", "style_weights", "style_scale", "protect",
     "colour", "finish", "content_weight", "style_weight", "iterations", "quiet", "as_json",
 )  # fmt: skip
@@ -71,9 +73,9 @@ def of_sources() -> Iterator[inspect.Parameter]:
         yield _parameter(name, Annotated[kind | None, option])
 
 
-def of_settings(default: str) -> Iterator[inspect.Parameter]:
-    """A parameter for each field of Settings; help shows the values of the recipe `default`."""
-    for name, field in Settings.model_fields.items():
+def of_settings(default: str, model: type[BaseModel] = Settings) -> Iterator[inspect.Parameter]:
+    """A parameter for each field of `model`; help shows the values of the recipe `default`."""
+    for name, field in model.model_fields.items():
         extra = field.json_schema_extra
         group = extra["group"] if isinstance(extra, dict) else None
         former = [old for old, new in FORMER.items() if new == name]
@@ -159,6 +161,7 @@ _METAVARS = {
     "init": "NAME|FILE",
     "encoder": "NAME|FILE",
     "first_step": "l1|l2|X",
+    "references": "N,N,…",
 }
 
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -63,8 +63,15 @@ def json_lines(run: "Run") -> Iterator[Show]:
     yield lambda event: json_line(event_line(event))
 
 
-def event_line(event: "Event") -> dict[str, Any]:
-    """An event as plain values: `event` is stage, step, notice or done, then its own fields."""
+class Told(Protocol):
+    """An event of a run or of a film."""
+
+    def line(self) -> dict[str, object]:
+        """Plain values by name."""
+
+
+def event_line(event: Told) -> dict[str, Any]:
+    """An event as plain values: `event` is its class, such as stage or step, then its fields."""
     return {"event": type(event).__name__.lower(), **event.line()}
 
 

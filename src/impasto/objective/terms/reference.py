@@ -20,6 +20,8 @@ from impasto.objective.terms.base import TermContext, TermFactory
 
 __all__ = ["ReferenceTerm", "reference"]
 
+_MIN_VARIANCE = 1e-6  # of a picture of one colour, which has no unit of its own
+
 
 class ReferenceTerm:
     """w · Σ m ‖x - r‖² / (3·h·w).
@@ -60,12 +62,19 @@ class ReferenceTerm:
 
 
 def reference(
-    picture: Tensor, where: Tensor | None = None, *, weight: float = 1.0, name: str = "reference"
+    picture: Tensor,
+    where: Tensor | None = None,
+    *,
+    weight: float = 1.0,
+    relative: bool = False,
+    name: str = "reference",
 ) -> TermFactory:
     """Makes a `ReferenceTerm` at each scale of a run: `Run(terms=[reference(picture)])`.
 
     `picture` is sRGB, (3, h, w), `where` (h, w) in [0, 1], both of any size; they are brought to
-    the canvas's.
+    the canvas's. A `relative` weight is in parts of what a canvas of the picture's mean colour has:
+    it is divided by the mean of the three channels' variances, and so means the same in every
+    colour space and for every picture.
     """
 
     def make(context: TermContext) -> ReferenceTerm:
@@ -76,7 +85,9 @@ def reference(
             for x in (picture, where)
         ]
         assert at[0] is not None
-        return ReferenceTerm(context.space.from_srgb(at[0]), at[1], weight=weight, name=name)
+        target = context.space.from_srgb(at[0])
+        unit = target.var((1, 2), correction=0).mean().clamp_min(_MIN_VARIANCE) if relative else 1.0
+        return ReferenceTerm(target, at[1], weight=weight / float(unit), name=name)
 
     return make
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -15,20 +16,19 @@ import numpy as np
 from PIL import Image, ImageSequence
 from tifffile import TiffWriter
 
-from impasto.errors import optional
+from impasto.outputs.timelapse.video import Coding, Video
 
-__all__ = ["FILMS", "Kind", "Size", "VideoEncoder"]
+__all__ = ["FILMS", "SAVE", "Animation", "Kind", "Size", "VideoEncoder"]
 
 Size: TypeAlias = tuple[int, int]  # width, height
 Frame: TypeAlias = np.ndarray  # (h, w, 3) uint8, sRGB
 Save: TypeAlias = Callable[[Path, Image.Image, list[int]], None]
 """Writes a file from an image of several RGB frames and the milliseconds of each."""
 
-X264 = {"crf": "18", "rc-lookahead": "8"}
+X264 = Coding("libx264", "yuv420p", {"crf": "18", "rc-lookahead": "8"})
 """Visually lossless; few frames ahead, which halves the memory and costs nothing here."""
 
 PALETTE_FRAMES = 16  # frames that a GIF's palette is made of
-BT709 = 1  # matrix, primaries and transfer of HD video, and limited range: all of them 1 in H.264
 
 
 class VideoEncoder(Protocol):
@@ -49,68 +49,35 @@ class VideoEncoder(Protocol):
         """Close the file, in whatever state it is."""
 
 
-def _av() -> Any:  # noqa: ANN401 (a module)
-    return optional("av", "video", "an .mp4 film")
-
-
-@contextmanager
-def _os_errors() -> Iterator[None]:
-    """Raise PyAV's errors as OSError; not all of them are."""
-    try:
-        yield
-    except _av().FFmpegError as error:
-        raise OSError(error.errno, error.strerror) from error
-
-
 class H264:
-    """MP4 that plays everywhere: 4:2:0, BT.709, even sides, index in front; see `VideoEncoder`.
-
-    An odd side is made even by repeating its last row or column.
-    """
+    """MP4 that plays everywhere, at a constant rate, index in front; see `VideoEncoder`."""
 
     def __init__(self, file: Path, size: Size, fps: int) -> None:
         self.size, self._fps, self._frames = size, fps, 0
         self._last: Any = None
-        with _os_errors():
-            options = {"movflags": "+faststart"}
-            self._container = _av().open(str(file), "w", format="mp4", options=options)
-            self._stream = self._container.add_stream("libx264", rate=fps, options=X264)
-            self._stream.width, self._stream.height = (side + side % 2 for side in size)
-            self._stream.pix_fmt = "yuv420p"
-            context = self._stream.codec_context
-            context.colorspace = context.color_primaries = context.color_trc = BT709
-            context.color_range = BT709
+        self._video = Video(file, "mp4", size, X264, Fraction(1, fps), Fraction(fps))
 
     def add(self, frame: Frame) -> None:
         """Append a frame (h, w, 3) uint8."""
-        height, width, _ = frame.shape
-        even = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-        rgb = _av().VideoFrame.from_ndarray(even, format="rgb24")
-        self._last = rgb.reformat(
-            format="yuv420p", dst_colorspace=BT709, dst_color_range=BT709, interpolation="LANCZOS"
-        )
-        self._encode(self._last)
+        self._last = self._video.frame(frame)
+        self._encode()
 
     def hold(self, seconds: float) -> None:
         """Repeat the last frame for so many seconds."""
         for _ in range(round(seconds * self._fps)):
-            self._encode(self._last)
+            self._encode()
 
     def close(self) -> None:
         """Write the frames that the encoder holds, and the index."""
-        with _os_errors():
-            self._container.mux(self._stream.encode(None))
-            self._container.close()
+        self._video.close()
 
     def abandon(self) -> None:
         """Close the file, in whatever state it is."""
-        with suppress(Exception):
-            self._container.close()
+        self._video.abandon()
 
-    def _encode(self, frame: Any) -> None:  # noqa: ANN401 (a VideoFrame)
-        frame.pts, self._frames = self._frames, self._frames + 1
-        with _os_errors():
-            self._container.mux(self._stream.encode(frame))
+    def _encode(self) -> None:
+        self._video.repeat(self._last, self._frames, 1)
+        self._frames += 1
 
 
 class Animation:
@@ -127,14 +94,14 @@ class Animation:
         spool.raw.name = "frames"  # a number otherwise, which TiffWriter does not take
         self._spool, self._pages = spool, TiffWriter(spool)
 
-    def add(self, frame: Frame) -> None:
-        """Append a frame (h, w, 3) uint8."""
+    def add(self, frame: Frame, milliseconds: int | None = None) -> None:
+        """Append a frame (h, w, 3) uint8, shown so long; None: as the rate says."""
         try:
             self._pages.write(frame, photometric="rgb", metadata=None)
             self._spool.flush()
         except OSError as error:  # of numpy, without the system's reason
             raise OSError(errno.ENOSPC, "no space for the frames") from error
-        self._milliseconds.append(self._tick)
+        self._milliseconds.append(self._tick if milliseconds is None else milliseconds)
 
     def hold(self, seconds: float) -> None:
         """Show the last frame for so many more seconds."""
@@ -178,6 +145,14 @@ def _palette(film: Image.Image) -> Image.Image:
 def _save_webp(file: Path, film: Image.Image, milliseconds: list[int]) -> None:
     options = {"quality": 85, "method": 2, "loop": 0}
     film.save(file, "WEBP", save_all=True, duration=milliseconds, **options)
+
+
+def _save_apng(file: Path, film: Image.Image, milliseconds: list[int]) -> None:
+    film.save(file, "PNG", save_all=True, duration=milliseconds, loop=0)
+
+
+SAVE = {"gif": _save_gif, "webp": _save_webp, "apng": _save_apng}
+"""How an animation is written, by its format."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Clips painted frame by frame, as if by one hand."""

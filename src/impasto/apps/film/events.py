@@ -1,0 +1,38 @@
+"""What a film tells while it is painted: plain, picklable events."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+from impasto.apps.film.work import Entry
+from impasto.run.events import Notice
+
+__all__ = ["FilmEvent", "FrameDone", "Shot"]
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A shot begins: its number and its first frame, from 0."""
+
+    number: int
+    first: int
+
+    def line(self) -> dict[str, object]:
+        """Plain values by name."""
+        return {"shot": self.number, "first": self.first}
+
+
+@dataclass(frozen=True)
+class FrameDone:
+    """A frame is in the work folder; `done` of `total` frames are."""
+
+    entry: Entry
+    done: int
+    total: int
+
+    def line(self) -> dict[str, object]:
+        """Plain values by name."""
+        return {**asdict(self.entry), "done": self.done, "total": self.total}
+
+
+FilmEvent = Shot | FrameDone | Notice

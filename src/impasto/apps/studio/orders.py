@@ -1,0 +1,91 @@
+"""What passes between the studio and the painter's process: plain, picklable values.
+
+studio ── Work, Adjust, End, Watch, Quit ──> painter
+studio <── Told ── painter
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+__all__ = ["Adjust", "End", "How", "Order", "Quit", "Told", "Watch", "Work"]
+
+How = Literal["pause", "stop", "discard", "quit"]
+
+
+@dataclass(frozen=True)
+class Work:
+    """A job to paint, or to go on with.
+
+    Attributes:
+        job: its id.
+        folder: its folder.
+        recipe, settings: settings to start from, and those that differ.
+        extra: iterations added at the last scale.
+        shape: (width, height) of the picture after which the result is shaped, pixels.
+        content, styles, protect, content_masks, style_masks: files, or `sample:NAME`.
+        start: folder of the job from whose canvas it starts.
+        version: number of the settings; the answer names it.
+        only_result: write the result of what is painted, and paint nothing.
+    """
+
+    job: str
+    folder: Path
+    recipe: str
+    settings: Mapping[str, Any]
+    shape: tuple[int, int]
+    content: str | None
+    styles: tuple[str, ...] = ()
+    protect: str | None = None
+    content_masks: tuple[str, ...] = ()
+    style_masks: tuple[str, ...] = ()
+    start: Path | None = None
+    extra: int = 0
+    version: int = 0
+    only_result: bool = False
+
+
+@dataclass(frozen=True)
+class Adjust:
+    """Go on with the job that is painted, from its canvas, with other settings."""
+
+    work: Work
+
+
+@dataclass(frozen=True)
+class End:
+    """End the job that is painted."""
+
+    job: str
+    how: How
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Longest side of previews, pixels; 0 while nobody looks."""
+
+    side: int
+
+
+@dataclass(frozen=True)
+class Quit:
+    """End, and save what is painted."""
+
+
+Order = Work | Adjust | End | Watch | Quit
+
+
+@dataclass(frozen=True)
+class Told:
+    """Something that happened to a job.
+
+    `kind` is ready, opened, stage, step, timed, notice, preview, result, ended or died; `facts` are
+    plain values.
+    """
+
+    kind: str
+    job: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,65 @@
+"""Settings of a film: how one frame follows another."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from impasto.errors import SettingsError
+from impasto.settings.fields import explain, knob, several
+
+__all__ = ["FilmSettings"]
+
+Distance = Annotated[int, Field(ge=1, le=64)]
+Distances = Annotated[tuple[Distance, ...], several]
+
+
+class FilmSettings(BaseModel):
+    """How the frames of a film follow one another; how each is painted is in `Settings`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    steadiness: float = knob(
+        "Film",
+        "how firmly a frame keeps what was painted before it, 0 to 1; 0 only begins with it",
+        default=0.5,
+        ge=0,
+        le=1,
+    )
+    references: Distances = knob(
+        "Film",
+        "distances in frames of the canvases that hold a frame, N,N,…; the nearest that shows a "
+        "place counts there",
+        default=(1, 2, 4, 8),
+        min_length=1,
+        max_length=8,
+    )
+    frame_iterations: int = knob(
+        "Film", "maximum iterations of a frame in which nothing is new", default=6, ge=1, le=10_000
+    )
+    open_iterations: int = knob(
+        "Film",
+        "how many more where everything is new, and in proportion",
+        default=24,
+        ge=0,
+        le=10_000,
+    )
+    least_iterations: int = knob(
+        "Film", "minimum iterations of a frame", default=2, ge=0, le=10_000
+    )
+    drift: float = knob(
+        "Film",
+        "a frame ends early when its loss is within this part of that of the shot's first frame",
+        default=0.05,
+        ge=0,
+        le=10,
+    )
+
+    @classmethod
+    def of(cls, **fields: Any) -> FilmSettings:  # noqa: ANN401 (checked here)
+        """The defaults with some fields replaced; SettingsError names one that does not fit."""
+        try:
+            return cls(**fields)
+        except ValidationError as error:
+            raise SettingsError(explain(error, fields, cls.model_fields)) from None

@@ -1,0 +1,69 @@
+"""`impasto film`: a clip from the command line, and what it says."""
+
+import json
+import shlex
+
+import pytest
+
+from impasto.apps.cli import main
+from impasto.apps.film.clip import Clip
+from support import clips
+
+QUICK = "--size 64 --smallest 64 --iterations 3 --encoder tiny --frame-iterations 1"
+
+
+@pytest.fixture
+def desk(tmp_path, monkeypatch):
+    """A folder with a clip that has sound."""
+    monkeypatch.chdir(tmp_path)
+    clips.write("clip.mp4", clips.pan((2, 1), 4, (48, 64)).frames, sound=True)
+    return tmp_path
+
+
+def called(arguments, capsys, code=0):
+    with pytest.raises(SystemExit) as left:
+        main(shlex.split(f"film {arguments}"))
+    out, err = capsys.readouterr()
+    assert left.value.code == code, err
+    return out, err
+
+
+def test_a_clip_becomes_a_film(desk, capsys):
+    out, _ = called(f"clip.mp4 sample:swirl {QUICK} -o out.mp4", capsys)
+    assert out == "wrote out.mp4\n"
+    made, clip = Clip.open("out.mp4"), Clip.open("clip.mp4")
+    assert (made.size, made.count, made.times) == (clip.size, clip.count, clip.times)
+    assert len(made.audio) == 1
+    assert {path.name for path in desk.iterdir()} == {"clip.mp4", "out.mp4"}
+
+
+def test_a_part_is_kept_and_the_rest_follows(desk, capsys):
+    common = f"clip.mp4 sample:swirl {QUICK} --work kept -o out.mkv"
+    called(f"{common} --frames 0:2", capsys)
+    assert Clip.open("out.mkv").count == 2
+    out, _ = called(f"{common} --json", capsys)
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert [line["event"] for line in lines] == ["shot", *["framedone"] * 4, "result"]
+    assert Clip.open("out.mkv").count == 4
+    assert not (desk / "kept").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("missing.mp4 sample:swirl", "missing.mp4"),
+        ("clip.mp4 missing.jpg", "missing.jpg"),
+        ("clip.mp4 sample:swirl --frames 3:9", "--frames is '3:9'; expected A:B"),
+        ("clip.mp4 sample:swirl --frames two", "expected A:B"),
+        ("clip.mp4 sample:swirl --steadiness 2", "--steadiness is"),
+        ("clip.mp4 sample:swirl --references 0", "--references is"),
+        ("clip.mp4 sample:swirl --codec ffv1 -o out.mp4", "ffv1"),
+        ("clip.mp4 sample:swirl --fps 10", "fps"),
+        ("clip.mp4 sample:swirl -o nowhere/out.mp4", "nowhere"),
+    ],
+)
+def test_bad_input_is_one_line(desk, capsys, arguments, said):
+    _, err = called(f"{arguments} {QUICK}", capsys, code=2)
+    assert said in err
+    assert len(err.splitlines()) == 1
+    assert not list(desk.glob("*.work"))

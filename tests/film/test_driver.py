@@ -1,0 +1,119 @@
+"""A clip painted frame after frame: steady, the same however it is interrupted, in shots."""
+
+import numpy as np
+import pytest
+
+from impasto.apps.film.clip import Clip
+from impasto.apps.film.driver import Film
+from impasto.apps.film.events import FrameDone, Shot
+from impasto.apps.film.painting import Sources
+from impasto.apps.film.reel import Reel
+from impasto.apps.film.work import Work
+from impasto.errors import Cancelled, SettingsError
+from impasto.settings import FilmSettings, Settings
+from support import clips
+
+SIDE = 64
+SETTINGS = Settings.of(size=SIDE, smallest=SIDE, encoder="tiny", iterations=8)
+FOLLOWING = FilmSettings.of(frame_iterations=2, open_iterations=4, least_iterations=1)
+
+
+@pytest.fixture(scope="module")
+def panned(tmp_path_factory):
+    """A clip of six frames that moves sideways, with a cut before the fifth."""
+    size = (SIDE * 3 // 4, SIDE)
+    parts = [clips.pan((2, 1), n, size, photo) for n, photo in ((4, "astronaut"), (2, "coffee"))]
+    path = tmp_path_factory.mktemp("clips") / "clip.mkv"
+    clips.write(path, clips.joined(*parts).frames, codec="ffv1", pixels="bgr0")
+    return Clip.open(path)
+
+
+def film_of(clip, folder, **options):
+    film = options.pop("film", FOLLOWING)
+    work = Work(folder, {"film": film.model_dump(mode="json")})
+    return Film(clip, Sources(["sample:swirl"]), SETTINGS, film, work, **options)
+
+
+def cancelled_after(film, index):
+    for event in film.events():
+        if isinstance(event, FrameDone) and event.entry.index == index:
+            film.cancel()
+
+
+def painted(film):
+    return [film.work.read(index) for index in film.span]
+
+
+def test_every_frame_is_painted_in_its_shot(panned, tmp_path):
+    film = film_of(panned, tmp_path / "work")
+    events = list(film.events())
+    assert [e for e in events if isinstance(e, Shot)] == [Shot(0, 0), Shot(1, 4)]
+    done = [e for e in events if isinstance(e, FrameDone)]
+    assert [e.entry.index for e in done] == [0, 1, 2, 3, 4, 5]
+    assert [e.done for e in done] == [1, 2, 3, 4, 5, 6]
+    assert [e.entry.shot for e in done] == [0, 0, 0, 0, 1, 1]
+    assert [e.entry.e_warp is None for e in done] == [True, False, False, False, True, False]
+    assert done[0].entry.iterations == done[4].entry.iterations == 8
+    assert all(1 <= e.entry.iterations <= 6 for e in done if e.entry.index not in (0, 4))
+    again = [e for e in film_of(panned, tmp_path / "work").events() if isinstance(e, FrameDone)]
+    assert again == done  # nothing is painted again
+
+
+def test_frames_keep_what_was_painted_before(panned, tmp_path):
+    """Steadiness: less change along the motion, at about the same loss."""
+    entries = {}
+    for steadiness in (0.0, 1.0):
+        film = film_of(
+            panned,
+            tmp_path / f"{steadiness}",
+            film=FilmSettings(**{**FOLLOWING.model_dump(), "steadiness": steadiness}),
+        )
+        events = [e for e in film.events() if isinstance(e, FrameDone)]
+        entries[steadiness] = [e.entry for e in events if e.entry.e_warp is not None]
+    loose, firm = (np.mean([e.e_warp for e in entries[s]]) for s in (0.0, 1.0))
+    assert firm < 0.7 * loose
+
+
+@pytest.mark.parametrize("stops", [(1,), (2, 3), (4,)])
+def test_interrupted_anywhere_it_ends_the_same(panned, tmp_path, stops):
+    whole = film_of(panned, tmp_path / "whole")
+    list(whole.events())
+    for stop in stops:
+        film = film_of(panned, tmp_path / "stopped")
+        with pytest.raises(Cancelled):
+            cancelled_after(film, stop)
+    rest = film_of(panned, tmp_path / "stopped")
+    list(rest.events())
+    for one, other in zip(painted(whole), painted(rest), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_part_can_be_painted_and_the_rest_later(panned, tmp_path):
+    whole = film_of(panned, tmp_path / "whole")
+    list(whole.events())
+    list(film_of(panned, tmp_path / "parts", span=range(3)).events())
+    parts = film_of(panned, tmp_path / "parts")
+    list(parts.events())
+    for one, other in zip(painted(whole), painted(parts), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_frames_become_a_film_with_their_times(panned, tmp_path):
+    film = film_of(panned, tmp_path / "work", span=range(2, 5))
+    list(film.events())
+    out = tmp_path / "out.mkv"
+    film.write(Reel.open(out, film.size, audio_from=panned, rate=panned.rate))
+    made = Clip.open(out)
+    assert made.count == 3
+    assert made.size == film.size == panned.size
+    for index, frame in zip(film.span, made.frames(), strict=True):
+        np.testing.assert_allclose(
+            frame.pixels / np.iinfo(frame.pixels.dtype).max,
+            film.work.read(index) / 65535,
+            atol=0.02,
+        )
+
+
+def test_a_span_outside_the_clip_is_refused(panned, tmp_path):
+    with pytest.raises(SettingsError, match="expected some of the clip's 6"):
+        film_of(panned, tmp_path / "work", span=range(3, 9))
