@@ -1,13 +1,14 @@
 # Two commands from a fresh clone; each sets up what it needs in .venv.
 #   make demo    paint a bundled photograph, with a report and a film, and say where they are
 #   make test    everything that continuous integration runs
+#   make test-browser    the studio's page in a real Chromium, which has to be installed
 #   make gallery paint the pictures of docs/gallery.md again
 #   make release-check    install the wheel into a clean environment and paint with it
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test release-check samples gallery clean
+.PHONY: demo test test-browser release-check samples gallery clean
 
 demo: .venv/installed
 	@mkdir -p out
@@ -15,6 +16,9 @@ demo: .venv/installed
 
 test: .venv/developed
 	@PATH="$(CURDIR)/$(BIN):$$PATH" scripts/test
+
+test-browser: .venv/developed
+	@$(BIN)/python -m pytest tests/studio -m browser --durations 10
 
 release-check: .venv/developed
 	@PATH="$(CURDIR)/$(BIN):$$PATH" scripts/check_release

@@ -11,6 +11,7 @@ failed, or where the console had an error (`page.errors` has them; remove what t
 """
 
 import asyncio
+import os
 import shutil
 from contextlib import contextmanager, suppress
 from importlib import resources
@@ -51,6 +52,7 @@ def launched():
     """
     from playwright.sync_api import sync_playwright
 
+    os.environ.setdefault("UV_USE_IO_URING", "0")  # Node's loop may spin there on some kernels
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable(), args=list(_FLAGS))
         loop = asyncio.get_running_loop()

@@ -8,6 +8,13 @@ import browser  # noqa: E402
 import fake_studio  # noqa: E402
 
 
+def pytest_collection_modifyitems(items):
+    """Mark what needs a browser, so that `-m browser` chooses it."""
+    for item in items:
+        if "chromium" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.browser)
+
+
 @pytest.fixture(scope="session")
 def chromium():
     if browser.executable() is None:
