@@ -52,7 +52,7 @@ Codec = Annotated[
     typer.Option(
         "--codec",
         metavar="NAME",
-        help="auto, h264, h264-10, hevc, prores, vp9, av1, ffv1, png, tiff.",
+        help="auto, h264, h264-10, hevc, prores, vp9, ffv1, png, tiff.",
     ),
 ]
 Quality = Annotated[

@@ -23,7 +23,7 @@ from impasto.outputs.timelapse.video import Video
 __all__ = ["Plan", "Writer"]
 
 ROUNDED = "times are rounded to milliseconds, which is what {} holds"
-USUAL_RATE, MAX_RATE = Fraction(25), 240  # frames a second; AV1 has no more
+USUAL_RATE, MAX_RATE = Fraction(25), 240  # frames a second
 EARLY = (".mp4", ".mov")  # containers of times below 0
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -73,17 +72,6 @@ def os_errors() -> Iterator[None]:
         raise OSError(error.errno, error.strerror) from error
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the lines that the AV1 encoder writes to stderr, unless somebody asks for them."""
-    asked = os.environ.setdefault("SVT_LOG", "0") != "0"
-    try:
-        yield
-    finally:
-        if not asked:
-            os.environ.pop("SVT_LOG", None)
-
-
 class Video:
     """A video file being written; OSError where that fails, as at a full disk.
 
@@ -127,8 +115,7 @@ class Video:
                 self._container.add_stream_from_template(one)
                 for one in (audio.templates() if audio else ())
             ]
-            with _quiet():
-                self._container.start_encoding()
+            self._container.start_encoding()
 
     def _set_up(self) -> None:
         self._stream.width, self._stream.height = self._size
