@@ -25,11 +25,27 @@ from hypothesis import settings
 pytest.register_assert_rewrite("support")
 
 from support import small
+from support.browsing import browse, chromium, fake, mark_browser_tests, visit
 from support.networks import TINY, register_tiny, tiny_weights
 from support.pictures import random_image, smooth_picture
 from support.small import paint_as_small_as_asked
 
-__all__ = ["TINY", "random_image", "smooth_picture", "tiny_weights"]
+__all__ = [
+    "TINY",
+    "browse",
+    "chromium",
+    "fake",
+    "random_image",
+    "smooth_picture",
+    "tiny_weights",
+    "visit",
+]
+
+
+def pytest_collection_modifyitems(items):
+    """Let `-m browser` choose the tests that need one."""
+    mark_browser_tests(items)
+
 
 # Machines differ in speed, and continuous integration must not differ from itself.
 settings.register_profile("impasto", deadline=None, derandomize="CI" in os.environ)

@@ -1,6 +1,6 @@
 """A real browser for tests of the pages: Debian's Chromium, driven by Playwright.
 
-The fixture `browse` of tests/studio/conftest.py opens pages:
+The fixture `browse` of tests/support/browsing.py opens pages:
 
     def test_title(browse, address):
         page = browse(address)                       # a laptop; see PHONE for a telephone

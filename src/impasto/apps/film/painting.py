@@ -110,7 +110,7 @@ class ShotPainter:
         self._palettes: tuple[Palette, Palette] | None = None
 
     def begin(self, frame: Picture, canvas: Tensor, loss: float) -> None:
-        """Continue a shot whose first frame was painted before: its canvas and its loss."""
+        """Continue a shot whose first frame is painted: its canvas, sRGB (3, h, w), and loss."""
         self._goal = loss
         self._palettes = Palette.of(frame.pixels), Palette.of(canvas.clamp(0, 1))
 

@@ -1,14 +1,17 @@
-"""Fixtures of tests in a real browser; see browser.py. One browser serves a whole worker."""
+"""Fixtures of tests in a real browser; see tests/studio/browser.py.
+
+One browser serves a whole worker. The modules of tests/studio are found once a test of that folder
+is collected.
+"""
 
 import pytest
 
 pytest.register_assert_rewrite("browser")
 
-import browser  # noqa: E402
-import fake_studio  # noqa: E402
+__all__ = ["browse", "chromium", "fake", "mark_browser_tests", "visit"]
 
 
-def pytest_collection_modifyitems(items):
+def mark_browser_tests(items):
     """Mark what needs a browser, so that `-m browser` chooses it."""
     for item in items:
         if "chromium" in getattr(item, "fixturenames", ()):
@@ -17,6 +20,8 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session")
 def chromium():
+    import browser
+
     if browser.executable() is None:
         pytest.skip(browser.MISSING)
     with browser.launched() as running:
@@ -26,6 +31,8 @@ def chromium():
 @pytest.fixture
 def browse(chromium):
     """Opens pages: `browse(url, **options of the context)`."""
+    import browser
+
     running, loop = chromium
     with browser.heard(loop):
         visits = browser.Visits(running)
@@ -36,6 +43,8 @@ def browse(chromium):
 @pytest.fixture
 def fake():
     """A studio without painting, served at `fake.address`."""
+    import fake_studio
+
     with fake_studio.served() as studio:
         yield studio
 
