@@ -52,7 +52,7 @@ class FakeStudio:
         self.curves: dict[str, list[list[float]]] = {}
         self._viewers: list[asyncio.Queue[str | None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._number = 0
+        self._number = self._changes = 0
         for name, path in samples.names().items():
             kind = "photo" if path.parent.name == "photos" else "style"
             self._keep(f"sample:{name}", name, Image.open(path).convert("RGB"), kind)
@@ -98,7 +98,7 @@ class FakeStudio:
 
     def change(self, key: str, **fields: Any) -> None:
         """Another state of a job."""
-        self.jobs[key].update(fields)
+        self.jobs[key].update(fields, updated=self._now())
         self._number_queue()
         for job in self.jobs.values():
             self.tell("job", job)
@@ -127,9 +127,14 @@ class FakeStudio:
         job |= {"iteration": 0, "done": 0, "total": 100, "seconds": 0.0, "preview": 0}
         job |= {"notices": [], "error": None, "changes": 0, "parent": request.get("start")}
         job |= {"outputs": {"report": True, "timelapse": False}, "settling": False}
-        job |= {"created": "2026-01-01", "updated": "2026-01-01"}
+        job["created"] = job["updated"] = self._now()
         self.jobs = {key: job, **self.jobs}
         return job
+
+    def _now(self) -> str:
+        """Later than every time before."""
+        self._changes += 1
+        return f"2026-01-01T00:00:{self._changes:09.6f}"
 
     def _number_queue(self) -> None:
         queue = [job for job in self.jobs.values() if job["state"] == "queued"]
@@ -245,7 +250,7 @@ class FakeStudio:
             job["changes"] += 1
         if verb == "stop" and job["preview"]:
             job["result"] = {"width": 512, "height": 341, "bytes": 700_000}
-        job["state"] = states.get(verb, job["state"])
+        job |= {"state": states.get(verb, job["state"]), "updated": self._now()}
         self._number_queue()
         self.tell("job", job)
         return JSONResponse(job)

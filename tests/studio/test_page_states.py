@@ -72,6 +72,32 @@ def test_pause_go_on_stop(visit, fake):
     assert [verb for _, verb, _ in fake.commands] == ["pause", "resume", "stop"]
 
 
+def test_an_answer_that_comes_after_a_later_event_changes_nothing(visit, fake):
+    job = fake.add("painting")
+    page = visit()
+    reduced = page.evaluate(
+        """async ([known, answer]) => {
+            const { reduce } = await import("/static/feed.js");
+            const after = (first, second) => reduce({ jobs: [first] }, "job", second);
+            return [after(known, answer), after(answer, known)];
+        }""",
+        [job, {**job, "state": "queued", "updated": "2026-01-01T00:00:00"}],
+    )
+    assert reduced == [{}, {"jobs": [job]}]
+
+
+def test_a_change_just_before_a_stop_does_not_go_on(visit, fake):
+    fake.add("painting")
+    page = visit()
+    page.get_by_label("Strength", exact=True).fill("0.5")
+    press(page, "Stop and keep")
+    expect(progress(page)).to_contain_text("Stopped")
+    page.wait_for_timeout(400)  # milliseconds, longer than a slider rests before it is heard
+    assert [verb for _, verb, _ in fake.commands if verb != "adjust"] == ["stop"]
+    verbs = [verb for _, verb, _ in fake.commands]
+    assert "adjust" not in verbs[verbs.index("stop") :]
+
+
 def test_go_on_with_more_says_how_much(visit, fake):
     fake.add("done")
     page = visit()

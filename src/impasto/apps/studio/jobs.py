@@ -63,7 +63,7 @@ def new_id() -> str:
 
 def now() -> str:
     """The time as ISO 8601, UTC."""
-    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+    return datetime.now(timezone.utc).isoformat(timespec="microseconds")
 
 
 @dataclass(frozen=True)
@@ -131,8 +131,8 @@ class Job:
     settling: bool = False
 
     def changed(self, **fields: Any) -> Job:  # noqa: ANN401 (of this class)
-        """The job with some fields replaced, updated now."""
-        return replace(self, **{"updated": now(), **fields})
+        """The job with some fields replaced, updated now; never before the last time."""
+        return replace(self, **{"updated": max(now(), self.updated), **fields})
 
     def noticed(self, text: str) -> Job:
         """With one more line for people; the same line is not repeated."""

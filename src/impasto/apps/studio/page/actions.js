@@ -37,7 +37,8 @@ export function createActions(store) {
 
   const adjust = debounce(async (id) => {
     const settings = pending();
-    if (get().selected !== id || !Object.keys(settings).length) return;
+    // it may have been stopped meanwhile, and is not to go on for that
+    if (get().selected !== id || !takesChanges(job(id)) || !Object.keys(settings).length) return;
     set({ adjusting: id });
     const answer = await attempt(() => api.command(id, "adjust", { settings }));
     if (answer?.request) hear("job", answer);

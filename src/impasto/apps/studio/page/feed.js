@@ -36,7 +36,7 @@ export function follow(hear, tell) {
  */
 export function reduce(state, name, data) {
   if (name === "hello") return { jobs: data.jobs };
-  if (name === "job") return { jobs: placed(state.jobs, data) };
+  if (name === "job") return isOlder(data, state.jobs) ? {} : { jobs: placed(state.jobs, data) };
   if (name === "step") {
     return { jobs: state.jobs.map((job) => (job.id === data.id ? { ...job, ...data } : job)) };
   }
@@ -44,6 +44,11 @@ export function reduce(state, name, data) {
   if (name === "picture") return { pictures: placed(state.pictures, data) };
   if (name === "full") return { full: data };
   return {};
+}
+
+/** Whether a later event was heard already: an answer to a command may come behind it. */
+function isOlder(job, jobs) {
+  return jobs.some((known) => known.id === job.id && known.updated > job.updated);
 }
 
 /** The list with the item in place of the one of its id, or first. */
