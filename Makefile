@@ -1,7 +1,7 @@
 # Two commands from a fresh clone; each sets up what it needs in .venv.
 #   make demo    paint a bundled photograph, with a report and a film, and say where they are
 #   make test    everything that continuous integration runs
-#   make test-browser    the studio in a real Chromium, and studios that are killed
+#   make test-browser    the studio's page in a real Chromium alone
 #   make gallery paint the pictures of docs/gallery.md again
 #   make release-check    install the wheel into a clean environment and paint with it
 
@@ -18,7 +18,7 @@ test: .venv/developed
 	@PATH="$(CURDIR)/$(BIN):$$PATH" scripts/test
 
 test-browser: .venv/developed
-	@$(BIN)/python -m pytest tests/studio -m "browser or slow" --durations 10
+	@$(BIN)/python -m pytest tests/studio -m browser --durations 10
 
 release-check: .venv/developed
 	@PATH="$(CURDIR)/$(BIN):$$PATH" scripts/check_release

@@ -249,7 +249,6 @@ def weighed(iterations):
     return {"content_weight": 7.0, "iterations": [4, iterations]}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("changed", [False, True])
 def test_a_killed_server_loses_nothing(changed, tmp_path, whole):
     """After kill -9 the job is interrupted, and goes on from its checkpoint to the same picture."""
@@ -282,7 +281,6 @@ def test_a_killed_server_loses_nothing(changed, tmp_path, whole):
         assert np.array_equal(client.pixels(job), client.pixels(other))
 
 
-@pytest.mark.slow
 def test_after_ctrl_c_a_job_goes_on_bit_for_bit(tmp_path):
     folder, slow = tmp_path / "jobs", {**QUICK, "iterations": [4, 150]}
     with studio_in(folder) as (_, client):

@@ -65,7 +65,7 @@ class End:
 
 @dataclass(frozen=True)
 class Watch:
-    """Longest side of previews, pixels; 0 while nobody looks."""
+    """Longest side of previews, pixels; 0 for no previews."""
 
     side: int
 

@@ -118,7 +118,7 @@ class Sitting:
         return self._reason
 
     def facts(self) -> dict[str, object]:
-        """What there is of the job at the end."""
+        """Facts of the ended job: its outputs and its result."""
         folder = self._work.folder
         names = {"report": "report.html", "timelapse": "timelapse.mp4"}
         outputs = {name: (folder / file).is_file() for name, file in names.items()}
