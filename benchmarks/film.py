@@ -159,7 +159,7 @@ def rows(name: str, style: str, o: argparse.Namespace, out: Path) -> Iterator[li
     """Table rows of a scene: stills, then films."""
     size = o.size, round(o.size * 0.75) // 2 * 2
     scene = SCENES[name](size, o.frames)
-    settings = Settings.of(o.recipe, size=size, smallest=min(256, o.size))
+    settings = Settings.of(o.recipe, size=size, supersample_below=0)
     say(f"{name}: stills")
     alone = stills(scene, style, settings)
     apart = alone.unsteadiness(scene)

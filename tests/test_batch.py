@@ -53,7 +53,7 @@ QUICK = [
     part for name, value in SMALL.items() for part in (f"--{name.replace('_', '-')}", str(value))
 ]
 SETTINGS = Settings.of("standard", **SMALL)
-REAL = SETTINGS.replaced(encoder="vgg19", smallest=24)
+REAL = SETTINGS.replaced(encoder="vgg19", supersample_below=0)
 """For other processes, which know no tiny network, and paint as large as users have it."""
 DOCS = (Path(__file__).parent.parent / "docs" / "batch.md").read_text("utf-8")
 

@@ -36,7 +36,7 @@ FLAT = {
 
 
 def painted(photograph, **fields):
-    settings = Settings.of(size=SIDE, smallest=SIDE, iterations=24, **fields)
+    settings = Settings.of(size=SIDE, supersample_below=0, iterations=24, **fields)
     run = impasto.Run(Picture(photograph), "sample:swirl", settings)
     for _ in run:
         pass

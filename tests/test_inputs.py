@@ -49,12 +49,12 @@ def test_sizes(overrides, canvas, style):
 @pytest.mark.usefixtures("as_users_have_it")
 def test_what_is_too_small_to_paint_is_painted_larger():
     photo, painting = smooth_picture(96, 80), smooth_picture(60, 30)
-    found = inputs(photo, painting, size=48, style_scale=1, smallest=64)
+    found = inputs(photo, painting, size=48, style_scale=1, smallest=64, supersample_below=64)
     pair = found.at(found.stages[0])
     assert (found.size, pair.size, shape(pair.styles[0])) == ((48, 40), (64, 53), (64, 32))
     assert found.content.size == (48, 40)
     assert found.origins["content"]["size"] == (48, 40)
-    whole = inputs(photo, painting, size=48, scales="1", smallest=64)
+    whole = inputs(photo, painting, size=48, scales="1", smallest=64, supersample_below=64)
     assert [stage.size for stage in whole.stages] == [(48, 40)]
 
 

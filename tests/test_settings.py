@@ -194,12 +194,23 @@ def test_automatic_scales_end_at_the_result_and_begin_above_the_smallest():
 
 
 @pytest.mark.usefixtures("as_users_have_it")
-def test_below_the_smallest_it_is_painted_at_that():
-    auto = Settings.of(scales="auto", iterations="40,20", smallest=128)
-    (only,) = schedule(auto, (64, 48))
-    assert (only.size, only.iterations) == ((128, 96), 40)
-    (only,) = schedule(auto, (3, 127))
-    assert only.size == (3, 128)
+def test_a_small_result_is_painted_one_scale_larger():
+    auto = Settings.of(
+        scales="auto", iterations="40,20", smallest=128, scale_factor=1.5, supersample_below=192
+    )
+
+    def painted(*size):
+        return [(stage.size, stage.iterations) for stage in schedule(auto, size)]
+
+    assert painted(64, 48) == [((128, 96), 40)]
+    assert painted(3, 84) == [((5, 128), 40)]  # 1.5 times as large is less than smallest
+    assert painted(100, 50) == [((150, 75), 40)]
+    assert painted(120, 60) == [((180, 90), 40)]
+    assert painted(128, 64) == [((128, 64), 40), ((192, 96), 20)]
+    assert painted(160, 80) == [((128, 64), 40), ((192, 96), 20)]
+    assert painted(192, 96) == [((128, 64), 40), ((192, 96), 20)]
+    auto = auto.replaced(supersample_below=0)
+    assert painted(64, 48) == [((64, 48), 40)]
 
 
 def test_the_most_iterations_of_a_photograph_of_unknown_size():

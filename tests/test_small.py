@@ -15,6 +15,7 @@ from impasto.settings import Settings
 SMALL = {
     **{"recipe": "standard", "encoder": "tiny", "iterations": 3, "precision": "fp32"},
     **{"content_layers": "relu2_1", "style_layers": "relu1_1,relu2_1", "smallest": 64},
+    "supersample_below": 64,
 }
 
 

@@ -9,7 +9,7 @@ from impasto.apps.cli import main
 from impasto.apps.film.clip import Clip
 from support import clips
 
-QUICK = "--size 64 --smallest 64 --iterations 3 --encoder tiny --frame-iterations 1"
+QUICK = "--size 64 --iterations 3 --encoder tiny --frame-iterations 1"
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from impasto.settings import FilmSettings, Settings
 from support import clips
 
 SIDE = 64
-SETTINGS = Settings.of(size=SIDE, smallest=SIDE, encoder="tiny", iterations=8)
+SETTINGS = Settings.of(size=SIDE, encoder="tiny", iterations=8)
 FOLLOWING = FilmSettings.of(frame_iterations=2, open_iterations=4, least_iterations=1)
 
 

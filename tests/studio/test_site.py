@@ -102,7 +102,8 @@ def test_what_does_not_fit_is_planned_too(site, ids):
     too_large = planned(site, asked(ids, settings={"size": 100_000}))
     assert not too_large["fits"]
     assert "pixels" in too_large["error"]
-    small = planned(site, asked(ids, settings={"encoder": "vgg19", "size": 8, "smallest": 8}))
+    as_asked = {"encoder": "vgg19", "size": 8, "supersample_below": 0}
+    small = planned(site, asked(ids, settings=as_asked))
     assert "needs at least" in small["error"]
 
 

@@ -11,6 +11,7 @@ from impasto.settings.fields import (
     Effect,
     Factors,
     Init,
+    Longest,
     Scales,
     Side,
     Size,
@@ -60,6 +61,12 @@ class PictureSettings(BaseModel):
         default=2**0.5,
         gt=1.01,
         le=16,
+    )
+    supersample_below: Longest = knob(
+        "Picture",
+        "scales auto: a result with a shorter longest side is painted larger, by scale_factor or "
+        "at smallest, and shrunk; pixels, 0 for never",
+        default=0,
     )
     detail: float = knob(
         "Picture",

@@ -53,9 +53,9 @@ def schedule(settings: Settings, size: Size) -> tuple[Stage, ...]:
 
     Automatic scales go down from the result by `scale_factor`, as long as the longest side is at
     least `smallest`: all sizes have the result's shape, and the last enlargement is no smaller than
-    the others. A result below `smallest` is painted at that, and shrunk afterwards: a network does
-    not see its forms. Values given for each scale apply from the smallest on; the last applies to
-    all that follow.
+    the others. A result below `supersample_below` is painted larger and shrunk afterwards: a
+    network does not see its forms, and its strokes are coarse. Values given for each scale apply
+    from the smallest on; the last applies to all that follow.
     """
     parts = _parts(settings, max(size))
     sizes = [(_side(size[0], part), _side(size[1], part)) for part in parts]
@@ -85,19 +85,25 @@ def most_iterations(settings: Settings) -> int:
 
 def painted_larger(settings: Settings, longest: int) -> bool:
     """Whether a result with this longest side, in pixels, is painted larger and then shrunk."""
-    return settings.scales == "auto" and longest < settings.smallest
+    return settings.scales == "auto" and longest < settings.supersample_below
 
 
 def _parts(settings: Settings, longest: int) -> list[float]:
-    """The scales as parts of the result, rising to 1, or one above 1."""
+    """The scales as parts of the result, rising to 1, or above it."""
     if isinstance(settings.scales, tuple):
         return list(settings.scales)
-    if painted_larger(settings, longest):
-        return [settings.smallest / longest]
-    parts = [1.0]
+    parts = [_largest(settings, longest) / longest]
     while longest * parts[-1] / settings.scale_factor >= settings.smallest - 0.5:
         parts.append(parts[-1] / settings.scale_factor)
     return parts[::-1]
+
+
+def _largest(settings: Settings, longest: int) -> float:
+    """The longest side of the last canvas, pixels: the result's, or one scale above it."""
+    if not painted_larger(settings, longest):
+        return longest
+    larger = min(longest * settings.scale_factor, settings.supersample_below)
+    return max(larger, settings.smallest)
 
 
 def _side(length: int, part: float) -> int:

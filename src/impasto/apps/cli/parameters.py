@@ -149,6 +149,7 @@ _METAVARS = {
     "size": "N|WxH",
     "scales": "auto|X,…,1",
     "smallest": "N",
+    "supersample_below": "N",
     "device": "auto|cpu|cuda|cuda:N|mps",
     "tile": "auto|off|N",
     "memory": "SIZE",

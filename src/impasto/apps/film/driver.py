@@ -90,8 +90,8 @@ class Film:
                 f"{clip.count}"
             )
         self.size = canvas_size(settings, clip.size)
-        smallest = min(settings.smallest, max(self.size))  # a canvas is never larger than its film
-        self.settings = settings.replaced(size=self.size, smallest=smallest)
+        # a canvas has the size of its film, for the next frame begins with it
+        self.settings = settings.replaced(size=self.size, supersample_below=0)
         self._film, self._sources = film, sources
         self._cache, self._cancelled = StyleCache(), threading.Event()
         self._known: OrderedDict[int, _Remembered] = OrderedDict()

@@ -289,5 +289,6 @@ def _warm_up(cache: StyleCache) -> None:
     content, style = (
         Picture(torch.rand(3, 64, 64, generator=generator, dtype=torch.float32)) for _ in range(2)
     )
-    for _ in Run(content, style, Settings.of(size=64, smallest=64, iterations=2), cache=cache):
+    settings = Settings.of(size=64, supersample_below=0, iterations=2)
+    for _ in Run(content, style, settings, cache=cache):
         pass

@@ -31,6 +31,7 @@ ALLOWED = {
         "scales",
         "smallest",
         "scale_factor",
+        "supersample_below",
         "detail",
         "init",
         "noise",

@@ -8,7 +8,7 @@ import { PAPERS, printed } from "./paper.js";
 import { createChoice } from "./slider.js";
 import { sizeOf } from "./states.js";
 
-const LOOK = ["size", "scales", "smallest", "scale_factor", "iterations"]; // the recipe's own in a print
+const LOOK = ["size", "scales", "smallest", "scale_factor", "supersample_below", "iterations"]; // the recipe's own in a print
 
 /** The request of a print: the job's look, the recipe for prints, from the job's canvas. */
 export function printRequest(job, pixels) {
