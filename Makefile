@@ -3,12 +3,14 @@
 #   make test    everything that continuous integration runs
 #   make test-browser    the studio's page in a real Chromium alone
 #   make gallery paint the pictures of docs/gallery.md again
-#   make release-check    install the wheel into a clean environment and paint with it
+#   make manual  write the manual page again
+#   make release-check    install the wheel into a clean environment and paint with it, and the
+#                container's steps
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-browser release-check samples gallery clean
+.PHONY: demo test test-browser release-check samples gallery manual clean
 
 demo: .venv/installed
 	@mkdir -p out
@@ -22,6 +24,7 @@ test-browser: .venv/developed
 
 release-check: .venv/developed
 	@PATH="$(CURDIR)/$(BIN):$$PATH" scripts/check_release
+	@$(BIN)/python scripts/check_container.py
 
 samples: .venv/developed
 	$(BIN)/python scripts/paint_styles.py
@@ -29,6 +32,9 @@ samples: .venv/developed
 
 gallery: .venv/developed
 	$(BIN)/python scripts/paint_gallery.py
+
+manual: .venv/developed
+	$(BIN)/python scripts/write_manual.py
 
 clean:
 	rm -rf .venv build dist out

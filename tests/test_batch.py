@@ -144,6 +144,14 @@ def test_any_ending_in_any_case_and_nothing_else(tmp_path):
         styles.pictures()
 
 
+def test_a_gallery_of_one_picture(tmp_path):
+    touch(tmp_path, "one.jpg", "two.jpg")
+    one = Gallery(tmp_path / "one.jpg")
+    assert one.pictures() == [tmp_path / "one.jpg"]
+    assert one.has(tmp_path / "." / "one.jpg")
+    assert not one.has(tmp_path / "two.jpg")
+
+
 @given(st.integers(1, 9), st.integers(1, 9))
 def test_pairings_count(some, others):
     contents = [Path(f"c{number}") for number in range(some)]
@@ -212,6 +220,20 @@ def test_shared_folders_keep_pairs_apart(folder, batch):
     assert len(list(Path("out").glob("*.jpg"))) == 16
     assert len(list(Path("out").glob("content_1+style_2_t.jsonl"))) == 1
     assert len(list(Path("out").iterdir())) == 33
+
+
+def test_one_painting_for_all_photographs(folder, batch):
+    shutil.copy("style_1.jpg", "wave.jpg")
+    code, _, err = batch("--contents", ".", "--styles", "wave.jpg", "-o", "out",
+                         "--name", "{content}.png", "-q")  # fmt: skip
+    assert (code, err) == (0, "")
+    assert {"content_1.png", "content_2.png", "style_1.png"} <= {
+        path.name for path in Path("out").iterdir()
+    }
+    code, _, err = batch("--contents", ".", "--styles", "wave.jpg", "-o", "o", "--pairs", "order")
+    assert code == 2
+    assert "1 style pictures, too few" in err
+    assert not Path("o").exists()
 
 
 def test_templates_have_fields(folder):

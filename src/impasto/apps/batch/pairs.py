@@ -24,7 +24,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Gallery:
-    """The picture files of `folder` whose names begin with `prefix`.
+    """The picture files of `folder` whose names begin with `prefix`, or one picture by its path.
 
     Names tell pictures by their endings, in any letter case; hidden files are ignored.
     """
@@ -34,6 +34,8 @@ class Gallery:
 
     def has(self, path: Path) -> bool:
         """Whether a file at that path is one of the gallery's, or would be if it existed."""
+        if self.is_file:
+            return os.path.realpath(path) == os.path.realpath(self.folder)
         here = os.path.realpath(path.parent) == os.path.realpath(self.folder)
         return here and names_picture(path.name, self.prefix)
 
@@ -42,7 +44,14 @@ class Gallery:
 
         Raises ImageError if there are none.
         """
+        if self.is_file:
+            return [self.folder]
         return pictures_in(self.folder, self.prefix, excluded)
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is one picture by its path."""
+        return not self.prefix and os.path.isfile(self.folder)  # noqa: PTH113 (a name may be too long)
 
 
 def galleries_in(folder: str | os.PathLike[str]) -> tuple[Gallery, Gallery]:

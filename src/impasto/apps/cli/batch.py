@@ -37,19 +37,28 @@ Folder = Annotated[
 Contents = Annotated[
     str | None,
     typer.Option(
-        "--contents", metavar="DIR", parser=file_name, help="Photographs, in place of FOLDER."
+        "--contents",
+        metavar="DIR|FILE",
+        parser=file_name,
+        help="Photographs, or one, in place of FOLDER.",
     ),
 ]
 Styles = Annotated[
     str | None,
-    typer.Option("--styles", metavar="DIR", parser=file_name, help="Paintings, with --contents."),
+    typer.Option(
+        "--styles",
+        metavar="DIR|FILE",
+        parser=file_name,
+        help="Paintings, or one for all photographs, with --contents.",
+    ),
 ]
 Pairing = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--pairs",
         metavar="order|all",
-        help="order: first with first, second with second; all: each with each.",
+        help="order: first with first, second with second; all: each with each. By default all "
+        "where one of them is a file, else order.",
     ),
 ]
 Output = Annotated[
@@ -96,7 +105,7 @@ def batch(
     folder: Folder = None,
     contents: Contents = None,
     styles: Styles = None,
-    pairs: Pairing = "order",
+    pairs: Pairing = None,
     output: Output = None,
     name: Name = None,
     overwrite: Overwrite = False,
@@ -116,7 +125,7 @@ def batch(
     galleries, home = _galleries(folder, contents, styles), _home(output, folder)
     layout = Layout(home, name, _outputs(options))
     planned = Batch(
-        _pairs(galleries, layout, pairs),
+        _pairs(galleries, layout, pairs or _usual(galleries)),
         options.settings,
         layout,
         sources=options.sources,
@@ -141,6 +150,11 @@ def _galleries(
     given = {"FOLDER": folder, "--contents": contents, "--styles": styles}
     got = " and ".join(name for name, value in given.items() if value) or "neither"
     raise SettingsError(f"got {got}; expected FOLDER alone, or --contents and --styles")
+
+
+def _usual(galleries: "Sequence[Gallery]") -> str:
+    """How pairs are made where nobody says it."""
+    return "all" if any(gallery.is_file for gallery in galleries) else "order"
 
 
 def _home(output: str | None, folder: str | None) -> Path:

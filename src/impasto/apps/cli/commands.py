@@ -24,7 +24,7 @@ __all__ = ["app"]
 app = typer.Typer(
     help="Paint a photograph in the style of a painting.",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )

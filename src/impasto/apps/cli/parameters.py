@@ -2,7 +2,7 @@
 
 import functools
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any, get_args, get_origin
 
 import typer
@@ -13,7 +13,7 @@ from impasto.apps.cli.flags import flag
 from impasto.outputs import options as output_options
 from impasto.outputs.base import Option
 from impasto.settings import FORMER, Settings
-from impasto.settings.recipes import recipe
+from impasto.settings.recipes import recipe, recipes
 from impasto.settings.registry import Registry
 
 __all__ = ["COMMON", "SOURCES", "file_name", "of_outputs", "of_settings", "of_sources"]
@@ -86,9 +86,22 @@ def of_settings(default: str, model: type[BaseModel] = Settings) -> Iterator[ins
             rich_help_panel=str(group),
             show_default=False,
             hidden=name not in COMMON,
+            autocompletion=_completion(name, field),
         )
         kind: Any = field.annotation if field.annotation in (int, float) else str
         yield _parameter(name, Annotated[kind | None, option])
+
+
+def _completion(name: str, field: FieldInfo) -> Callable[[str], list[str]]:
+    """What gives the names that a shell offers for a value that begins like its argument."""
+    registry = next((part for part in field.metadata if isinstance(part, Registry)), None)
+
+    def completed(incomplete: str) -> list[str]:
+        names = recipes() if name == "recipe" else _listed(registry) if registry else literals
+        return [each for each in names if each.startswith(incomplete)]
+
+    literals = _literals(field)
+    return completed
 
 
 def _parameter(name: str, annotation: Any, default: Any = None) -> inspect.Parameter:  # noqa: ANN401
@@ -171,9 +184,14 @@ def _metavar(name: str, field: FieldInfo) -> str:
     annotation = field.annotation
     if annotation in (int, float):
         return "N" if annotation is int else "X"
-    literals = [arg for arg in get_args(annotation) if isinstance(arg, str)]
-    for part in get_args(annotation):
-        literals += [arg for arg in get_args(part) if isinstance(arg, str)]
+    literals = _literals(field)
     if name not in _METAVARS and literals and get_origin(annotation) is not dict:
         return "|".join(literals)
     return _METAVARS.get(name, "NAME" if annotation is str else "LAYERS")
+
+
+def _literals(field: FieldInfo) -> list[str]:
+    """The words among the values of a field."""
+    parts = get_args(field.annotation)
+    words = [arg for arg in parts if isinstance(arg, str)]
+    return words + [arg for part in parts for arg in get_args(part) if isinstance(arg, str)]
