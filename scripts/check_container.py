@@ -7,6 +7,7 @@ Python that runs this takes the place of the image's. The second stage only copi
 
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -31,8 +32,8 @@ def main():
     """Build the stage; stop at the first step that fails."""
     with tempfile.TemporaryDirectory() as work:
         image = Path(work)
-        (image / "opt").mkdir()
-        places = {"/opt/": f"{image}/opt/", "/tmp/": f"{image}/"}
+        for place in ("opt", "tmp"):
+            (image / place).mkdir()
         here, arguments = image, {}
         for name, value in steps():
             print(name, value, flush=True)
@@ -47,18 +48,15 @@ def main():
                 for source in sources:
                     copy(ROOT / source, here / target, into=len(sources) > 1 or target[-1] == "/")
             elif name == "RUN":
-                command = value
-                for theirs, ours in places.items():
-                    command = command.replace(theirs, ours)
+                command = re.sub("/(?:opt|tmp)/", lambda found: f"{image}{found[0]}", value)
                 path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
                 environment = {**os.environ, **arguments, "PATH": path}
                 subprocess.run(["sh", "-ec", command], cwd=here, env=environment, check=True)
             else:
                 raise SystemExit(f"{name}: this script does not know that instruction")
-        painted = image / "opt" / "impasto" / "bin" / "impasto"
-        shown = subprocess.run(
-            [painted, "show", "--json", image / "painted.png"], check=True, capture_output=True
-        )
+        painted = image / "opt/impasto/bin/impasto"
+        command = [painted, "show", "--json", image / "tmp" / "painted.png"]
+        shown = subprocess.run(command, check=True, capture_output=True)
         assert json.loads(shown.stdout)["settings"]["size"] == 64
 
 
