@@ -50,10 +50,9 @@ def dng():
 
     Bayer pattern RGGB; no camera wrote it, but LibRaw takes it for one's.
     """
-    y, x = np.mgrid[:48, :64]
-    scene = (4000 + 500 * (x // 8)).astype(np.uint16)
-    matrix = [x for row in ((3, 1), (-1, 1), (0, 1), (-1, 1), (2, 1), (0, 1), (0, 1), (0, 1), (1, 1))
-              for x in row]  # fmt: skip
+    columns = np.mgrid[:48, :64][1]
+    scene = (4000 + 500 * (columns // 8)).astype(np.uint16)
+    matrix = [3, 1, -1, 1, 0, 1, -1, 1, 2, 1, 0, 1, 0, 1, 0, 1, 1, 1]  # XYZ to the sensor's
     file = io.BytesIO()
     tifffile.imwrite(
         file,
@@ -123,7 +122,7 @@ def test_a_raw_file_is_demosaiced_to_16_bits():
     assert found.size == (64, 48)
     brightness = found.pixels.mean((0, 1))
     assert (brightness[8:].view(7, 8).mean(1).diff() > 0).all()  # as bright as the scene
-    assert len(np.unique(found.levels(16))) > 300
+    assert (found.levels(16) % 257).any()  # 8 bits would leave multiples of 257
 
 
 FILES = {"HEIF": heic, "JXL": jxl, "RAW": dng}

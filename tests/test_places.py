@@ -86,7 +86,9 @@ def test_files_beside_it_have_the_same_number(folder, impasto):
 )
 def test_a_file_that_was_named_is_replaced_only_on_demand(option, name, folder, impasto):
     Path(name).write_text("mine")
-    refused(impasto(*PAIR, option, name), f"{name}: exists; choose another name, or add --overwrite")
+    refused(
+        impasto(*PAIR, option, name), f"{name}: exists; choose another name, or add --overwrite"
+    )
     assert names(folder) == {name}
     assert Path(name).read_text() == "mine"
     assert impasto(*PAIR, option, name, "--overwrite", "-q")[0] == 0

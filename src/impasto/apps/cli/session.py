@@ -60,10 +60,10 @@ def _paint(options: Options, named: Named, request: Request) -> int:
     how: dict[str, Any] = {"max_pixels": options.max_pixels, "resume": checkpoint, **sources}
     run = Run(content, styles or None, settings, **how)
     if options.resume:
-        if run.done in (None, run.total) and _is_finished(options, run, request):
-            return 0
         if checkpoint is None and not options.overwrite:
             _check_ours(request, run)
+        if run.done in (None, run.total) and _is_finished(options, run, request):
+            return 0
     patient = request.path("checkpoint") is not None
     with _shown(options)(run) as show, graceful(patient=patient) as stop:
         outcome = paint_tuned(run, request, show, stop)
