@@ -14,7 +14,7 @@ BIN := .venv/bin
 
 demo: .venv/installed
 	@mkdir -p out
-	@$(BIN)/impasto demo --output out/demo.png
+	@$(BIN)/impasto demo --output out/demo.png --overwrite
 
 test: .venv/developed
 	@PATH="$(CURDIR)/$(BIN):$$PATH" scripts/test

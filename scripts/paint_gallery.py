@@ -131,7 +131,7 @@ def painted(sheet: Sheet, size: int, folder: Path) -> Iterator[Image.Image]:
         named = [str(folder / word) if word in MASKS else word for word in shlex.split(options)]
         given = named if "--size" in named else [*named, "--size", str(size)]
         try:
-            impasto(["stylize", *given, "--output", str(output), "--quiet"])
+            impasto(["stylize", *given, "--output", str(output), "--overwrite", "--quiet"])
         except SystemExit as left:
             if left.code:
                 raise

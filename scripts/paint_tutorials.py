@@ -42,7 +42,7 @@ def main() -> None:
     for name in names or PICTURES:
         output = Path(folder, f"{name}.png")
         try:
-            impasto([*PICTURES[name].split(), "--output", str(output)])
+            impasto([*PICTURES[name].split(), "--output", str(output), "--overwrite"])
         except SystemExit as left:
             if left.code:
                 raise

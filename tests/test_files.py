@@ -113,7 +113,7 @@ def test_bad_templates(template, says):
 @pytest.mark.parametrize(
     ("wanted", "says"),
     [
-        ({"film": "f.mp4"}, "there is no output 'film'; expected output, bits"),
+        ({"film": "f.mp4"}, "there is no output 'film'; expected output, format, bits"),
         ({"save_every": -1}, "save_every is -1; expected 0 or more"),
         ({"save_every": "2"}, "save_every is '2'; expected int"),
         ({"save_every": True}, "save_every is True; expected int"),

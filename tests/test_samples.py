@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from impasto.errors import ImageError
-from impasto.images import read, samples
+from impasto.images import located, read, samples
 
 STYLES = [name for name, path in samples.names().items() if path.parent.name == "styles"]
 PHOTOS = [name for name, path in samples.names().items() if path.parent.name == "photos"]
@@ -31,7 +31,7 @@ def test_every_picture_is_credited(name):
 
 
 def test_names_stand_for_paths():
-    assert samples.found("sample:swirl") == samples.sample("swirl")
-    assert samples.found("swirl.jpg") == "swirl.jpg"
+    assert located("sample:swirl") == samples.sample("swirl")
+    assert located("swirl.jpg") == "swirl.jpg"
     with pytest.raises(ImageError, match="sample:nope: no such sample; expected one of astronaut"):
-        samples.found("sample:nope")
+        located("sample:nope")

@@ -12,26 +12,36 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from impasto.images.atomic import AtomicFile, check_place, resolved
     from impasto.images.checksums import file_checksum, values_checksum
-    from impasto.images.decode import MAX_PIXELS, Source, read, read_record
-    from impasto.images.encode import FORMATS, check_writable
+    from impasto.images.decode import MAX_PIXELS, Source, read, read_details, read_record
+    from impasto.images.encode import FORMATS, check_encodable, check_writable
     from impasto.images.folders import pictures_in
+    from impasto.images.held import Encoded
+    from impasto.images.metadata import Metadata
+    from impasto.images.names import located
     from impasto.images.picture import Picture
     from impasto.images.resampling import cropped, fit, opaque, resize
+    from impasto.images.web import fetch
 
 _HOMES = {
     "FORMATS": "encode",
     "MAX_PIXELS": "decode",
     "AtomicFile": "atomic",
+    "Encoded": "held",
+    "Metadata": "metadata",
     "Picture": "picture",
     "Source": "decode",
+    "check_encodable": "encode",
     "check_place": "atomic",
     "check_writable": "encode",
     "cropped": "resampling",
     "file_checksum": "checksums",
+    "fetch": "web",
     "fit": "resampling",
+    "located": "names",
     "opaque": "resampling",
     "pictures_in": "folders",
     "read": "decode",
+    "read_details": "decode",
     "read_record": "decode",
     "resize": "resampling",
     "resolved": "atomic",
@@ -42,16 +52,22 @@ __all__ = [
     "FORMATS",
     "MAX_PIXELS",
     "AtomicFile",
+    "Encoded",
+    "Metadata",
     "Picture",
     "Source",
+    "check_encodable",
     "check_place",
     "check_writable",
     "cropped",
+    "fetch",
     "file_checksum",
     "fit",
+    "located",
     "opaque",
     "pictures_in",
     "read",
+    "read_details",
     "read_record",
     "resize",
     "resolved",

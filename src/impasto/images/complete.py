@@ -15,11 +15,11 @@ from PIL import Image
 
 from impasto.errors import ImageError
 
-__all__ = ["check_complete", "critical_png"]
+__all__ = ["check_complete", "check_plausible", "critical_png"]
 
 MAX_SCANS = 100  # of a JPEG; common encoders write 1 to 10
 MAX_SCANNED = 4_000_000_000  # pixels times scans
-PLAUSIBLE = 16_000_000  # pixels, above which WebP and AVIF need a byte …
+PLAUSIBLE = 16_000_000  # pixels, above which formats that repeat a colour need a byte …
 PIXELS_PER_BYTE = 10_000  # … for so many
 MAX_CHUNKS = 1_000_000  # of a PNG
 PIECE = 1 << 20  # bytes read or inflated at a time
@@ -47,17 +47,22 @@ def check_complete(image: Image.Image, stream: BinaryIO) -> None:
             critical_png(stream, keep=False)
         elif image.format in ("JPEG", "MPO"):
             _check_scans(image, stream)
-        elif image.format in ("WEBP", "AVIF"):
-            _check_plausible(image, stream)
+        elif image.format in ("WEBP", "AVIF", "JPEG2000"):
+            check_plausible(image.size, stream)
     finally:
         stream.seek(place)
 
 
-def _check_plausible(image: Image.Image, stream: BinaryIO) -> None:
-    """Both can repeat one colour at no cost, so that a few bytes may stand for gigabytes."""
-    pixels, size = image.width * image.height, stream.seek(0, os.SEEK_END)
-    if pixels > max(PLAUSIBLE, size * PIXELS_PER_BYTE):
-        raise ImageError(f"{image.width}x{image.height} px in {size} bytes; {COMPLETE}")
+def check_plausible(size: tuple[int, int], stream: BinaryIO) -> None:
+    """Raise ImageError where a file is too short for its size (w, h).
+
+    Some formats repeat one colour at no cost, so that a few bytes may stand for gigabytes.
+    """
+    width, height = size
+    length = stream.seek(0, os.SEEK_END)
+    stream.seek(0)
+    if width * height > max(PLAUSIBLE, length * PIXELS_PER_BYTE):
+        raise ImageError(f"{width}x{height} px in {length} bytes; {COMPLETE}")
 
 
 def _check_scans(image: Image.Image, stream: BinaryIO) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import mmap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -123,7 +125,7 @@ def _tiff(image: Image.Image, stream: BinaryIO) -> np.ndarray | None:
     levels: np.ndarray | None
     channels = len(image.mode)
     image.load()  # which fails for a truncated file
-    with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as encoded:
+    with _mapped(stream) as encoded:
         levels = _opencv(np.frombuffer(encoded, np.uint8))
     if levels is None or levels.shape[:2] != image.size[::-1] or levels.shape[2] < channels:
         return None
@@ -131,6 +133,19 @@ def _tiff(image: Image.Image, stream: BinaryIO) -> np.ndarray | None:
         for first in range(0, len(levels), ROWS):
             _divide(levels[first : first + ROWS])
     return levels[..., :channels]  # without a sample of unstated meaning
+
+
+@contextmanager
+def _mapped(stream: BinaryIO) -> Iterator[mmap.mmap | bytes]:
+    """All bytes of a stream, without a copy where it is a file."""
+    try:
+        number = stream.fileno()
+    except io.UnsupportedOperation:  # bytes in memory
+        stream.seek(0)
+        yield stream.read()
+        return
+    with mmap.mmap(number, 0, access=mmap.ACCESS_READ) as encoded:
+        yield encoded
 
 
 ROWS = 64  # at a time, where floats are needed

@@ -7,21 +7,34 @@ import os
 import struct
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any, BinaryIO
 
 import numpy as np
-from PIL import Image
+from PIL import ExifTags, Image
 
 from impasto.errors import OutputError, shown
 from impasto.images.atomic import AtomicFile, check_place
 from impasto.images.icc import srgb_profile
-from impasto.images.record import MAX_RECORD, SOFTWARE, exif_bytes
+from impasto.images.metadata import Metadata
+from impasto.images.record import MAX_RECORD, SOFTWARE, Embedded, exif_bytes
 
-__all__ = ["FORMATS", "Format", "check_writable", "write_levels"]
+__all__ = [
+    "FORMATS",
+    "Format",
+    "check_encodable",
+    "check_writable",
+    "encoded",
+    "named_format",
+    "write_levels",
+    "write_stream",
+]
 
-Encode = Callable[[np.ndarray, "str | None", int], bytes]  # (h, w, c) levels, record, quality
+Encode = Callable[[np.ndarray, Embedded, int], bytes]  # (h, w, c) levels, what else, quality
 
+METRES = 0.0254  # of an inch
+_BASE = ExifTags.Base
 JPEG_EXIF = 65_000  # bytes of EXIF that fit into JPEG's one segment
 
 
@@ -36,46 +49,65 @@ class Format:
 
 
 def _pillow(
-    levels: np.ndarray, record: str | None, quality: int, *, kind: str, **options: str | int
+    levels: np.ndarray, embedded: Embedded, quality: int, *, kind: str, **options: str | int
 ) -> bytes:
     stream = io.BytesIO()
-    embedded = {"icc_profile": srgb_profile(), "exif": exif_bytes(record)}
-    Image.fromarray(levels).save(stream, kind, quality=quality, **embedded, **options)
+    beside: dict[str, Any] = {
+        "icc_profile": srgb_profile(),
+        "exif": exif_bytes(embedded),
+        **options,
+    }
+    if dpi := _dpi(embedded):
+        beside["dpi"] = dpi  # formats without it have it in EXIF
+    Image.fromarray(levels).save(stream, kind, quality=quality, **beside)
     return stream.getvalue()
 
 
-def _jpeg(levels: np.ndarray, record: str | None, quality: int) -> bytes:
+def _dpi(embedded: Embedded) -> tuple[float, float] | None:
+    return embedded.metadata.dpi if embedded.metadata else None
+
+
+def _jpeg(levels: np.ndarray, embedded: Embedded, quality: int) -> bytes:
     """4:4:4; over white where transparent; without the record where it does not fit."""
     if levels.shape[2] == 4:
         colours, opacity = levels[..., :3].astype(np.float32), levels[..., 3:] / np.float32(255)
         levels = np.rint(255 + (colours - 255) * opacity).astype(np.uint8)
-    if len(exif_bytes(record)) > JPEG_EXIF:
-        record = None
-    return _pillow(levels, record, quality, kind="JPEG", subsampling=0)
+    if len(exif_bytes(embedded)) > JPEG_EXIF:
+        embedded = replace(embedded, record=None)
+    return _pillow(levels, embedded, quality, kind="JPEG", subsampling=0)
 
 
-def _png(levels: np.ndarray, record: str | None, quality: int) -> bytes:
-    """Pillow for 8 bits; OpenCV for 16, with profile and EXIF put in behind the header."""
+def _png(levels: np.ndarray, embedded: Embedded, quality: int) -> bytes:
+    """Pillow for 8 bits; OpenCV for 16, with what else there is put in behind the header."""
     if levels.dtype == np.uint8:
-        return _pillow(levels, record, quality, kind="PNG")
+        return _pillow(levels, embedded, quality, kind="PNG")
     import cv2
 
     bgr = np.ascontiguousarray(levels[..., [2, 1, 0, 3][: levels.shape[2]]])
     plain = cv2.imencode(".png", bgr, [cv2.IMWRITE_PNG_COMPRESSION, 3])[1].tobytes()
-    profile = _chunk(b"iCCP", b"sRGB\0\0" + zlib.compress(srgb_profile()))
-    exif = _chunk(b"eXIf", exif_bytes(record).removeprefix(b"Exif\0\0"))
+    chunks = _chunk(b"iCCP", b"sRGB\0\0" + zlib.compress(srgb_profile()))
+    if dpi := _dpi(embedded):
+        per_metre = (round(each / METRES) for each in dpi)
+        chunks += _chunk(b"pHYs", struct.pack(">IIB", *per_metre, 1))
+    chunks += _chunk(b"eXIf", exif_bytes(embedded).removeprefix(b"Exif\0\0"))
     header = 33  # bytes of signature and IHDR
-    return plain[:header] + profile + exif + plain[header:]
+    return plain[:header] + chunks + plain[header:]
 
 
 def _chunk(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
-def _tiff(levels: np.ndarray, record: str | None, quality: int) -> bytes:
-    """Deflate, which is exact: `quality` has no meaning here, nor for PNG."""
+def _tiff(levels: np.ndarray, embedded: Embedded, quality: int) -> bytes:
+    """Deflate, which is exact: `quality` has no meaning here, nor for PNG.
+
+    Time, artist and copyright are tags of the image itself, as in TIFF/EP; there is no place.
+    """
     import tifffile
 
+    facts = embedded.metadata or Metadata()
+    texts = {_BASE.Artist: facts.artist, _BASE.Copyright: facts.copyright}
+    texts[_BASE.DateTimeOriginal] = facts.taken
     stream = io.BytesIO()
     tifffile.imwrite(
         stream,
@@ -84,10 +116,13 @@ def _tiff(levels: np.ndarray, record: str | None, quality: int) -> bytes:
         compression="zlib",
         predictor=True,
         extrasamples=["unassalpha"] if levels.shape[2] == 4 else None,
-        description=record.encode() if record else None,
+        description=embedded.record.encode() if embedded.record else None,
         software=SOFTWARE,
         iccprofile=srgb_profile(),
         metadata=None,
+        extratags=[(int(tag), "s", 0, text.encode(), True) for tag, text in texts.items() if text],
+        resolution=facts.dpi,
+        resolutionunit="INCH" if facts.dpi else None,
     )
     return stream.getvalue()
 
@@ -119,34 +154,84 @@ def check_writable(
 
     `size` is (width, height) in pixels, if it is known already.
     """
-    _format(path, bits, quality, size or (1, 1))
+    _check(FORMATS[check_place(path, FORMATS)], shown(path), bits, quality, size or (1, 1))
+
+
+def check_encodable(
+    format: str,  # noqa: A002 (as Pillow calls it)
+    bits: int = 8,
+    quality: int = 95,
+    size: tuple[int, int] | None = None,
+) -> None:
+    """The same of a picture for a stream, in a format such as "png"."""
+    _check(FORMATS[named_format(format)], "the picture", bits, quality, size or (1, 1))
+
+
+def named_format(name: str) -> str:
+    """The ending of a format, such as ".png" for "png", ".PNG" or "jpg"; OutputError if unknown."""
+    ending = f".{name.lower().removeprefix('.')}"
+    if ending not in FORMATS:
+        known = ", ".join(each.removeprefix(".") for each in FORMATS)
+        raise OutputError(f"format is {name!r}; expected one of {known}")
+    return ending
+
+
+def encoded(
+    levels: np.ndarray,
+    ending: str,
+    embedded: Embedded = Embedded(),  # noqa: B008 (it is frozen)
+    *,
+    quality: int = 95,
+    name: str = "the picture",
+) -> bytes:
+    """A file of levels (h, w, 3 or 4), uint8 or uint16 sRGB, in the format of a FORMATS ending.
+
+    Raises OutputError, about `name`, where the format cannot hold them.
+    """
+    chosen = FORMATS[ending]
+    _check(chosen, name, 8 * levels.itemsize, quality, (levels.shape[1], levels.shape[0]))
+    if len(embedded.record or "") > MAX_RECORD:
+        embedded = replace(embedded, record=None)
+    try:
+        return chosen.encode(levels, embedded, quality)
+    except (OSError, ValueError, MemoryError) as error:
+        raise OutputError(f"{name}: cannot encode as {chosen.name} ({error})") from error
 
 
 def write_levels(
     levels: np.ndarray,
     path: str | os.PathLike[str],
+    embedded: Embedded = Embedded(),  # noqa: B008 (it is frozen)
     *,
-    record: str | None = None,
     quality: int = 95,
 ) -> None:
     """Write levels (h, w, 3 or 4), uint8 or uint16 sRGB; see `Picture.save`.
 
     Raises OutputError where they cannot be written.
     """
-    size = (levels.shape[1], levels.shape[0])
-    chosen = _format(path, 8 * levels.itemsize, quality, size)
-    record = record if len(record or "") <= MAX_RECORD else None
-    try:
-        encoded = chosen.encode(levels, record, quality)
-    except (OSError, ValueError, MemoryError) as error:
-        raise OutputError(f"{shown(path)}: cannot encode as {chosen.name} ({error})") from error
+    ending, name = check_place(path, FORMATS), shown(path)
+    data = encoded(levels, ending, embedded, quality=quality, name=name)
     with AtomicFile(path) as file:
-        file.write_bytes(encoded)
+        file.write_bytes(data)
 
 
-def _format(path: str | os.PathLike[str], bits: int, quality: int, size: tuple[int, int]) -> Format:
-    """The format that the path's ending names, with which such a picture can be written there."""
-    chosen, name = FORMATS[check_place(path, FORMATS)], shown(path)
+def write_stream(data: bytes, stream: BinaryIO) -> None:
+    """Write all bytes to a binary stream; OutputError where that fails."""
+    name = type(stream).__name__
+    if isinstance(stream, io.TextIOBase):
+        raise OutputError(f"{name}: a stream of text; open it for binary writing, as by 'wb'")
+    rest = memoryview(data)
+    try:
+        while rest:
+            rest = rest[stream.write(rest) or len(rest) :]
+        stream.flush()
+    except (OSError, ValueError, TypeError) as error:  # a pipe without reader, a closed stream
+        reason = getattr(error, "strerror", None) or error
+        raise OutputError(f"{name}: {reason}; expected an open binary stream") from error
+
+
+def _check(chosen: Format, name: str, bits: int, quality: int, size: tuple[int, int]) -> None:
+    """OutputError unless such a picture can be written in the format."""
     if bits not in chosen.depths:
         deep = ", ".join(ending for ending, kind in FORMATS.items() if bits in kind.depths)
         raise OutputError(
@@ -160,4 +245,3 @@ def _format(path: str | os.PathLike[str], bits: int, quality: int, size: tuple[i
             f"{name}: {size[0]}x{size[1]} px; {chosen.name} holds at most "
             f"{chosen.longest} px a side, .png and .tiff hold more"
         )
-    return chosen

@@ -14,13 +14,21 @@ from impasto.errors import ImageError, shown
 
 __all__ = ["READABLE", "endings", "names_picture", "pictures_in"]
 
-READABLE = ("JPEG", "PNG", "WEBP", "TIFF", "AVIF", "BMP", "GIF")  # JPEG includes phones' MPO
+READABLE = (
+    "JPEG", "PNG", "WEBP", "TIFF", "AVIF", "BMP", "GIF", "PPM", "JPEG2000", "ICO", "TGA"
+)  # fmt: skip
+"""Pillow's names of formats; JPEG includes phones' MPO, PPM its kin, and TGA has no signature."""
+
+PHOTOS = (".heic", ".heif", ".hif", ".jxl")
+"""Endings of formats that the extra `photos` reads. Cameras put a JPEG beside a raw file, so that
+those are read by name alone."""
 
 
 @functools.cache
 def endings() -> tuple[str, ...]:
-    """The endings, in lower case, of the names of files that `read` reads."""
-    return tuple(e for e, kind in Image.registered_extensions().items() if kind in READABLE)
+    """The endings, in lower case, of the names of files that are pictures of a folder."""
+    known = Image.registered_extensions().items()
+    return (*dict.fromkeys(e for e, kind in known if kind in READABLE), *PHOTOS)
 
 
 def names_picture(name: str, prefix: str = "") -> bool:

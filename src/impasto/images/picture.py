@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import os
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
-from impasto.errors import ImageError
-from impasto.images.encode import check_writable, write_levels
+from impasto.errors import ImageError, OutputError
+from impasto.images.encode import (
+    check_writable,
+    encoded,
+    named_format,
+    write_levels,
+    write_stream,
+)
 from impasto.images.levels import planes, unit
+from impasto.images.metadata import CHOICES, Metadata, kept
+from impasto.images.record import Embedded
 
 __all__ = ["Picture", "channels"]
+
+NOTEBOOK = 1024  # pixels
 
 
 class Picture:
@@ -22,6 +33,10 @@ class Picture:
     pixels: (3, h, w) float32, sRGB in [0, 1].
     alpha:  (h, w) float32 in [0, 1], straight (colours are not multiplied by it); None if opaque.
     record: the text embedded in the file, None if there is none.
+    metadata: what the file says of the photograph, None if it says nothing.
+
+    `numpy.asarray` makes it an array (h, w, 3 or 4), `torch.as_tensor` a tensor (3 or 4, h, w),
+    float32 in [0, 1], with alpha if there is any; a notebook shows it.
 
     A picture from a file keeps the file's levels, 1 to 8 bytes a pixel, and computes `pixels` and
     `alpha` each time they are asked for, which take 12 and 4. Raises ImageError where a shape or
@@ -29,7 +44,11 @@ class Picture:
     """
 
     def __init__(
-        self, pixels: Tensor, alpha: Tensor | None = None, record: str | None = None
+        self,
+        pixels: Tensor,
+        alpha: Tensor | None = None,
+        record: str | None = None,
+        metadata: Metadata | None = None,
     ) -> None:
         """Check shapes and types, not values: that would read every pixel again."""
         shape = tuple(pixels.shape)
@@ -40,24 +59,26 @@ class Picture:
                 f"alpha: {alpha.dtype} {tuple(alpha.shape)}; expected float32 {shape[1:]}"
             )
         self._pixels: Tensor | None = pixels
-        self._alpha, self._record = alpha, record
+        self._alpha, self._record, self._metadata = alpha, record, metadata
         self._levels: np.ndarray | None = None
 
     @classmethod
-    def of_levels(cls, levels: np.ndarray, record: str | None = None) -> Picture:
+    def of_levels(
+        cls, levels: np.ndarray, record: str | None = None, metadata: Metadata | None = None
+    ) -> Picture:
         """Picture of levels (h, w, 1 to 4), which it keeps: grey or RGB, and alpha if 2 or 4.
 
         uint8 and uint16 are scaled by their range; float32 is in [0, 1].
         """
         picture = cls.__new__(cls)
-        picture._levels, picture._record = levels, record
+        picture._levels, picture._record, picture._metadata = levels, record, metadata
         picture._pixels = picture._alpha = None
         return picture
 
-    def replaced(self, **changes: Tensor | str | None) -> Picture:
-        """The picture with other `pixels`, `alpha` or `record`."""
-        own = {"pixels": self.pixels, "alpha": self.alpha, "record": self.record}
-        return Picture(**{**own, **changes})  # type: ignore[arg-type]
+    def replaced(self, **changes: Tensor | str | Metadata | None) -> Picture:
+        """The picture with other `pixels` or `alpha`, `record` or `metadata`."""
+        own = {n: getattr(self, n) for n in ("pixels", "alpha", "record", "metadata")}
+        return Picture(**{**own, **changes})
 
     @property
     def pixels(self) -> Tensor:
@@ -81,6 +102,11 @@ class Picture:
         return self._record
 
     @property
+    def metadata(self) -> Metadata | None:
+        """What the file says of the photograph: time, artist, copyright, resolution, place."""
+        return self._metadata
+
+    @property
     def has_alpha(self) -> bool:
         """Whether there is alpha."""
         return self._alpha is not None if self._levels is None else self._levels.shape[2] in (2, 4)
@@ -93,9 +119,9 @@ class Picture:
     def window(self, rows: slice, columns: slice) -> Picture:
         """The part of the picture in these rows and columns, which shares its memory."""
         if self._levels is not None:
-            return Picture.of_levels(self._levels[rows, columns], self._record)
+            return Picture.of_levels(self._levels[rows, columns], self._record, self._metadata)
         alpha = None if self._alpha is None else self._alpha[rows, columns]
-        return Picture(self.pixels[:, rows, columns], alpha, self._record)
+        return Picture(self.pixels[:, rows, columns], alpha, self._record, self._metadata)
 
     @property
     def nbytes(self) -> int:
@@ -127,9 +153,40 @@ class Picture:
         """(h, w, 3) float32 in [0, 1], a copy without alpha."""
         return np.array(self.pixels.detach().cpu().permute(1, 2, 0).numpy(), order="C")
 
-    def to_pil(self) -> Image.Image:
+    def pil(self) -> Image.Image:
         """8-bit RGB, or RGBA where there is alpha."""
         return Image.fromarray(self.levels(bits=8))
+
+    to_pil = pil  # its former name
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:  # noqa: ANN401
+        """(h, w, 3 or 4) in [0, 1], float32 unless `dtype` says otherwise; always a copy.
+
+        Raises ValueError where there may be no copy.
+        """
+        if copy is False:
+            raise ValueError("an array of a Picture is a copy; allow it")
+        values = self._values().detach().cpu().permute(1, 2, 0)  # (h, w, c)
+        return np.array(values.numpy(), dtype or np.float32, order="C")
+
+    def __dlpack__(self, **options: Any) -> Any:  # noqa: ANN401 (of the protocol)
+        """(3 or 4, h, w) float32 in [0, 1], for `torch.as_tensor` and others; a copy."""
+        return self._values().detach().clone().__dlpack__(**options)
+
+    def __dlpack_device__(self) -> Any:  # noqa: ANN401 (of the protocol)
+        """Kind and number of the device."""
+        return self.pixels.__dlpack_device__()
+
+    def _repr_png_(self) -> bytes:
+        """What a notebook shows: at most NOTEBOOK px a side, without record and metadata."""
+        image = self.pil()
+        image.thumbnail((NOTEBOOK, NOTEBOOK))
+        return encoded(np.asarray(image), ".png")
+
+    def _values(self) -> Tensor:
+        """Pixels, and alpha if there is any: (3 or 4, h, w)."""
+        pixels, alpha = self.pixels, self.alpha
+        return pixels if alpha is None else torch.cat([pixels, alpha[None].to(pixels.device)])
 
     def levels(self, bits: int) -> np.ndarray:
         """(h, w, 3 or 4) in 0 to 2^bits - 1, rounded to the nearest without dithering.
@@ -137,9 +194,7 @@ class Picture:
         8 `bits` are uint8, 16 are uint16. Alpha, if there is any, is the fourth channel. Raises
         ImageError where a value is NaN or infinite.
         """
-        values, alpha = self.pixels, self.alpha
-        if alpha is not None:
-            values = torch.cat([values, alpha[None].to(values.device)])  # (4, h, w)
+        values = self._values()
         if not torch.isfinite(values).all():
             raise ImageError("pixels: some are NaN or infinite; expected values from 0 to 1")
         top = (1 << bits) - 1
@@ -147,18 +202,43 @@ class Picture:
         kind = np.uint8 if bits == 8 else np.uint16
         return np.ascontiguousarray(levels.cpu().numpy().astype(kind))
 
-    def save(self, path: str | os.PathLike[str], bits: int = 8, quality: int = 95) -> None:
-        """Write to a file in the format that the path's ending names, all of it or nothing.
+    def save(
+        self,
+        where: str | os.PathLike[str] | BinaryIO,
+        bits: int = 8,
+        quality: int = 95,
+        *,
+        format: str = "png",  # noqa: A002 (as Pillow calls it)
+        metadata: str = "keep",
+    ) -> None:
+        """Write to a file in the format that its ending names, all or nothing; or to a stream.
+
+        Args:
+            where: a path, or a binary stream, which gets the picture in the `format`.
+            bits: 8, or 16 for PNG and TIFF.
+            quality: 1 to 100, of JPEG, WebP and AVIF.
+            format: of a stream: png, jpg, webp, tiff or avif.
+            metadata: what is said of the photograph: keep (time, artist, copyright, resolution),
+                all (the place too, though not in TIFF), or none.
 
         Embeds the sRGB profile, the record as EXIF ImageDescription, and "impasto" as Software.
-        `bits` is 8, or 16 for PNG and TIFF; `quality`, 1 to 100, is for JPEG, WebP and AVIF. JPEG
-        has no transparency: the picture is composited over white. A record above 1 MB is left out,
-        and for JPEG one above 64 kB.
+        JPEG has no transparency: the picture is composited over white. A record above 1 MB is left
+        out, and for JPEG one above 64 kB.
 
         Raises OutputError where it cannot be written, ImageError where a value is NaN or infinite.
         """
-        check_writable(path, bits, quality, self.size)
-        write_levels(self.levels(bits), path, record=self.record, quality=quality)
+        if metadata not in CHOICES:
+            raise OutputError(f"metadata is {metadata!r}; expected one of {', '.join(CHOICES)}")
+        embedded = Embedded(self.record, kept(self.metadata, metadata))
+        if isinstance(where, (str, os.PathLike)):
+            check_writable(where, bits, quality, self.size)
+            write_levels(self.levels(bits), where, embedded, quality=quality)
+        elif callable(getattr(where, "write", None)):
+            ending = named_format(format)
+            data = encoded(self.levels(bits), ending, embedded, quality=quality)
+            write_stream(data, where)
+        else:
+            raise OutputError(f"{type(where).__name__}: expected a path or a binary stream")
 
 
 def channels(picture: Picture) -> tuple[list[np.ndarray], np.ndarray | None]:

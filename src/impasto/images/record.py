@@ -1,21 +1,38 @@
-"""The text that a picture's file carries in its EXIF ImageDescription, as UTF-8."""
+"""What a picture's file carries beside its pixels: our record, and facts of the photograph.
+
+The record is the EXIF ImageDescription, as UTF-8.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from PIL import ExifTags, Image
 
-__all__ = ["MAX_RECORD", "exif_bytes", "exif_tags", "record_in"]
+from impasto.images.metadata import Metadata, tags_of
+
+__all__ = ["MAX_RECORD", "Embedded", "exif_bytes", "exif_tags", "record_in"]
 
 MAX_RECORD = 1_000_000  # characters; a longer text is not ours
 SOFTWARE = "impasto"
 
 
-def exif_bytes(record: str | None) -> bytes:
-    """EXIF with our name as Software and the record, if there is one, as ImageDescription."""
+@dataclass(frozen=True)
+class Embedded:
+    """The text of a record, and facts of the photograph; None without them."""
+
+    record: str | None = None
+    metadata: Metadata | None = None
+
+
+def exif_bytes(embedded: Embedded) -> bytes:
+    """EXIF with our name as Software, the record as ImageDescription, and the facts."""
     exif = Image.Exif()
     exif[ExifTags.Base.Software] = SOFTWARE
-    if record:
-        exif[ExifTags.Base.ImageDescription] = record.encode()
+    if embedded.record:
+        exif[ExifTags.Base.ImageDescription] = embedded.record.encode()
+    if embedded.metadata:
+        exif.update(tags_of(embedded.metadata))
     return exif.tobytes()
 
 

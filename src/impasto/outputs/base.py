@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, TypeAlias
 
 from impasto.errors import OutputError, SettingsError
 from impasto.outputs.names import fill
@@ -56,6 +56,7 @@ class Option:
         short: a one-letter option, such as "-o".
         minimum, maximum: bounds of a number.
         fields: of a name that the output itself fills in for each of its files; `kind` is str.
+        choices: what the value may be, of a `str`; any text if there are none.
         on_command_line: whether the command line has it, and not only recipes and Python.
     """
 
@@ -67,6 +68,7 @@ class Option:
     minimum: float | None = None
     maximum: float | None = None
     fields: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
     on_command_line: bool = True
 
     @property
@@ -81,6 +83,8 @@ class Option:
         )
         if not isinstance(value, kinds) or (isinstance(value, bool) and self.kind is not bool):
             raise SettingsError(f"{self.name} is {value!r}; expected {self.kind.__name__}")
+        if self.choices and value not in self.choices:
+            raise SettingsError(f"{self.name} is {value!r}; expected {', '.join(self.choices)}")
         if isinstance(value, (int, float)) and not self._within(value):
             low, high = self.minimum, self.maximum
             bounds = f"{low:g} or more" if high is None else f"{low:g} to {high:g}"
@@ -97,20 +101,30 @@ class Target:
     """Where the picture of a run goes, and how pictures are encoded.
 
     Args:
-        path: the picture's file.
+        path: the picture's file; of a stream, a name that is never written to.
         bits: depth of PNG and TIFF, 8 or 16.
         quality: of JPEG, WebP and AVIF, 1 to 100.
+        metadata: what files get of the photograph's, as in `Picture.save`.
+        record: how much of the run's record they get: none, short or full.
+        stream: gets the picture in place of the file.
+        format: of a stream, as in `Picture.save`.
     """
 
     path: Path
     bits: int = 8
     quality: int = 95
+    metadata: str = "keep"
+    record: str = "full"
+    stream: BinaryIO | None = None
+    format: str = "png"
 
     def beside(self, template: str, **fields: object) -> Path:
         """A file in the picture's folder, of a name with the fields {stem}, {suffix} and `fields`.
 
         Raises SettingsError for a name that leads to another folder, OutputError without a picture.
         """
+        if self.stream:
+            raise OutputError(f"{template}: has no place beside a stream; name a file, or leave it")
         if not self.path.name:
             raise OutputError(f"{self.path}: is not the name of a file; choose another name")
         known = {"stem": self.path.stem, "suffix": self.path.suffix, **fields}
@@ -119,15 +133,28 @@ class Target:
             raise SettingsError(f"{template!r} is not a file beside the picture; expected a name")
         return self.path.with_name(name)
 
-    def check(self, path: Path, size: Size | None) -> None:
-        """OutputError where a picture of `size` (w, h), None if unknown, cannot go to `path`."""
-        from impasto.images import check_writable
+    def check(self, path: Path | None, size: Size | None) -> None:
+        """OutputError where a picture of `size` (w, h), if known, cannot go to `path`.
 
-        check_writable(path, self.bits, self.quality, size)
+        None stands for the stream.
+        """
+        from impasto.images import check_encodable, check_writable
+
+        if path is None:
+            check_encodable(self.format, self.bits, self.quality, size)
+        else:
+            check_writable(path, self.bits, self.quality, size)
 
     def save(self, picture: Picture, path: Path | None = None) -> None:
         """Write a picture to `path`, by default the target itself; OutputError where that fails."""
-        picture.save(path or self.path, bits=self.bits, quality=self.quality)
+        from impasto.run.provenance import shortened
+
+        if self.record != "full":
+            short = shortened(picture.record) if self.record == "short" else None
+            picture = picture.replaced(record=short)
+        where = path or self.stream or self.path
+        how: dict[str, Any] = {"bits": self.bits, "quality": self.quality}
+        picture.save(where, **how, format=self.format, metadata=self.metadata)
 
 
 class Output:

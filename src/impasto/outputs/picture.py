@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,18 +21,46 @@ class PictureOutput(Output):
         Option(
             "output",
             Path,
-            "The result: .png .jpg .webp .tiff .avif; left out, the recipe names it.",
+            "The result: .png .jpg .webp .tiff .avif, or - for standard output; by default a new "
+            "name.",
             metavar="FILE",
             short="-o",
         ),
+        Option(
+            "format",
+            str,
+            "Of a picture on standard output: png, jpg, webp, tiff, avif.",
+            metavar="NAME",
+        ),
         Option("bits", int, "Depth of PNG and TIFF: 8 or 16.", minimum=8, maximum=16),
         Option("quality", int, "Of JPEG, WebP, AVIF.", minimum=1, maximum=100),
+        Option(
+            "metadata",
+            str,
+            "What stays of the photograph's: keep (time, artist, copyright, resolution), all "
+            "(the place too), none.",
+            metavar="keep|all|none",
+            choices=("keep", "all", "none"),
+        ),
+        Option(
+            "record",
+            str,
+            "How much of our own record it has: none, short (settings alone), full (files, "
+            "checksums and versions too).",
+            metavar="none|short|full",
+            choices=("none", "short", "full"),
+        ),
     )
     resumable = True
 
+    def paths(self, iterations: int) -> Iterator[Path]:
+        """The file; none for a stream."""
+        if self.target.stream is None:
+            yield self.path
+
     def check(self, size: Size | None) -> None:
         """OutputError where a picture of `size` (w, h), if known, cannot be written."""
-        self.target.check(self.path, size)
+        self.target.check(None if self.target.stream else self.path, size)
 
     def finish(self, result: Result | None) -> None:
         """Write the picture; OutputError where that fails."""

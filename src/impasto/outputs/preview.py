@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from impasto.errors import OutputError
 from impasto.outputs.base import Option, Output, Size
 
 if TYPE_CHECKING:
@@ -35,7 +36,9 @@ class PreviewOutput(Output):
         yield from ()
 
     def check(self, size: Size | None) -> None:
-        """Nothing: the picture's output checks the place."""
+        """OutputError for a stream; the picture's output checks a file."""
+        if self.target.stream:
+            raise OutputError("preview: standard output takes one picture; name a file with -o")
 
     def begin(self, run: Run, *, continues: bool) -> None:
         """Show the first canvas that is worth it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from impasto.errors import ExtraMissing, OutputError, SettingsError
 from impasto.outputs.base import OUTPUTS, Option, Output, Size, Target, Value, Values
@@ -18,6 +18,7 @@ _NAMES = {
     frozenset({"content"}): "{content}_reconstruction.png",
     frozenset({"style"}): "{style}_texture.png",
 }
+_ENCODING = ("format", "bits", "quality", "metadata", "record")
 _NONE = "none"  # turns off what a recipe asks for
 
 
@@ -33,7 +34,10 @@ class Request:
 
     @classmethod
     def of(
-        cls, wanted: Mapping[str, Value | None], sources: Mapping[str, str] | None = None
+        cls,
+        wanted: Mapping[str, Value | None],
+        sources: Mapping[str, str] | None = None,
+        stream: BinaryIO | None = None,
     ) -> Request:
         """The outputs that `wanted` asks for, a value for each name of `options()`.
 
@@ -42,12 +46,12 @@ class Request:
         itself, with {content} and {style}. None and "none" stand for nothing.
 
         `sources` has the names of the inputs by role, content and style. They name the picture if
-        `wanted` has no `output`.
+        `wanted` has no `output`. A binary `stream` gets the picture in place of a file.
 
         Raises SettingsError for an unknown name, a value that does not fit, or a bad template.
         """
         given, known = _given(wanted), options()
-        target = _target(given, sources or {})
+        target = _target(given, sources or {}, stream)
         placed = {name: _placed(known[name], value, target) for name, value in given.items()}
         placed["output"] = target.path
         return cls(target, tuple(_requested(placed, target).values()))
@@ -83,9 +87,9 @@ class Request:
         return sum(output.extra_bytes(size) for output in self.outputs)
 
     def _check_collisions(self, inputs: Iterable[str], iterations: int) -> None:
-        from impasto.images.samples import found
+        from impasto.images.names import located
 
-        read = {name: files_at(Path(found(name))) for name in inputs}
+        read = {name: files_at(Path(located(name))) for name in inputs}
         taken = {real(path): f"the input {name}" for name, paths in read.items() for path in paths}
         for path in self.paths(iterations):
             place = real(path)
@@ -132,18 +136,27 @@ def _given(wanted: Mapping[str, Value | None]) -> dict[str, Value]:
     for name in wanted:
         if name not in known:
             raise SettingsError(f"there is no output {name!r}; expected {', '.join(known)}")
-    given = {n: v for n, v in wanted.items() if v is not None and str(v) != _NONE}
+    given = {n: v for n, v in wanted.items() if v is not None and not _is_off(known[n], v)}
     return {name: known[name].checked(value) for name, value in given.items()}
 
 
-def _target(given: Values, sources: Mapping[str, str]) -> Target:
+def _is_off(option: Option, value: Value) -> bool:
+    """Whether a value turns off a file, rather than being one of its choices."""
+    return str(value) == _NONE and _NONE not in option.choices
+
+
+def _target(given: Values, sources: Mapping[str, str], stream: BinaryIO | None) -> Target:
     """Where the picture goes; the inputs name it if `given` does not."""
+    encoding: dict[str, Any] = {n: given[n] for n in _ENCODING if n in given}
+    if stream:
+        return Target(Path("standard output"), stream=stream, **encoding)
+    if "format" in given:
+        raise SettingsError("format is of standard output; a file has that of its ending")
     stems = {role: stem(source) for role, source in sources.items()}
     output = given.get("output") or _NAMES.get(frozenset(stems))
     if output is None:
         raise SettingsError("output is missing; expected the path of the picture")
     path = output if isinstance(output, Path) else Path(fill(str(output), stems))
-    encoding: dict[str, Any] = {n: given[n] for n in ("bits", "quality") if n in given}
     return Target(path, **encoding)
 
 

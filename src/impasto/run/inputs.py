@@ -11,7 +11,7 @@ from torch import Tensor
 from impasto.encoder import Architecture, weights_of
 from impasto.errors import SettingsError
 from impasto.hardware.oom import memory_guard
-from impasto.images import Picture, opaque, read, samples
+from impasto.images import Picture, located, opaque, read
 from impasto.images.checksums import values_checksum
 from impasto.run.colour_modes import colour_mode
 from impasto.run.regions import Region, StylePart, read_mask, regions
@@ -64,7 +64,7 @@ class Inputs:
         sources.check()
         _check_settings(sources, settings)
         with memory_guard("these pictures"):
-            content = samples.found(sources.content)
+            content = located(sources.content)
             original = None if content is None else read(content, max_pixels)
             styles = tuple(style_pictures(sources.styles, max_pixels))
             areas = regions(settings, sources, max_pixels) if sources.styles else ()

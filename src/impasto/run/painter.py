@@ -71,6 +71,7 @@ class Painter:
             self.weights = given.weights if isinstance(given, Encoder) else weights_of(given)
             self._network = given if isinstance(given, Encoder) else self.weights
             self.inputs = Inputs.of(sources, settings, max_pixels, self.weights.architecture)
+        self._tell_dropped(notices)
         self.reserved = 0  # bytes that listeners hold while the run goes on
         self._alpha: tuple[tuple[int, int], Tensor | None] | None = None
 
@@ -126,7 +127,12 @@ class Painter:
                 picture = self._resized(picture, size)
             if self._alpha is None or self._alpha[0] != size:
                 self._alpha = size, self.inputs.alpha(size)
-        return picture.replaced(alpha=self._alpha[1], record=self._record(step, done, complete))
+        original = self.inputs.original
+        return picture.replaced(
+            alpha=self._alpha[1],
+            record=self._record(step, done, complete),
+            metadata=original.metadata if original else None,
+        )
 
     def _resized(self, picture: Picture, size: tuple[int, int]) -> Picture:
         """A picture at a size (w, h), content as it is there where it is protected."""
@@ -193,6 +199,14 @@ class Painter:
             self.inputs = replace(self.inputs, stages=stages)
             text = f"finished scales keep the iterations they had: {', '.join(map(str, before))}"
             notices.append(Notice(text, "resume"))
+
+    def _tell_dropped(self, notices: list[Notice]) -> None:
+        """Give notice of what the photograph says of itself in a way that cannot be understood."""
+        original = self.inputs.original
+        dropped = original.metadata.dropped if original and original.metadata else ()
+        if dropped:
+            text = f"the photograph's {', '.join(dropped)} cannot be understood and is left out"
+            tell(notices, "metadata", text)
 
     def _record(self, step: Step, done: int | None, complete: bool) -> str:
         h = self.hardware

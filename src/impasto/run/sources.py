@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 
 from impasto.errors import ImageError, SettingsError, printable
-from impasto.images import Picture, Source, read, samples
+from impasto.images import Encoded, Picture, Source, located, read
 from impasto.images.checksums import file_checksum
 from impasto.images.folders import pictures_in
+from impasto.images.held import held
 from impasto.settings.variants import INITS
 
 __all__ = ["Sources", "StylePicture", "identity", "read_init", "role_of", "style_pictures"]
@@ -22,7 +23,8 @@ __all__ = ["Sources", "StylePicture", "identity", "read_init", "role_of", "style
 
 @dataclass(frozen=True, eq=False)
 class Sources:
-    """What a run reads; a Source is a path, `sample:NAME`, PIL image, array, tensor or Picture.
+    """What a run reads; a Source is a path, `sample:NAME`,
+    `file://…`, bytes, binary stream, PIL image, array, tensor or Picture.
 
     Attributes:
         content: the picture that is painted; None for a texture.
@@ -52,9 +54,9 @@ class Sources:
         content_masks: Source | Sequence[Source] = (),
         style_masks: Source | Sequence[Source] = (),
     ) -> Sources:
-        """Sources, of which those that may be several may also be one."""
+        """Sources, of which those that may be several may also be one; streams are read now."""
         several = (_several(styles), _several(content_masks), _several(style_masks))
-        return cls(content, several[0], init, protect, *several[1:])
+        return cls(held(content), several[0], held(init), held(protect), *several[1:])
 
     def check(self) -> None:
         """SettingsError where one is given without the picture that it is for."""
@@ -87,7 +89,7 @@ def style_pictures(styles: Sequence[Source], max_pixels: int) -> Iterator[StyleP
     """The pictures of each style, those of a folder in natural order."""
     for index, style in enumerate(styles):
         for source in _pictures_in(style):
-            picture = read(samples.found(source), max_pixels)
+            picture = read(located(source), max_pixels)
             if picture.alpha is not None and not picture.alpha.any():
                 raise ImageError("a style image is transparent all over; expected one with colours")
             yield StylePicture(picture, index, identity(source))
@@ -100,7 +102,7 @@ def read_init(source: Source | None, max_pixels: int) -> Tensor | None:
     """
     if not isinstance(source, Tensor) or not source.is_floating_point():
         _check_name(source)
-        return None if source is None else read(samples.found(source), max_pixels).pixels
+        return None if source is None else read(located(source), max_pixels).pixels
     if source.ndim != 3 or source.shape[0] != 3 or 0 in source.shape:
         raise ImageError(f"init: tensor {tuple(source.shape)}; expected (3, h, w)")
     canvas = source.detach().cpu()
@@ -126,8 +128,10 @@ def role_of(index: int) -> str:
 
 
 def identity(source: Source) -> dict[str, Any]:
-    """Name and SHA-256 of a file; the type of anything else."""
-    source = samples.found(source)
+    """Name and SHA-256 of a file or bytes; the type of anything else."""
+    source = located(source)
+    if isinstance(source, Encoded):
+        return {"name": source.name, "sha256": source.sha256}
     if isinstance(source, (str, os.PathLike)):
         path = Path(source)
         try:
@@ -139,12 +143,13 @@ def identity(source: Source) -> dict[str, Any]:
 
 def _several(sources: Source | Sequence[Source] | None) -> tuple[Source, ...]:
     if isinstance(sources, (list, tuple)):
-        return tuple(sources)
-    return () if sources is None else (sources,)  # type: ignore[return-value]
+        return tuple(map(held, sources))
+    return () if sources is None else (held(sources),)
 
 
 def _pictures_in(style: Source) -> Sequence[Source]:
     """The pictures that a folder holds; a picture alone."""
-    if not isinstance(style, (str, os.PathLike)) or not os.path.isdir(style):  # noqa: PTH112
+    place = located(style)
+    if not isinstance(place, (str, os.PathLike)) or not os.path.isdir(place):  # noqa: PTH112
         return [style]
-    return pictures_in(style)
+    return pictures_in(place)

@@ -16,7 +16,7 @@ from impasto.apps.batch.pairs import Pair
 from impasto.apps.batch.serial import Serial
 from impasto.encoder import weights_of
 from impasto.images import MAX_PIXELS, read
-from impasto.images.samples import found
+from impasto.images.names import located
 from impasto.run.events import Step
 from impasto.run.inputs import check_layers
 from impasto.settings import Settings
@@ -105,7 +105,7 @@ class Batch:
             if role == "encoder":
                 weights_of(str(path))
             else:
-                read(found(path), self.task.max_pixels)
+                read(located(path), self.task.max_pixels)
         check_layers(self.settings)
 
     def _sorted(self) -> tuple[deque[Entry], list[Job]]:

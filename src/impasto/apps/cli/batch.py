@@ -12,6 +12,7 @@ import typer
 from impasto.apps.batch.executors import EXECUTORS
 from impasto.apps.cli import batch_progress
 from impasto.apps.cli.flags import flag, with_flags
+from impasto.apps.cli.inputs import Named, check_files
 from impasto.apps.cli.options import Options, with_options
 from impasto.apps.cli.parameters import file_name
 from impasto.apps.cli.printing import one_line
@@ -122,13 +123,15 @@ def batch(
     """
     from impasto.apps.batch import Batch, Layout
 
+    named = Named(None, (), options.sources)
+    check_files(named.names())
     galleries, home = _galleries(folder, contents, styles), _home(output, folder)
     layout = Layout(home, name, _outputs(options))
     planned = Batch(
         _pairs(galleries, layout, pairs or _usual(galleries)),
         options.settings,
         layout,
-        sources=options.sources,
+        sources=named.opened(options)[2],
         max_pixels=options.max_pixels,
         overwrite=overwrite,
         executor=_executor(jobs, on),

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from impasto.apps.cli.batch import batch
 from impasto.apps.cli.film import film
-from impasto.apps.cli.options import MORE_OPTIONS, Options, Quiet, with_options
+from impasto.apps.cli.options import MORE_OPTIONS, Options, Overwrite, Quiet, with_options
 from impasto.apps.cli.parameters import file_name
 from impasto.apps.cli.plans import print_plans
 from impasto.apps.cli.printing import print_json, print_parts, print_table
@@ -29,8 +29,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Content = Annotated[str, typer.Argument(help="The photograph: a file, or sample:NAME.")]
-Style = Annotated[str, typer.Argument(help="The painting: a file, or sample:NAME.")]
+Content = Annotated[
+    str,
+    typer.Argument(help="The photograph: a file, https://…, - for standard input, or sample:NAME."),
+]
+Style = Annotated[str, typer.Argument(help="The painting: a file, https://…, -, or sample:NAME.")]
 Styles = Annotated[
     list[str],
     typer.Argument(
@@ -83,17 +86,21 @@ def demo(
     ] = "astronaut",
     painting: Annotated[str, typer.Option("--style", help="Name of a bundled painting.")] = "swirl",
     size: Annotated[int, typer.Option("--size", min=1, help="Longest side in pixels.")] = 512,
+    overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> int:
     """Paint a bundled photograph in a bundled style, with a report and a film of the run."""
-    from impasto.images.samples import found
+    from impasto.images.names import located
 
     content, style = f"sample:{photo}", f"sample:{painting}"
     for source in (content, style):
-        found(source)  # raises for a name that does not exist
+        located(source)  # raises for a name that does not exist
     wanted = {"report": "{stem}_report.html", "timelapse": "{stem}.mp4"}
     options = Options(
-        Settings.of(size=size), outputs={"output": output} if output else {}, quiet=quiet
+        Settings.of(size=size),
+        outputs={"output": output} if output else {},
+        overwrite=overwrite,
+        quiet=quiet,
     )
     return paint(options, content, [style], wanted)
 
@@ -116,13 +123,14 @@ def list_recipes(
 
 @app.command()
 def show(
-    picture: Annotated[str, typer.Argument(help="A picture that impasto saved.")],
+    picture: Annotated[str, typer.Argument(help="A picture: what impasto saved, or a photograph.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print the record as JSON.")] = False,
 ) -> None:
-    """Print the settings, versions and weights that made a picture."""
-    from impasto.run.provenance import show_record
+    """Print what made a picture (settings, versions, weights), and what it tells of a photo."""
+    from impasto.images.names import home_expanded
+    from impasto.run.provenance import shown_details
 
-    record = show_record(picture)
+    record = shown_details(home_expanded(picture))
     print_json(record) if as_json else print_parts(record)
 
 

@@ -11,8 +11,10 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from impasto.apps.cli.inputs import Named, file_of
 from impasto.apps.cli.options import Options, with_options
 from impasto.apps.cli.parameters import file_name
+from impasto.apps.cli.places import check_new, numbered, taken
 from impasto.apps.cli.progress import event_line, json_line, warn
 from impasto.apps.cli.signals import graceful
 from impasto.errors import Cancelled, SettingsError, optional, printable
@@ -34,7 +36,9 @@ ClipName = Annotated[
 ]
 Styles = Annotated[
     list[str],
-    typer.Argument(metavar="STYLE", help="The painting, or several: files, or sample:NAME."),
+    typer.Argument(
+        metavar="STYLE", help="The painting, or several: files, https://…, -, or sample:NAME."
+    ),
 ]
 Output = Annotated[
     str | None,
@@ -111,13 +115,17 @@ def film(
     from impasto.hardware.allocator import tuned_malloc
     from impasto.run.sizes import canvas_size
 
+    named = Named(None, tuple(style), options.sources)
+    named.check()
     source = Clip.open(clip, fps, options.max_pixels)
-    target = Path(output or f"{Path(clip).stem}_{Path(style[0].removeprefix('sample:')).stem}.mp4")
+    given = Path(output or f"{Path(clip).stem}_{Path(file_of(style[0])).stem}.mp4")
+    target = given if options.overwrite else _free(given, work, named=output is not None)
     span = _span(frames, source.count)
     size = canvas_size(options.settings, source.size)
     how: dict[str, Any] = {"audio_from": source, "rate": source.rate, "beside": beside}
     Reel.check(target, codec, size, quality=quality, **how)
-    sources = Sources(style, dict(options.sources))
+    _, styles, others = named.opened(options)
+    sources = Sources(styles, others)
     kept = Work(work or f"{target}.work", _identity(options, source, sources), span)
     film = Film(source, sources, options.settings, options.film, kept, span)
     with _shown(options, film) as show, graceful(patient=True) as stop, tuned_malloc(film.size):
@@ -139,6 +147,16 @@ def film(
     return 0
 
 
+def _free(target: Path, work: str | None, *, named: bool) -> Path:
+    """Where the film goes: its place, unless a film is there of which no work folder is left."""
+    for place in numbered(target):
+        if Path(work or f"{place}.work").exists() or not taken(place):
+            return place
+        if named:
+            check_new(place)
+    raise AssertionError("numbers have no end")
+
+
 def _span(text: str | None, count: int) -> range:
     """`A:B` of so many frames; either may be left out."""
     if text is None:
@@ -155,17 +173,12 @@ def _span(text: str | None, count: int) -> range:
 
 def _identity(options: Options, clip: "Clip", sources: Any) -> dict[str, Any]:  # noqa: ANN401
     """What makes a film that film: settings that change pixels, and the checksums of all files."""
-    from impasto.images.checksums import file_checksum
-    from impasto.images.samples import found
-
-    named = [("styles", name) for name in sources.styles]
+    named: list[tuple[str, Any]] = [("styles", name) for name in sources.styles]
     for role, value in sources.arguments.items():
         named += [(role, name) for name in (value if isinstance(value, list) else [value])]
     files: dict[str, list[str]] = {}
     for role, name in named:
-        path = Path(found(name))
-        digest = file_checksum(path) if path.is_file() else _folder_checksum(path)
-        files.setdefault(role, []).append(digest)
+        files.setdefault(role, []).append(_checksum(name))
     return {
         "clip": clip.checksum(),
         **files,
@@ -173,6 +186,16 @@ def _identity(options: Options, clip: "Clip", sources: Any) -> dict[str, Any]:  
         "iterations": options.settings.iterations,
         "film": options.film.model_dump(mode="json"),
     }
+
+
+def _checksum(source: Any) -> str:  # noqa: ANN401 (a file's name, or bytes)
+    from impasto.images import Encoded
+    from impasto.images.checksums import file_checksum
+
+    if isinstance(source, Encoded):
+        return source.sha256
+    path = Path(source)
+    return file_checksum(path) if path.is_file() else _folder_checksum(path)
 
 
 def _folder_checksum(folder: Path) -> str:

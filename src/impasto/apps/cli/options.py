@@ -10,13 +10,14 @@ from typing import Annotated, Any
 import typer
 
 from impasto.apps.cli.parameters import COMMON, SOURCES, of_outputs, of_settings, of_sources
+from impasto.apps.cli.places import STDOUT
 from impasto.errors import SettingsError
 from impasto.outputs import options as output_options
 from impasto.outputs.base import Value
 from impasto.settings import DEFAULT_RECIPE, FilmSettings, Settings
 from impasto.settings.variants import ENCODERS, INITS
 
-__all__ = ["MORE_OPTIONS", "Options", "Quiet", "with_options"]
+__all__ = ["MORE_OPTIONS", "Options", "Overwrite", "Quiet", "with_options"]
 
 MORE_OPTIONS = "`--help-all` shows all options."
 
@@ -33,6 +34,8 @@ class Options:
         outputs: the options of outputs that were given, by name; names of files as text.
         film: how the frames of a film follow one another.
         max_pixels: larger pictures are refused before they are decoded.
+        allow_http, allow_local: which addresses pictures may come from, as in `images.fetch`.
+        overwrite: replace files that are there.
         resume: continue from the checkpoint.
         quiet, as_json: print nothing; print JSON lines.
     """
@@ -42,6 +45,9 @@ class Options:
     outputs: Mapping[str, Value] = field(default_factory=dict)
     film: FilmSettings = field(default_factory=FilmSettings)
     max_pixels: int = 200_000_000
+    allow_http: bool = False
+    allow_local: bool = False
+    overwrite: bool = False
     resume: bool = False
     quiet: bool = False
     as_json: bool = False
@@ -50,6 +56,13 @@ class Options:
         """SettingsError for options that exclude each other."""
         if self.quiet and self.as_json:
             raise SettingsError("--quiet and --json exclude each other; choose one")
+        if self.as_json and self.to_stdout:
+            raise SettingsError("--json and -o - both take standard output; choose one")
+
+    @property
+    def to_stdout(self) -> bool:
+        """Whether the picture goes to standard output."""
+        return self.outputs.get("output") == STDOUT
 
     @property
     def placed_outputs(self) -> dict[str, Value]:
@@ -58,15 +71,8 @@ class Options:
         return {
             name: Path(value) if known[name].kind is Path and value != "none" else value  # type: ignore[arg-type]
             for name, value in self.outputs.items()
+            if not (name == "output" and value == STDOUT)
         }
-
-    @property
-    def files_read(self) -> list[str]:
-        """Names of the files among the sources."""
-        values = self.sources.values()
-        return [
-            name for value in values for name in (value if isinstance(value, list) else [value])
-        ]
 
 
 MaxPixels = Annotated[
@@ -74,6 +80,28 @@ MaxPixels = Annotated[
     typer.Option(
         "--max-pixels", min=1, help="Refuse larger pictures before decoding them.", hidden=True
     ),
+]
+AllowHttp = Annotated[
+    bool,
+    typer.Option(
+        "--allow-http",
+        help="Read pictures from http:// addresses too.",
+        hidden=True,
+        rich_help_panel="Files",
+    ),
+]
+AllowLocal = Annotated[
+    bool,
+    typer.Option(
+        "--allow-local",
+        help="Read pictures from addresses in this network and on this computer too.",
+        hidden=True,
+        rich_help_panel="Files",
+    ),
+]
+Overwrite = Annotated[
+    bool,
+    typer.Option("--overwrite", help="Replace files that are there.", rich_help_panel="Files"),
 ]
 Resume = Annotated[
     bool,
@@ -110,6 +138,9 @@ HelpAll = Annotated[
 
 _SHOWN = {
     "max_pixels": (MaxPixels, 200_000_000),
+    "allow_http": (AllowHttp, False),
+    "allow_local": (AllowLocal, False),
+    "overwrite": (Overwrite, False),
     "resume": (Resume, False),
     "quiet": (Quiet, False),
     "as_json": (Json, False),

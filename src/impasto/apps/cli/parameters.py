@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from impasto.apps.cli.flags import flag
+from impasto.images.names import home_expanded
 from impasto.outputs import options as output_options
 from impasto.outputs.base import Option
 from impasto.settings import FORMER, Settings
@@ -19,7 +20,7 @@ from impasto.settings.registry import Registry
 __all__ = ["COMMON", "SOURCES", "file_name", "of_outputs", "of_settings", "of_sources"]
 
 COMMON = (
-    "output", "report", "timelapse", "bits", "resume",
+    "output", "report", "timelapse", "overwrite", "resume",
     "steadiness",
     "recipe", "size", "init", "seed", "strength", "style_weights", "style_scale", "protect",
     "colour", "finish", "content_weight", "style_weight", "iterations", "quiet", "as_json",
@@ -43,12 +44,12 @@ _SEVERAL = ("content_masks", "style_masks")
 
 
 def file_name(text: str) -> str:
-    """The name of a file or folder as it was given; refuses what cannot be one."""
+    """The name of a file or folder, `~` expanded; refuses what cannot be one."""
     if not text.strip():
         raise typer.BadParameter("it is empty; expected the name of a file")
     if "\0" in text:
         raise typer.BadParameter("it holds a NUL character; expected the name of a file")
-    return text
+    return home_expanded(text)
 
 
 def of_outputs() -> Iterator[inspect.Parameter]:

@@ -2,12 +2,14 @@
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from impasto.apps.cli import progress
+from impasto.apps.cli.inputs import Named, file_of
 from impasto.apps.cli.options import Options
+from impasto.apps.cli.places import check_new, free, numbered, standard_output, taken
 from impasto.apps.cli.printing import one_line
 from impasto.apps.cli.signals import graceful
 from impasto.errors import printable
@@ -37,24 +39,31 @@ def paint(
 
     `wanted` replaces the recipe's own files. Errors are raised once the picture so far is saved.
     """
+    named = Named(content, tuple(styles), options.sources)
+    named.check()
+    with standard_output(wanted=options.to_stdout) as stream:
+        return _paint(options, named, _request(options, named, wanted, stream))
+
+
+def _paint(options: Options, named: Named, request: Request) -> int:
     settings = options.settings
-    request = _request(options, _sources(content, styles), wanted)
-    read = [*([content] if content else []), *styles, *options.files_read]
-    request.check(read, iterations=most_iterations(settings))
+    iterations = most_iterations(settings)
+    request.check(named.files(), iterations=iterations)
+    if not (options.overwrite or options.resume):
+        for path in request.paths(iterations):
+            check_new(path)
     from impasto.apps.tuned import paint_tuned
     from impasto.run.run import Run
 
-    run = Run(
-        content,
-        list(styles) or None,
-        settings,
-        max_pixels=options.max_pixels,
-        resume=_checkpoint(options, request),
-        **options.sources,
-    )
-    at_an_end = run.done in (None, run.total)
-    if options.resume and at_an_end and _is_finished(options, run, request):
-        return 0
+    content, styles, sources = named.opened(options)
+    checkpoint = _checkpoint(options, request)
+    how: dict[str, Any] = {"max_pixels": options.max_pixels, "resume": checkpoint, **sources}
+    run = Run(content, styles or None, settings, **how)
+    if options.resume:
+        if checkpoint is None and not options.overwrite:
+            _check_ours(request, run)
+        if run.done in (None, run.total) and _is_finished(options, run, request):
+            return 0
     patient = request.path("checkpoint") is not None
     with _shown(options)(run) as show, graceful(patient=patient) as stop:
         outcome = paint_tuned(run, request, show, stop)
@@ -62,19 +71,58 @@ def paint(
     return 130 if outcome.interrupted else 0
 
 
-def _sources(content: str | None, styles: Sequence[str]) -> dict[str, str]:
+def _names(named: Named) -> dict[str, str]:
     """Names by role, after which the result is named; several styles as one name."""
-    names = [Path(style.removeprefix("sample:")).absolute() for style in styles]
-    style = "+".join([*(name.stem for name in names[:-1]), *(name.name for name in names[-1:])])
+    files = [Path(file_of(style)).absolute() for style in named.styles]
+    style = "+".join([*(file.stem for file in files[:-1]), *(file.name for file in files[-1:])])
+    content = file_of(named.content) if named.content else ""
     return {role: name for role, name in (("content", content), ("style", style)) if name}
 
 
-def _request(options: Options, sources: Mapping[str, str], wanted: Wanted | None) -> Request:
-    """The outputs of the recipe whose libraries are installed, and those that were asked for."""
+def _request(
+    options: Options, named: Named, wanted: Wanted | None, stream: BinaryIO | None
+) -> Request:
+    """The outputs of the recipe whose libraries are installed, and those that were asked for.
+
+    A picture that has no name by the user gets one of which there is no file, or with `--resume`
+    that of a checkpoint. Beside a stream there are only the outputs that were asked for.
+    """
     given = dict(options.placed_outputs)
     if options.resume or {"checkpoint_every", "keep_checkpoint"} & {*given}:
         given.setdefault("checkpoint", CHECKPOINT_NAME)
-    return Request.of({**available_files(options, wanted), **given}, sources)
+    files = {} if stream and wanted is None else available_files(options, wanted)
+    names = _names(named)
+
+    def make(picture: Path | None) -> Request:
+        place = {} if picture is None else {"output": picture}
+        return Request.of({**files, **given, **place}, names, stream)
+
+    if "output" in given or stream:
+        return make(None)
+    if options.resume:
+        return _begun(make)
+    return make(None) if options.overwrite else free(make, most_iterations(options.settings))
+
+
+def _begun(make: Callable[[Path | None], Request]) -> Request:
+    """The request whose checkpoint is there, of the numbers that an earlier run may have had."""
+    first = request = make(None)
+    for place in numbered(first.target.path):
+        request = make(place)
+        if taken(request.path("checkpoint") or place):
+            return request
+        if not taken(place):
+            break
+    return first
+
+
+def _check_ours(request: Request, run: "Run") -> None:
+    """OutputError where another picture than this run's is in the place of its result."""
+    from impasto.run.finished import is_of
+
+    path = request.target.path
+    if request.target.stream is None and not is_of(path, run):
+        check_new(path)
 
 
 def _checkpoint(options: Options, request: Request) -> "Checkpoint | None":
@@ -92,7 +140,7 @@ def _is_finished(options: Options, run: "Run", request: Request) -> bool:
     from impasto.run.finished import iterations_in
 
     picture, name = request.target.path, printable(request.target.path)
-    done = iterations_in(picture, run)
+    done = None if request.target.stream else iterations_in(picture, run)
     written = all(output.path.exists() for output in request.outputs if output.announced)
     if done is None or done < run.total or not written:
         if run.done is None:

@@ -22,7 +22,7 @@ def bare(path: str) -> bytes:
         width, height = (max(1, round(side * factor)) for side in picture.size)
         picture = resize(picture, (width, height))
     file = io.BytesIO()
-    image = picture.to_pil().convert("RGB")
+    image = picture.pil().convert("RGB")
     image.info.clear()
     image.save(file, "WEBP", lossless=True, quality=20, method=0)
     return file.getvalue()

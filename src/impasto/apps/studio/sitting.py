@@ -203,7 +203,7 @@ class Sitting:
             return
         picture = step.preview(self._side() or PREVIEW)
         encoded = io.BytesIO()
-        picture.to_pil().save(encoded, "JPEG", quality=_QUALITY)
+        picture.pil().save(encoded, "JPEG", quality=_QUALITY)
         self._shown_at, self._shown = time.monotonic(), at
         self._pause = max(_MIN_PAUSE, _RATIO * (self._shown_at - now))
         self._tell("preview", self._work.job, encoded=encoded.getvalue(), canvas=step.size)

@@ -22,8 +22,7 @@ from PIL import Image
 
 from impasto.apps.studio.tasks import TASKS, Task
 from impasto.errors import ImpastoError, OutOfMemory
-from impasto.images import MAX_PIXELS, Picture, read, resize
-from impasto.images.folders import READABLE
+from impasto.images import MAX_PIXELS, Picture, read, read_details, resize
 from impasto.run.provenance import parse_record
 
 __all__ = ["admit", "convert", "record", "rest", "select", "work"]
@@ -111,7 +110,7 @@ def admit(path: str, folder: str, role: str, name: str) -> dict[str, Any]:
     """
     try:
         picture = read(path, MAX_PIXELS)
-        kind = _format(path)
+        kind = read_details(path).format
     except ImpastoError as error:
         raise type(error)(str(error).replace(path, name)) from None
     view = _within(picture, VIEW)
@@ -130,12 +129,7 @@ def admit(path: str, folder: str, role: str, name: str) -> dict[str, Any]:
 
 def _save(picture: Picture, path: Path, *, lossless: bool = False) -> None:
     quality = 0 if lossless else 88  # 0: the least effort
-    picture.to_pil().save(path, "WEBP", quality=quality, lossless=lossless, method=0)
-
-
-def _format(path: str) -> str:
-    with Image.open(path, formats=READABLE) as image:
-        return image.format or ""
+    picture.pil().save(path, "WEBP", quality=quality, lossless=lossless, method=0)
 
 
 def _sha256(path: str) -> str:

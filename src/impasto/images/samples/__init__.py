@@ -3,13 +3,13 @@
 import functools
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 from impasto.errors import ImageError
 
-__all__ = ["found", "names", "sample"]
+__all__ = ["SAMPLE", "names", "sample"]
 
-_PREFIX = "sample:"
+SAMPLE = "sample:"
+"""What the name of a bundled picture begins with."""
 
 
 @functools.cache
@@ -24,12 +24,5 @@ def names() -> dict[str, Path]:
 def sample(name: str) -> Path:
     """The file of the bundled picture `name`; ImageError lists those there are."""
     if name not in names():
-        raise ImageError(f"{_PREFIX}{name}: no such sample; expected one of {', '.join(names())}")
+        raise ImageError(f"{SAMPLE}{name}: no such sample; expected one of {', '.join(names())}")
     return names()[name]
-
-
-def found(source: Any) -> Any:  # noqa: ANN401 (whatever pictures may come from)
-    """The path that `sample:NAME` stands for; anything else as it is."""
-    if isinstance(source, str) and source.startswith(_PREFIX):
-        return sample(source.removeprefix(_PREFIX))
-    return source

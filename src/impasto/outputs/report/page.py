@@ -9,6 +9,7 @@ from typing import Any
 
 from impasto.errors import optional, printable
 from impasto.images import FORMATS, Picture
+from impasto.images.record import Embedded
 from impasto.outputs.report.curves import draw_curves
 from impasto.outputs.report.figure import figure
 from impasto.outputs.report.history import RunHistory
@@ -57,6 +58,6 @@ def _shown(picture: Picture) -> dict[str, Any]:
     """Width, height and data URI: a JPEG, or a PNG for transparency and for sizes JPEG lacks."""
     held = picture.alpha is None and max(picture.size) <= FORMATS[".jpeg"].longest
     kind = "jpeg" if held else "png"
-    encoded = FORMATS[f".{kind}"].encode(picture.levels(8), picture.record, QUALITY)
+    encoded = FORMATS[f".{kind}"].encode(picture.levels(8), Embedded(), QUALITY)
     data = base64.b64encode(encoded).decode()
     return {"w": picture.width, "h": picture.height, "uri": f"data:image/{kind};base64,{data}"}
