@@ -1,7 +1,5 @@
 """`impasto film`: a clip painted frame after frame, and how that is shown."""
 
-import hashlib
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,12 +13,11 @@ from impasto.apps.cli.options import Options, with_options
 from impasto.apps.cli.parameters import file_name
 from impasto.apps.cli.progress import event_line, json_line, warn
 from impasto.apps.cli.signals import graceful
-from impasto.errors import Cancelled, SettingsError, optional, printable
+from impasto.errors import Cancelled, SettingsError, printable
 
 if TYPE_CHECKING:
-    from impasto.apps.film.clip import Clip
-    from impasto.apps.film.driver import Film
     from impasto.apps.film.events import FilmEvent
+    from impasto.apps.film.run import FilmResult, FilmRun
 
 __all__ = ["film"]
 
@@ -33,8 +30,17 @@ ClipName = Annotated[
     ),
 ]
 Styles = Annotated[
-    list[str],
+    list[str] | None,
     typer.Argument(metavar="STYLE", help="The painting, or several: files, or sample:NAME."),
+]
+StylesAt = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--styles-at",
+        metavar="T:FILE,…",
+        help="Styles that cross-fade between times: SECONDS:FILE, or 12f:FILE for a frame; "
+        "FILE*2 has twice the weight, and a time may come twice.",
+    ),
 ]
 Output = Annotated[
     str | None,
@@ -79,13 +85,31 @@ Folder = Annotated[
     ),
 ]
 Keep = Annotated[bool, typer.Option("--keep-work", help="Keep that folder.")]
+Report = Annotated[
+    str | None,
+    typer.Option(
+        "--report",
+        metavar="FILE",
+        parser=file_name,
+        help="Frames, curves, settings and notes as one page: .html.",
+    ),
+]
+Preview = Annotated[
+    str | None,
+    typer.Option(
+        "--preview",
+        metavar="FILE",
+        parser=file_name,
+        help="A picture that shows the frame painted last, at most one a second.",
+    ),
+]
 Beside = Annotated[bool, typer.Option("--beside", help="Show the clip beside the painting.")]
 
 
 @with_options(film=True)
 def film(
     clip: ClipName,
-    style: Styles,
+    style: Styles = None,
     output: Output = None,
     codec: Codec = "auto",
     quality: Quality = None,
@@ -94,6 +118,9 @@ def film(
     work: Folder = None,
     keep_work: Keep = False,
     beside: Beside = False,
+    styles_at: StylesAt = None,
+    report: Report = None,
+    preview: Preview = None,
     *,
     options: Options,
 ) -> int:
@@ -102,89 +129,68 @@ def film(
     Each frame begins where the last one has moved to. The same command continues a film that was
     interrupted. Sound is copied.
     """
-    optional("av", "video", "a film")
-    from impasto.apps.film.clip import Clip
-    from impasto.apps.film.driver import Film
-    from impasto.apps.film.painting import Sources
-    from impasto.apps.film.reel import Reel
-    from impasto.apps.film.work import Work
+    from impasto.apps.film.run import FilmRun
     from impasto.hardware.allocator import tuned_malloc
-    from impasto.run.sizes import canvas_size
 
-    source = Clip.open(clip, fps, options.max_pixels)
-    target = Path(output or f"{Path(clip).stem}_{Path(style[0].removeprefix('sample:')).stem}.mp4")
-    span = _span(frames, source.count)
-    size = canvas_size(options.settings, source.size)
-    how: dict[str, Any] = {"audio_from": source, "rate": source.rate, "beside": beside}
-    Reel.check(target, codec, size, quality=quality, **how)
-    sources = Sources(style, dict(options.sources))
-    kept = Work(work or f"{target}.work", _identity(options, source, sources), span)
-    film = Film(source, sources, options.settings, options.film, kept, span)
-    with _shown(options, film) as show, graceful(patient=True) as stop, tuned_malloc(film.size):
+    styles, first = _styles(style or [], styles_at or [])
+    named = f"{Path(clip).stem}_{Path(first.removeprefix('sample:')).stem}.mp4"
+    run = FilmRun(
+        clip,
+        styles,
+        output or named,
+        options.settings,
+        options.film,
+        frames=frames,
+        fps=fps,
+        max_pixels=options.max_pixels,
+        codec=codec,
+        quality=quality,
+        beside=beside,
+        work=work,
+        keep_work=keep_work,
+        report=report,
+        preview=preview,
+        **options.sources,
+    )
+    with _shown(options, run) as show, graceful(patient=True) as stop, tuned_malloc(run.size):
         try:
-            for event in film.events():
+            for event in run.events():
                 show(event)
                 if stop.is_set():
-                    film.cancel()
+                    run.cancel()
         except Cancelled:
-            print(f"interrupted; the same command goes on from {printable(kept.folder)}")
+            print(f"interrupted; the same command goes on from {printable(run.work.folder)}")
             return 130
-    film.write(Reel.open(target, film.size, source.time_base, codec, quality, **how), beside=beside)
-    if not keep_work and frames is None:
-        kept.remove()
-    if options.as_json:
-        json_line({"event": "result", "output": printable(target), "frames": len(film.span)})
-    elif not options.quiet:
-        print(f"wrote {printable(target)}")
+    _tell(options, run.write())
     return 0
 
 
-def _span(text: str | None, count: int) -> range:
-    """`A:B` of so many frames; either may be left out."""
-    if text is None:
-        return range(count)
-    first, colon, last = text.partition(":")
-    try:
-        start, stop = int(first or 0), int(last or count)
-    except ValueError:
-        colon = ""
-    if not colon or not 0 <= start < stop <= count:
-        raise SettingsError(f"frames is {text!r}; expected A:B, within the clip's {count} frames")
-    return range(start, stop)
+def _styles(styles: list[str], keys: list[str]) -> "tuple[list[str] | dict[str, Any], str]":
+    """The styles, or those of key times, and the first one; SettingsError for both, or none."""
+    from impasto.apps.film.style_keys import parsed
+
+    if styles and keys:
+        raise SettingsError("styles are given twice, as STYLE and by --styles-at; leave one out")
+    if not styles and not keys:
+        raise SettingsError("no style is given; name a painting, or several by --styles-at")
+    if styles:
+        return styles, styles[0]
+    found = parsed(",".join(keys))
+    (first, _), *_ = next(iter(found.values()))
+    return found, str(first)
 
 
-def _identity(options: Options, clip: "Clip", sources: Any) -> dict[str, Any]:  # noqa: ANN401
-    """What makes a film that film: settings that change pixels, and the checksums of all files."""
-    from impasto.images.checksums import file_checksum
-    from impasto.images.samples import found
-
-    named = [("styles", name) for name in sources.styles]
-    for role, value in sources.arguments.items():
-        named += [(role, name) for name in (value if isinstance(value, list) else [value])]
-    files: dict[str, list[str]] = {}
-    for role, name in named:
-        path = Path(found(name))
-        digest = file_checksum(path) if path.is_file() else _folder_checksum(path)
-        files.setdefault(role, []).append(digest)
-    return {
-        "clip": clip.checksum(),
-        **files,
-        "settings": options.settings.pixels(),
-        "iterations": options.settings.iterations,
-        "film": options.film.model_dump(mode="json"),
-    }
-
-
-def _folder_checksum(folder: Path) -> str:
-    from impasto.images import pictures_in
-    from impasto.images.checksums import file_checksum
-
-    sums = [file_checksum(path) for path in pictures_in(folder)]
-    return hashlib.sha256(json.dumps(sums).encode()).hexdigest()
+def _tell(options: Options, result: "FilmResult") -> None:
+    """Print where the film is."""
+    name = printable(result.path)
+    if options.as_json:
+        json_line({"event": "result", "output": name, "frames": len(result.entries)})
+    elif not options.quiet:
+        print(f"wrote {name}")
 
 
 @contextmanager
-def _shown(options: Options, film: "Film") -> Iterator[Show]:
+def _shown(options: Options, film: "FilmRun") -> Iterator[Show]:
     """A bar on stderr, JSON lines on stdout, or notices alone."""
     from impasto.apps.film.events import FrameDone
     from impasto.run.events import Notice
