@@ -2,7 +2,7 @@
 #   make demo    paint a bundled photograph, with a report and a film, and say where they are
 #   make test    everything that continuous integration runs
 #   make test-browser    the studio's page in a real Chromium alone
-#   make gallery paint the pictures of docs/gallery.md again
+#   make gallery paint the pictures of docs/gallery.md again; make clips those of docs/film.md
 #   make manual  write the manual page again
 #   make release-check    install the wheel into a clean environment and paint with it, and the
 #                container's steps
@@ -10,7 +10,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-browser release-check samples gallery manual clean
+.PHONY: demo test test-browser release-check samples gallery clips manual clean
 
 demo: .venv/installed
 	@mkdir -p out
@@ -35,6 +35,9 @@ gallery: .venv/developed
 
 manual: .venv/developed
 	$(BIN)/python scripts/write_manual.py
+
+clips: .venv/developed
+	$(BIN)/python scripts/paint_clips.py
 
 clean:
 	rm -rf .venv build dist out

@@ -31,7 +31,7 @@ from impasto import Picture, Settings
 from impasto.apps.film.clip import Clip
 from impasto.apps.film.driver import Film
 from impasto.apps.film.events import FrameDone
-from impasto.apps.film.painting import Sources
+from impasto.apps.film.sources import Sources
 from impasto.apps.film.warp import warped
 from impasto.apps.film.work import Work
 from impasto.hardware.allocator import tuned_malloc

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from impasto.apps.film.api import film
+    from impasto.apps.film.run import FilmResult, FilmRun
     from impasto.encoder import Encoder
     from impasto.errors import ImpastoError
     from impasto.images import Picture
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from impasto.run import Result, Run
     from impasto.run.api import iterate, reconstruct, stylize, texture
     from impasto.run.events import Step
-    from impasto.settings import Settings
+    from impasto.settings import FilmSettings, Settings
 
 __path__.append(str(Path(__file__).parent / "apps" / "former"))  # old modules, such as notebook
 
@@ -36,6 +38,9 @@ _HOMES = {
     "Encoder": "encoder",
     "Evaluation": "objective",
     "FeatureTerm": "objective.terms",
+    "FilmResult": "apps.film.run",
+    "FilmRun": "apps.film.run",
+    "FilmSettings": "settings",
     "ImpastoError": "errors",
     "LocalTerm": "objective.terms",
     "Moments": "objective",
@@ -48,6 +53,7 @@ _HOMES = {
     "Step": "run",
     "TermContext": "objective.terms",
     "reference": "objective.terms",
+    "film": "apps.film.api",
     "iterate": "run",
     "reconstruct": "run",
     "style_loss": "objective.style_losses",
@@ -59,6 +65,9 @@ __all__ = [
     "Encoder",
     "Evaluation",
     "FeatureTerm",
+    "FilmResult",
+    "FilmRun",
+    "FilmSettings",
     "ImpastoError",
     "LocalTerm",
     "Moments",
@@ -71,6 +80,7 @@ __all__ = [
     "Step",
     "TermContext",
     "__version__",
+    "film",
     "iterate",
     "reconstruct",
     "reference",

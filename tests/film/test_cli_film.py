@@ -3,6 +3,7 @@
 import json
 import shlex
 
+import numpy as np
 import pytest
 
 from impasto.apps.cli import main
@@ -48,9 +49,35 @@ def test_a_part_is_kept_and_the_rest_follows(desk, capsys):
     assert not (desk / "kept").exists()
 
 
+def test_styles_masks_report_and_preview(desk, capsys):
+    masks = np.zeros((4, 48, 64, 3), np.uint8)
+    masks[:, :, :32] = 255
+    clips.write("masks.mp4", masks)
+    common = f"clip.mp4 --styles-at 0:sample:swirl,3f:sample:ember*2 {QUICK} --protect masks.mp4"
+    out, err = called(f"{common} --report film.html --preview now.png", capsys)
+    assert (out, err.count("warning")) == ("wrote clip_swirl.mp4\n", 0)
+    names = {path.name for path in desk.iterdir()}
+    assert names == {"clip.mp4", "masks.mp4", "clip_swirl.mp4", "film.html", "now.png"}
+    made, clip = (next(Clip.open(name).frames()).pixels for name in ("clip_swirl.mp4", "clip.mp4"))
+    apart = np.abs(made.astype(float) - clip).mean(-1)
+    assert apart[:, :28].mean() < 0.3 * apart[:, 36:].mean()
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        ("clip.mp4", "no style is given"),
+        ("clip.mp4 sample:swirl --styles-at 0:sample:ember", "styles are given twice"),
+        ("clip.mp4 --styles-at soon:sample:ember", "style key 'soon:sample:ember'"),
+        ("clip.mp4 --styles-at 0:missing.jpg", "missing.jpg"),
+        ("clip.mp4 --styles-at 4f:sample:ember", "the clip has 4 frames"),
+        ("clip.mp4 --styles-at 0:sample:ember --style-weights 1", "--style-weights"),
+        ("clip.mp4 sample:swirl --protect short.mp4", "3 masks for the clip's 4 frames"),
+        ("clip.mp4 sample:swirl --content-mask missing", "missing"),
+        ("clip.mp4 sample:swirl --report film.png", "film.png"),
+        ("clip.mp4 sample:swirl --preview now.txt", "now.txt"),
+        ("clip.mp4 sample:swirl --preview out.mkv -o out.mkv", "out.mkv"),
+        ("clip.mp4 sample:swirl -o clip.mp4", "clip.mp4: is also an input"),
         ("missing.mp4 sample:swirl", "missing.mp4"),
         ("clip.mp4 missing.jpg", "missing.jpg"),
         ("clip.mp4 sample:swirl --frames 3:9", "--frames is '3:9'; expected A:B"),
@@ -63,7 +90,9 @@ def test_a_part_is_kept_and_the_rest_follows(desk, capsys):
     ],
 )
 def test_bad_input_is_one_line(desk, capsys, arguments, said):
+    clips.write("short.mp4", np.zeros((3, 48, 64, 3), np.uint8))
+    before = {*desk.iterdir()}
     _, err = called(f"{arguments} {QUICK}", capsys, code=2)
     assert said in err
     assert len(err.splitlines()) == 1
-    assert not list(desk.glob("*.work"))
+    assert {*desk.iterdir()} == before

@@ -6,8 +6,8 @@ import pytest
 from impasto.apps.film.clip import Clip
 from impasto.apps.film.driver import Film
 from impasto.apps.film.events import FrameDone, Shot
-from impasto.apps.film.painting import Sources
 from impasto.apps.film.reel import Reel
+from impasto.apps.film.sources import Sources
 from impasto.apps.film.work import Work
 from impasto.errors import Cancelled, SettingsError
 from impasto.settings import FilmSettings, Settings

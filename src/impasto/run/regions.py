@@ -20,7 +20,7 @@ from impasto.images import Encoded, Picture, Source, located, read
 from impasto.run.sources import Sources
 from impasto.settings import Settings
 
-__all__ = ["Region", "StylePart", "read_mask", "regions"]
+__all__ = ["Region", "StylePart", "has_colours", "is_black", "read_mask", "regions"]
 
 _NEAR = 60 / 255  # colours nearer than this are one: maps that were scaled or saved as JPEG
 _FEWEST = 0.002  # of the pixels: a colour rarer than this is an edge's
@@ -77,6 +77,17 @@ def read_mask(mask: Source, max_pixels: int) -> Tensor:
     return _white(read(located(mask), max_pixels))
 
 
+def has_colours(mask: Picture) -> bool:
+    """Whether a mask is a map of regions."""
+    least, most = mask.pixels.amin(0), mask.pixels.amax(0)
+    return bool(((most - least) > _COLOURFUL).float().mean() > _FEWEST)
+
+
+def is_black(mask: Picture) -> bool:
+    """Whether a mask has nothing in it."""
+    return bool(_white(mask).mean() < _EMPTY)
+
+
 def _white(picture: Picture) -> Tensor:
     white = picture.pixels.mean(0)
     return white if picture.alpha is None else white * picture.alpha
@@ -110,16 +121,14 @@ class _Mask:
     @property
     def is_map(self) -> bool:
         """Whether it has colours."""
-        least, most = self.picture.pixels.amin(0), self.picture.pixels.amax(0)
-        return bool(((most - least) > _COLOURFUL).float().mean() > _FEWEST)
+        return has_colours(self.picture)
 
     @property
     def white(self) -> Tensor:
         """As a mask, (h, w); SettingsError if it is black."""
-        white = _white(self.picture)
-        if white.mean() < _EMPTY:
+        if is_black(self.picture):
             raise SettingsError(f"{printable(self.name)}: the mask is black; there is no region")
-        return white
+        return _white(self.picture)
 
 
 def _everywhere(style: Sequence[_Mask], shares: Sequence[float]) -> Region:

@@ -1,7 +1,5 @@
 """`impasto film`: a clip painted frame after frame, and how that is shown."""
 
-import hashlib
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,12 +15,11 @@ from impasto.apps.cli.parameters import file_name
 from impasto.apps.cli.places import check_new, numbered, taken
 from impasto.apps.cli.progress import event_line, json_line, warn
 from impasto.apps.cli.signals import graceful
-from impasto.errors import Cancelled, SettingsError, optional, printable
+from impasto.errors import Cancelled, SettingsError, printable
 
 if TYPE_CHECKING:
-    from impasto.apps.film.clip import Clip
-    from impasto.apps.film.driver import Film
     from impasto.apps.film.events import FilmEvent
+    from impasto.apps.film.run import FilmResult, FilmRun
 
 __all__ = ["film"]
 
@@ -35,9 +32,18 @@ ClipName = Annotated[
     ),
 ]
 Styles = Annotated[
-    list[str],
+    list[str] | None,
     typer.Argument(
         metavar="STYLE", help="The painting, or several: files, https://…, -, or sample:NAME."
+    ),
+]
+StylesAt = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--styles-at",
+        metavar="T:FILE,…",
+        help="Styles that cross-fade between times: SECONDS:FILE, or 12f:FILE for a frame; "
+        "FILE*2 has twice the weight, and a time may come twice.",
     ),
 ]
 Output = Annotated[
@@ -83,13 +89,31 @@ Folder = Annotated[
     ),
 ]
 Keep = Annotated[bool, typer.Option("--keep-work", help="Keep that folder.")]
+Report = Annotated[
+    str | None,
+    typer.Option(
+        "--report",
+        metavar="FILE",
+        parser=file_name,
+        help="Frames, curves, settings and notes as one page: .html.",
+    ),
+]
+Preview = Annotated[
+    str | None,
+    typer.Option(
+        "--preview",
+        metavar="FILE",
+        parser=file_name,
+        help="A picture that shows the frame painted last, at most one a second.",
+    ),
+]
 Beside = Annotated[bool, typer.Option("--beside", help="Show the clip beside the painting.")]
 
 
 @with_options(film=True)
 def film(
     clip: ClipName,
-    style: Styles,
+    style: Styles = None,
     output: Output = None,
     codec: Codec = "auto",
     quality: Quality = None,
@@ -98,6 +122,9 @@ def film(
     work: Folder = None,
     keep_work: Keep = False,
     beside: Beside = False,
+    styles_at: StylesAt = None,
+    report: Report = None,
+    preview: Preview = None,
     *,
     options: Options,
 ) -> int:
@@ -106,108 +133,105 @@ def film(
     Each frame begins where the last one has moved to. The same command continues a film that was
     interrupted. Sound is copied.
     """
-    optional("av", "video", "a film")
-    from impasto.apps.film.clip import Clip
-    from impasto.apps.film.driver import Film
-    from impasto.apps.film.painting import Sources
-    from impasto.apps.film.reel import Reel
-    from impasto.apps.film.work import Work
+    from impasto.apps.film.run import FilmRun
     from impasto.hardware.allocator import tuned_malloc
-    from impasto.run.sizes import canvas_size
 
-    named = Named(None, tuple(style), options.sources)
+    keys = _keys(style or [], styles_at or [])
+    names = [name for at in keys.values() for name, _ in at] if keys else style or []
+    named = Named(None, tuple(names), options.sources)
     named.check()
-    source = Clip.open(clip, fps, options.max_pixels)
-    given = Path(output or f"{Path(clip).stem}_{Path(file_of(style[0])).stem}.mp4")
-    target = given if options.overwrite else _free(given, work, named=output is not None)
-    span = _span(frames, source.count)
-    size = canvas_size(options.settings, source.size)
-    how: dict[str, Any] = {"audio_from": source, "rate": source.rate, "beside": beside}
-    Reel.check(target, codec, size, quality=quality, **how)
-    _, styles, others = named.opened(options)
-    sources = Sources(styles, others)
-    kept = Work(work or f"{target}.work", _identity(options, source, sources), span)
-    film = Film(source, sources, options.settings, options.film, kept, span)
-    with _shown(options, film) as show, graceful(patient=True) as stop, tuned_malloc(film.size):
+    target = _place(options, clip, names[0], output, work, [report, preview])
+    _, opened, sources = named.opened(options)
+    run = FilmRun(
+        clip,
+        _placed(keys, opened) if keys else opened,
+        target,
+        options.settings,
+        options.film,
+        frames=frames,
+        fps=fps,
+        max_pixels=options.max_pixels,
+        codec=codec,
+        quality=quality,
+        beside=beside,
+        work=work,
+        keep_work=keep_work,
+        report=report,
+        preview=preview,
+        **sources,
+    )
+    with _shown(options, run) as show, graceful(patient=True) as stop, tuned_malloc(run.size):
         try:
-            for event in film.events():
+            for event in run.events():
                 show(event)
                 if stop.is_set():
-                    film.cancel()
+                    run.cancel()
         except Cancelled:
-            print(f"interrupted; the same command goes on from {printable(kept.folder)}")
+            print(f"interrupted; the same command goes on from {printable(run.work.folder)}")
             return 130
-    film.write(Reel.open(target, film.size, source.time_base, codec, quality, **how), beside=beside)
-    if not keep_work and frames is None:
-        kept.remove()
-    if options.as_json:
-        json_line({"event": "result", "output": printable(target), "frames": len(film.span)})
-    elif not options.quiet:
-        print(f"wrote {printable(target)}")
+    _tell(options, run.write())
     return 0
 
 
-def _free(target: Path, work: str | None, *, named: bool) -> Path:
-    """Where the film goes: its place, unless a film is there of which no work folder is left."""
-    for place in numbered(target):
-        if Path(work or f"{place}.work").exists() or not taken(place):
+def _keys(styles: list[str], at: list[str]) -> dict[str, list[tuple[Any, float]]]:
+    """Names and weights of the styles by key time; none if they hold throughout.
+
+    SettingsError for styles of both kinds, or of none.
+    """
+    from impasto.apps.film.style_keys import parsed
+
+    if styles and at:
+        raise SettingsError("styles are given twice, as STYLE and by --styles-at; leave one out")
+    if not styles and not at:
+        raise SettingsError("no style is given; name a painting, or several by --styles-at")
+    return {**parsed(",".join(at))} if at else {}
+
+
+def _placed(keys: dict[str, list[tuple[Any, float]]], opened: list[Any]) -> dict[Any, Any]:
+    """The keys with the pictures that their names stand for, in the same order."""
+    pictures = iter(opened)
+    return {time: [(next(pictures), weight) for _, weight in at] for time, at in keys.items()}
+
+
+def _place(
+    options: Options,
+    clip: str,
+    style: str,
+    output: str | None,
+    work: str | None,
+    others: list[str | None],
+) -> Path:
+    """Where the film goes: its place, unless a film is there of which no work folder is left.
+
+    OutputError where a film that is named, or another file beside a new one, would be replaced.
+    """
+    given = Path(output or f"{Path(clip).stem}_{Path(file_of(style)).stem}.mp4")
+    if options.overwrite:
+        return given
+    for place in numbered(given):
+        if Path(work or f"{place}.work").exists():
             return place
-        if named:
+        if output is not None:
             check_new(place)
-    raise AssertionError("numbers have no end")
+        if not taken(place):
+            break
+    for other in others:
+        if other is not None:
+            check_new(Path(other))
+    return place
 
 
-def _span(text: str | None, count: int) -> range:
-    """`A:B` of so many frames; either may be left out."""
-    if text is None:
-        return range(count)
-    first, colon, last = text.partition(":")
-    try:
-        start, stop = int(first or 0), int(last or count)
-    except ValueError:
-        colon = ""
-    if not colon or not 0 <= start < stop <= count:
-        raise SettingsError(f"frames is {text!r}; expected A:B, within the clip's {count} frames")
-    return range(start, stop)
-
-
-def _identity(options: Options, clip: "Clip", sources: Any) -> dict[str, Any]:  # noqa: ANN401
-    """What makes a film that film: settings that change pixels, and the checksums of all files."""
-    named: list[tuple[str, Any]] = [("styles", name) for name in sources.styles]
-    for role, value in sources.arguments.items():
-        named += [(role, name) for name in (value if isinstance(value, list) else [value])]
-    files: dict[str, list[str]] = {}
-    for role, name in named:
-        files.setdefault(role, []).append(_checksum(name))
-    return {
-        "clip": clip.checksum(),
-        **files,
-        "settings": options.settings.pixels(),
-        "iterations": options.settings.iterations,
-        "film": options.film.model_dump(mode="json"),
-    }
-
-
-def _checksum(source: Any) -> str:  # noqa: ANN401 (a file's name, or bytes)
-    from impasto.images import Encoded
-    from impasto.images.checksums import file_checksum
-
-    if isinstance(source, Encoded):
-        return source.sha256
-    path = Path(source)
-    return file_checksum(path) if path.is_file() else _folder_checksum(path)
-
-
-def _folder_checksum(folder: Path) -> str:
-    from impasto.images import pictures_in
-    from impasto.images.checksums import file_checksum
-
-    sums = [file_checksum(path) for path in pictures_in(folder)]
-    return hashlib.sha256(json.dumps(sums).encode()).hexdigest()
+def _tell(options: Options, result: "FilmResult") -> None:
+    """Print where the film is."""
+    name = printable(result.path)
+    if options.as_json:
+        json_line({"event": "result", "output": name, "frames": len(result.entries)})
+    elif not options.quiet:
+        print(f"wrote {name}")
 
 
 @contextmanager
-def _shown(options: Options, film: "Film") -> Iterator[Show]:
+def _shown(options: Options, film: "FilmRun") -> Iterator[Show]:
     """A bar on stderr, JSON lines on stdout, or notices alone."""
     from impasto.apps.film.events import FrameDone
     from impasto.run.events import Notice

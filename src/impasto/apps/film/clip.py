@@ -66,10 +66,13 @@ class Clip:
         source: str | os.PathLike[str],
         fps: float | Fraction | None = None,
         max_pixels: int = MAX_PIXELS,
+        *,
+        ground: int = 1,
     ) -> Clip:
         """Learn what a video file, an animation or a folder of pictures holds.
 
-        `fps` is for folders, frames a second, 25 if None. Files are recognised by their content;
+        `fps` is for folders, frames a second, 25 if None. Transparent parts of pictures are shown
+        over `ground`, 1 for white and 0 for black. Files are recognised by their content;
         a GIF, WebP or PNG by its ending. Nothing but the file is opened, whatever it refers to.
 
         Raises ImageError in one line for what is no clip, ImageTooLarge above `max_pixels` a
@@ -80,11 +83,11 @@ class Clip:
             raise SettingsError(f"fps is {fps}; expected more than 0, at most 1000")
         if stat.S_ISDIR(kind):
             rate = FPS if fps is None else Fraction(fps).limit_denominator(1001)
-            return cls(path, open_folder(path, rate, max_pixels))
+            return cls(path, open_folder(path, rate, max_pixels, ground))
         if fps is not None:
             raise SettingsError(f"fps is for folders of pictures; {shown(path)} has its own times")
         if path.suffix.lower() in ANIMATIONS:
-            return cls(path, open_animation(path, max_pixels))
+            return cls(path, open_animation(path, max_pixels, ground))
         from impasto.apps.film.video import open_video
 
         return cls(path, open_video(path, max_pixels))

@@ -21,10 +21,11 @@ import torch
 from impasto.apps.film.ahead import Ahead, Moves, moves
 from impasto.apps.film.clip import Clip, Frame
 from impasto.apps.film.events import FilmEvent, FrameDone, Shot
-from impasto.apps.film.painting import Moved, Painted, ShotPainter, Sources
+from impasto.apps.film.painting import Moved, Painted, ShotPainter
 from impasto.apps.film.reel import Reel
 from impasto.apps.film.reliability import closest_first
 from impasto.apps.film.shots import Seen, shots
+from impasto.apps.film.sources import FrameSources, Sources, agreement
 from impasto.apps.film.warp import warped
 from impasto.apps.film.work import Entry, Work
 from impasto.errors import Cancelled, SettingsError
@@ -35,7 +36,7 @@ from impasto.run.events import Notice
 from impasto.run.sizes import canvas_size
 from impasto.settings import FilmSettings, Settings
 
-__all__ = ["Film"]
+__all__ = ["Film", "check_frame", "settings_of"]
 
 _ENOUGH = 0.995  # of a frame covered: farther canvases could add nothing that is seen
 _CARED = 0.5  # confidence from which a pixel counts in a frame's steadiness
@@ -48,6 +49,7 @@ class _Prepared:
     frame: Frame
     picture: Picture
     levels: np.ndarray
+    sources: FrameSources
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +57,7 @@ class _Remembered:
     """A frame that was painted: its levels, and its canvas (3, h, w), sRGB."""
 
     levels: np.ndarray
+    sources: FrameSources
     canvas: torch.Tensor
 
 
@@ -89,9 +92,8 @@ class Film:
                 f"frames are {self.span.start}:{self.span.stop}; expected some of the clip's "
                 f"{clip.count}"
             )
+        self.settings = settings_of(settings, clip)
         self.size = canvas_size(settings, clip.size)
-        # a canvas has the size of its film, for the next frame begins with it
-        self.settings = settings.replaced(size=self.size, supersample_below=0)
         self._film, self._sources = film, sources
         self._cache, self._cancelled = StyleCache(), threading.Event()
         self._known: OrderedDict[int, _Remembered] = OrderedDict()
@@ -134,7 +136,8 @@ class Film:
     def _prepared(self, frame: Frame) -> _Prepared:
         picture = resize(Picture(planes(frame.pixels)), self.size)
         bits = 8 * frame.pixels.itemsize
-        return _Prepared(frame, picture, picture.levels(bits))
+        sources = self._sources.at(frame.index, frame.seconds, self.settings)
+        return _Prepared(frame, picture, picture.levels(bits), sources)
 
     def _at(self, seen: Seen[_Prepared], motion: Moves | None) -> Iterator[FilmEvent]:
         """One frame: passed over, or painted and kept."""
@@ -149,36 +152,36 @@ class Film:
         self._remember(index, seen.item, entry)
         for note in frame.notes:
             yield Notice(f"frame {index}: {note}", "clip")
-        yield FrameDone(entry, index - self.span.start + 1, len(self.span))
+        done, total = index - self.span.start + 1, len(self.span)
+        yield FrameDone(entry, done, total, self.work.file(index))
 
     def _begin(self, index: int) -> None:
         """A new shot: nothing before it holds its frames."""
         self._known.clear()
         self._shot, self._first = self._shot + 1, index
-        self._painter = ShotPainter(self.settings, self._film, self._sources, self._cache)
+        self._painter = ShotPainter(self.settings, self._film, self._cache)
 
     def _painted(self, item: _Prepared, motion: Moves | None) -> Painted:
         assert self._painter is not None
         moved = list(self._moved(item, motion)) if motion and self._known else []
-        return (
-            self._painter.next(item.picture, moved) if moved else self._painter.first(item.picture)
-        )
+        given = item.picture, item.sources
+        return self._painter.next(*given, moved) if moved else self._painter.first(*given)
 
     def _moved(self, item: _Prepared, motion: Moves | None) -> Iterator[Moved]:
         """The canvases painted before where they are now, nearest first, as far as they add."""
-        found: list[tuple[int, torch.Tensor, np.ndarray]] = []
+        found: list[tuple[int, _Remembered, torch.Tensor, np.ndarray]] = []
         covered = 0.0
         for distance in sorted(self._film.references):
             before = self._known.get(item.frame.index - distance)
             if before is None or covered > _ENOUGH:
                 continue
-            near = motion if distance == 1 and motion else moves(item.levels, before.levels)
-            found.append((distance, warped(before.canvas, near.back), near.trust))
+            near = motion if distance == 1 and motion else _motion(item, before)
+            found.append((distance, before, warped(before.canvas, near.back), near.trust))
             parts = closest_first([trust for *_, trust in found])
             covered = float(np.sum(parts, axis=0).mean())
         parts = closest_first([trust for *_, trust in found])
-        for (distance, canvas, _), where in zip(found, parts, strict=True):
-            yield Moved(distance, canvas, torch.from_numpy(where))
+        for (distance, before, canvas, _), where in zip(found, parts, strict=True):
+            yield Moved(distance, canvas, torch.from_numpy(where), before.sources)
 
     def _kept(self, seen: Seen[_Prepared], painted: Painted, motion: Moves | None) -> Entry:
         """The frame in the work folder, with the canvases that the next ones need."""
@@ -214,30 +217,54 @@ class Film:
         """Keep what later frames need of this one; of a frame that was done, what was kept."""
         canvas = self.work.canvas(index)
         if canvas is not None:
-            self._known[index] = _Remembered(item.levels, canvas)
+            self._known[index] = _Remembered(item.levels, item.sources, canvas)
             if index == self._first and self._painter and entry.loss is not None:
-                self._painter.begin(item.picture, canvas, entry.loss)
+                self._painter.begin(item.picture, item.sources, canvas, entry.loss)
         for old in [i for i in self._known if i <= index - self._reach]:
             del self._known[old]
 
 
+def settings_of(settings: Settings, clip: Clip) -> Settings:
+    """Settings of a clip's frames, with the film's size, (width, height), as `size`."""
+    size = canvas_size(settings, clip.size)
+    # a canvas has the size of its film, for the next frame begins with it
+    return settings.replaced(size=size, supersample_below=0)
+
+
+def check_frame(
+    clip: Clip, index: int, sources: Sources, settings: Settings, film: FilmSettings
+) -> None:
+    """Raise now what would fail when a frame is painted; nothing is written."""
+    sized = settings_of(settings, clip)
+    for frame in clip.frames(index, index + 1):
+        picture = resize(Picture(planes(frame.pixels)), canvas_size(settings, clip.size))
+        ShotPainter(sized, film).run(picture, sources.at(index, frame.seconds, sized))
+
+
 def _in_pairs(
     seen: Iterator[Seen[_Prepared]],
-) -> Iterator[tuple[Seen[_Prepared], np.ndarray | None]]:
-    """Each frame with the levels of the one before it in its shot."""
-    before: np.ndarray | None = None
+) -> Iterator[tuple[Seen[_Prepared], _Prepared | None]]:
+    """Each frame with the one before it in its shot."""
+    before: _Prepared | None = None
     for each in seen:
         yield each, None if each.begins else before
-        before = each.item.levels
+        before = each.item
 
 
 def _moves(
-    missing: set[int], pair: tuple[Seen[_Prepared], np.ndarray | None]
+    missing: set[int], pair: tuple[Seen[_Prepared], _Prepared | None]
 ) -> tuple[Seen[_Prepared], Moves | None]:
     """A frame with its motion from the one before, where it is to be painted."""
     seen, before = pair
     wanted = before is not None and seen.index in missing
-    return seen, moves(seen.item.levels, before) if wanted and before is not None else None
+    return seen, _motion(seen.item, before) if wanted and before is not None else None
+
+
+def _motion(now: _Prepared, before: _Prepared | _Remembered) -> Moves:
+    """Motion from one frame to another, trusted as far as both are painted alike."""
+    found = moves(now.levels, before.levels)
+    alike = agreement(now.sources, before.sources, found.back)
+    return Moves(found.back, (found.trust * alike).astype(np.float32))
 
 
 def _unsteadiness(painted: Painted, before: _Remembered, motion: Moves) -> tuple[float, float]:

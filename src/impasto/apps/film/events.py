@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from impasto.apps.film.work import Entry
+from impasto.images import Picture, fit, read
 from impasto.run.events import Notice
 
 __all__ = ["FilmEvent", "FrameDone", "Shot"]
@@ -24,11 +26,21 @@ class Shot:
 
 @dataclass(frozen=True)
 class FrameDone:
-    """A frame is in the work folder; `done` of `total` frames are."""
+    """A frame is in the work folder, as `file`; `done` of `total` frames are."""
 
     entry: Entry
     done: int
     total: int
+    file: Path
+
+    def picture(self) -> Picture:
+        """The painted frame, sRGB at 16 bits; ImageError when its file is there no more."""
+        return read(self.file)
+
+    def preview(self, longest: int) -> Picture:
+        """The painted frame at no more than `longest` px a side."""
+        picture = self.picture()
+        return fit(picture, longest) if longest < max(picture.size) else picture
 
     def line(self) -> dict[str, object]:
         """Plain values by name."""

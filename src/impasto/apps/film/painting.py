@@ -10,19 +10,25 @@ frame near those painted before it, in parts of the variance V of what it is hel
 number of pixels. It is the temporal loss of Ruder, Dosovitskiy & Brox 2016, "Artistic Style
 Transfer for Videos", with its long-term references. A frame ends as soon as its loss, without that
 sum, is near that of the shot's first frame: so a film does not drift away from its first frame.
+
+Where styles are others than at the shot's beginning, or masks cover another part of the frame, that
+loss says nothing, and a frame takes all its iterations; more, and less held by what was painted
+before, the faster styles change.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from impasto.images import Picture, Source
+from impasto.apps.film.sources import FrameSources, Sources
+from impasto.apps.film.style_keys import overlap
+from impasto.images import Picture
 from impasto.images.colour_transfer import Palette, recoloured
 from impasto.objective import StyleCache
 from impasto.objective.terms import TermFactory, reference
@@ -35,6 +41,8 @@ __all__ = ["Moved", "Painted", "ShotPainter", "Sources"]
 
 STEADY = "steady"  # names the temporal terms, by distance in frames: steady 1, steady 2, …
 _HEAVIEST = 1200.0  # the temporal term's weight at steadiness 1
+_FAST = 1 / 8  # of the styles that change in a frame, so that it is painted anew
+_ENOUGH = 0.1  # of a frame covered, to tell in which colours a shot is painted
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,11 +54,13 @@ class Moved:
         canvas: sRGB (3, h, w).
         where: (h, w) in [0, 1], how sure it is that each pixel is there, and in no nearer canvas;
             those of all canvases add up to 1 at most.
+        sources: what it was painted from.
     """
 
     distance: int
     canvas: Tensor
     where: Tensor
+    sources: FrameSources
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,80 +86,69 @@ class Painted:
     seconds: float
 
 
-@dataclass(frozen=True, eq=False)
-class Sources:
-    """What all frames share, as `impasto.Run` takes it: styles, masks, a network.
-
-    `arguments` are keywords of `Run`: `content_masks`, `style_masks`, `protect`, `encoder`.
-    """
-
-    styles: Sequence[Source]
-    arguments: dict[str, Any] = field(default_factory=dict)
-
-
 class ShotPainter:
     """Paints the frames of one shot.
 
     Args:
         settings: of the stills; `size` is that of the film.
         film: how frames follow one another.
-        sources: what all frames share.
         cache: style statistics, shared with other shots.
     """
 
     def __init__(
-        self,
-        settings: Settings,
-        film: FilmSettings,
-        sources: Sources,
-        cache: StyleCache | None = None,
+        self, settings: Settings, film: FilmSettings, cache: StyleCache | None = None
     ) -> None:
-        self._still, self._film, self._sources = settings, film, sources
+        self._still, self._film = settings, film
         self._cache = cache or StyleCache()
         self._goal = 0.0  # loss of the shot's first frame
+        self._sources = FrameSources((), {})  # and what it was painted from
         self._palettes: tuple[Palette, Palette] | None = None
 
-    def begin(self, frame: Picture, canvas: Tensor, loss: float) -> None:
+    def begin(self, frame: Picture, sources: FrameSources, canvas: Tensor, loss: float) -> None:
         """Continue a shot whose first frame is painted: its canvas, sRGB (3, h, w), and loss."""
-        self._goal = loss
+        self._goal, self._sources = loss, sources
         self._palettes = Palette.of(frame.pixels), Palette.of(canvas.clamp(0, 1))
 
-    def first(self, frame: Picture) -> Painted:
+    def run(self, frame: Picture, sources: FrameSources) -> Run:
+        """The run of a frame as a still; raises what `Run` does, before anything is painted."""
+        return self._run(frame, sources, self._still, {})
+
+    def first(self, frame: Picture, sources: FrameSources) -> Painted:
         """The shot's first frame, as a still."""
-        painted = self._painted(frame, self._still)
-        self.begin(frame, painted.canvas, painted.loss)
+        began = time.perf_counter()
+        painted = self._painted(self.run(frame, sources), began)
+        self.begin(frame, sources, painted.canvas, painted.loss)
         return painted
 
-    def next(self, frame: Picture, moved: Sequence[Moved]) -> Painted:
-        """A later frame; `moved` are canvases painted before, at least one."""
-        film = self._film
+    def next(self, frame: Picture, sources: FrameSources, moved: Sequence[Moved]) -> Painted:
+        """A later frame; `moved` are canvases painted before, the nearest first, at least one."""
+        began, film = time.perf_counter(), self._film
         covered = torch.stack([each.where for each in moved]).sum(0).clamp_max(1)
         opened = float(1 - covered.mean())
-        most = film.frame_iterations + round(film.open_iterations * opened)
+        anew = max(opened, 1 - _alike(sources, moved[0]))
+        most = film.frame_iterations + round(film.open_iterations * anew)
         settings = self._still.replaced(scales=(1.0,), iterations=max(1, most))
         weight = _HEAVIEST * film.steadiness**2
-        terms = [_held(each, weight) for each in moved] if weight else []
-        start = (1 - covered) * self._coloured(frame)
-        for each in moved:
-            start = start + each.where * each.canvas
-        return self._painted(frame, settings, start, terms, opened)
+        terms = [_held(m, weight * _alike(sources, m)) for m in moved] if weight else []
+        kept = torch.stack([each.where * each.canvas for each in moved]).sum(0)
+        start = kept + (1 - covered) * self._coloured(frame, sources, kept, covered)
+        run = self._run(frame, sources, settings, {"init": start, "terms": terms})
+        return self._painted(run, began, goal=self._goal_of(sources), opened=opened)
+
+    def _run(
+        self, frame: Picture, sources: FrameSources, settings: Settings, more: dict[str, Any]
+    ) -> Run:
+        arguments = {**sources.arguments, "cache": self._cache, **more}
+        own = settings.replaced(**sources.changes) if sources.changes else settings
+        return Run(frame, [*sources.styles], own, **arguments)
 
     def _painted(
-        self,
-        frame: Picture,
-        settings: Settings,
-        start: Tensor | None = None,
-        terms: Sequence[TermFactory] = (),
-        opened: float = 1.0,
+        self, run: Run, began: float, *, goal: float | None = None, opened: float = 1.0
     ) -> Painted:
-        began = time.perf_counter()
-        arguments = {**self._sources.arguments, "cache": self._cache, "terms": terms}
-        if start is not None:
-            arguments["init"] = start
-        run = Run(frame, list(self._sources.styles), settings, **arguments)
+        """A run's last canvas, or the first that is near the goal, if there is one."""
         last = None
         for last in run:
-            if start is not None and self._is_near(last):
+            if goal is not None and self._is_near(last, goal):
                 break
         assert last is not None
         assert last.canvas is not None
@@ -164,16 +163,37 @@ class ShotPainter:
             time.perf_counter() - began,
         )
 
-    def _is_near(self, step: Step) -> bool:
+    def _goal_of(self, sources: FrameSources) -> float:
+        """Loss at which a frame is as well painted as the shot's first; 0 where none says that."""
+        return self._goal if sources.resembles(self._sources) else 0.0
+
+    def _is_near(self, step: Step, goal: float) -> bool:
         """Whether the frame is as well painted as the shot's first one."""
         enough = step.iteration >= self._film.least_iterations
-        return enough and _own_loss(step) <= self._goal * (1 + self._film.drift)
+        return enough and _own_loss(step) <= goal * (1 + self._film.drift)
 
-    def _coloured(self, frame: Picture) -> Tensor:
-        """The frame in the colours in which the shot's first one was painted, (3, h, w)."""
+    def _coloured(
+        self, frame: Picture, sources: FrameSources, kept: Tensor, covered: Tensor
+    ) -> Tensor:
+        """The frame (3, h, w) in the colours in which the shot is painted.
+
+        They are those of its first frame; where styles change, those of what is `covered` (h, w)
+        by canvases painted before, whose sum is `kept` (3, h, w).
+        """
         assert self._palettes is not None
         own, painted = self._palettes
+        if sources.weights != self._sources.weights and covered.mean() > _ENOUGH:
+            own = Palette.of(frame.pixels, covered)
+            painted = Palette.of((kept / covered.clamp_min(1e-3)).clamp(0, 1), covered)
         return recoloured(frame.pixels, painted, own=own).clamp(0, 1)
+
+
+def _alike(now: FrameSources, moved: Moved) -> float:
+    """1 while styles stay, less the faster they change, 0 from `_FAST` a frame on."""
+    if not now.weights:
+        return 1.0
+    changed = (1 - overlap(now.weights, moved.sources.weights)) / moved.distance
+    return 1 - min(1.0, max(0.0, changed) / _FAST)
 
 
 def _held(moved: Moved, weight: float) -> TermFactory:

@@ -24,10 +24,13 @@ ANIMATIONS = {".gif": "GIF", ".webp": "WEBP", ".png": "PNG", ".apng": "PNG"}
 SHORTEST = 11  # milliseconds; browsers show frames of less for 100, and so do we
 USUAL = 100  # milliseconds
 MILLISECOND = Fraction(1, 1000)
+TRANSPARENT = [f"transparent parts are shown over {ground}" for ground in ("black", "white")]
 
 
-def open_folder(folder: Path, fps: Fraction, max_pixels: int) -> Footage:
+def open_folder(folder: Path, fps: Fraction, max_pixels: int, ground: int = 1) -> Footage:
     """The pictures of a folder in natural order, `fps` a second; all must have one size.
+
+    Transparent parts are shown over `ground`, 1 for white and 0 for black.
 
     Raises ImageError if there are none, if the first cannot be read, or if sizes differ;
     ImageTooLarge above `max_pixels` a picture or MAX_FRAMES.
@@ -47,9 +50,9 @@ def open_folder(folder: Path, fps: Fraction, max_pixels: int) -> Footage:
 
     def reading(start: int) -> Reading:
         for index in range(start, len(files)):
-            yield index, _picture(files[index], first.size, bits, max_pixels)
+            yield index, _picture(files[index], first.size, bits, max_pixels, ground)
 
-    notes = ("transparent parts are shown over white",) if first.has_alpha else ()
+    notes = (TRANSPARENT[ground],) if first.has_alpha else ()
     return Footage(
         size=first.size,
         bits=bits,
@@ -62,7 +65,9 @@ def open_folder(folder: Path, fps: Fraction, max_pixels: int) -> Footage:
     )
 
 
-def _picture(file: Path, size: tuple[int, int], bits: int, max_pixels: int) -> Levels | str:
+def _picture(
+    file: Path, size: tuple[int, int], bits: int, max_pixels: int, ground: int
+) -> Levels | str:
     """The levels of a file, or why it is no frame of that size."""
     try:
         picture = read(file, max_pixels)
@@ -70,14 +75,14 @@ def _picture(file: Path, size: tuple[int, int], bits: int, max_pixels: int) -> L
         return str(error)
     if picture.size != size:
         return f"{shown(file)}: {picture.size[0]}x{picture.size[1]} px, not {size[0]}x{size[1]}"
-    return _over_white(picture, bits)
+    return _over(picture, bits, ground)
 
 
-def _over_white(picture: Picture, bits: int) -> Levels:
-    """(h, w, 3) levels, transparent parts white."""
+def _over(picture: Picture, bits: int, ground: int) -> Levels:
+    """(h, w, 3) levels, transparent parts of the ground's."""
     alpha = picture.alpha
     if alpha is not None:
-        picture = Picture((1 - alpha + picture.pixels * alpha).clamp(0, 1))
+        picture = Picture((ground * (1 - alpha) + picture.pixels * alpha).clamp(0, 1))
     return picture.levels(bits)
 
 
@@ -99,8 +104,8 @@ def _is_deep(file: Path) -> bool:
         return image.mode.startswith(("I", "F")) or has_deep_colours(image, stream)
 
 
-def open_animation(path: Path, max_pixels: int) -> Footage:
-    """A GIF, WebP or PNG that moves; a still picture is one frame.
+def open_animation(path: Path, max_pixels: int, ground: int = 1) -> Footage:
+    """A GIF, WebP or PNG that moves; a still picture is one frame. `ground` as in `open_folder`.
 
     All frames are decoded once to learn their durations. Raises ImageError for what is none,
     ImageTooLarge above `max_pixels` a frame or MAX_FRAMES.
@@ -121,13 +126,13 @@ def open_animation(path: Path, max_pixels: int) -> Footage:
     if repaired != lengths and len(lengths) > 1:
         notes.append(f"frames of less than {SHORTEST} ms are shown for {USUAL}, as in browsers")
     if alpha:
-        notes.append("transparent parts are shown over white")
+        notes.append(TRANSPARENT[ground])
 
     def reading(start: int) -> Reading:
         with _animation(path, max_pixels) as image:
             for index, frame in enumerate(ImageSequence.Iterator(image)):
                 if index >= start:
-                    yield index, _flattened(frame)
+                    yield index, _flattened(frame, ground)
 
     return Footage(
         size=size,
@@ -141,11 +146,11 @@ def open_animation(path: Path, max_pixels: int) -> Footage:
     )
 
 
-def _flattened(frame: Image.Image) -> Levels:
-    """(h, w, 3) uint8, transparent parts white."""
+def _flattened(frame: Image.Image, ground: int) -> Levels:
+    """(h, w, 3) uint8, transparent parts of the ground's."""
     if frame.has_transparency_data:
-        white = Image.new("RGBA", frame.size, "white")
-        frame = Image.alpha_composite(white, frame.convert("RGBA"))
+        below = Image.new("RGBA", frame.size, ("black", "white")[ground])
+        frame = Image.alpha_composite(below, frame.convert("RGBA"))
     return np.array(frame.convert("RGB"))
 
 

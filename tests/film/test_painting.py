@@ -1,0 +1,75 @@
+"""How a shot's frames depend on its first one: goals, colours and holds, as styles and masks do."""
+
+import pytest
+import torch
+
+from impasto.apps.film.painting import Moved, ShotPainter, _alike
+from impasto.apps.film.sources import FrameSources
+from impasto.images import Picture
+from impasto.settings import FilmSettings, Settings
+from support.pictures import smooth_picture
+
+SETTINGS = Settings.of(size=(32, 24), smallest=24, encoder="tiny", iterations=2)
+FILM = FilmSettings.of(frame_iterations=3, open_iterations=8, least_iterations=0, drift=0.0)
+
+
+def sources(weights=(), covered=None):
+    masks = None if covered is None else torch.full((1, 24, 32), covered)
+    return FrameSources(["sample:swirl"], {}, {}, weights, masks)
+
+
+def begun(first, loss=2.0):
+    """A painter whose shot's first frame is black in the clip and red in the painting."""
+    painter = ShotPainter(SETTINGS, FILM)
+    red = torch.zeros(3, 24, 32)
+    red[0] = 0.8
+    painter.begin(Picture(torch.zeros(3, 24, 32)), first, red, loss)
+    return painter
+
+
+def moved(weights=(), where=1.0, colour=(0.0, 0.0, 0.8), distance=1):
+    canvas = torch.tensor(colour).view(3, 1, 1).expand(3, 24, 32)
+    return Moved(distance, canvas, torch.full((24, 32), where), sources(weights))
+
+
+@pytest.mark.parametrize(
+    ("first", "now", "goal"),
+    [
+        (sources(), sources(), 2.0),
+        (sources(covered=0.5), sources(covered=0.45), 2.0),
+        (sources(covered=0.5), sources(covered=0.25), 0.0),
+        (sources((1, 0)), sources((1, 0)), 2.0),
+        (sources((1, 0)), sources((0.9, 0.1)), 0.0),
+    ],
+)
+def test_the_goal_holds_for_the_same_styles_and_masks_of_about_the_same_area(first, now, goal):
+    assert begun(first)._goal_of(now) == goal
+
+
+def test_what_changes_fast_is_held_less():
+    slow, fast = (sources((1 - x, x)) for x in (0.025, 0.5))
+    assert _alike(sources(), moved()) == 1
+    assert _alike(sources((1, 0)), moved((1, 0))) == 1
+    assert _alike(slow, moved((1, 0))) == pytest.approx(0.8)
+    assert _alike(slow, moved((1, 0), distance=2)) == pytest.approx(0.9)  # as fast, a frame before
+    assert _alike(fast, moved((1, 0))) == 0
+
+
+def test_a_frame_in_other_styles_takes_all_its_iterations():
+    frame = Picture(smooth_picture(32, 24).pixels)
+    same = begun(sources((1,)), loss=1e9).next(frame, sources((1,)), [moved((1,))])
+    other = begun(sources((0.9, 0.1)), loss=1e9).next(frame, sources((1,)), [moved((1,))])
+    assert (same.iterations, other.iterations) == (0, 3)
+    faster = begun(sources((0.9, 0.1)), loss=1e9).next(frame, sources((1,)), [moved((0.5, 0.5))])
+    assert faster.iterations == 3 + 8
+
+
+def test_new_things_have_the_colours_of_the_shot_or_of_its_present_style():
+    frame = Picture(torch.full((3, 24, 32), 0.5))
+    where = torch.full((24, 32), 0.5)
+    kept = where * moved().canvas
+    first = begun(sources((1, 0)))
+    steady = first._coloured(frame, sources((1, 0)), kept, where)
+    turned = first._coloured(frame, sources((0, 1)), kept, where)
+    assert steady.mean((1, 2)).argmax() == 0  # red, as the first frame's painting
+    assert turned.mean((1, 2)).argmax() == 2  # blue, as what is painted now
