@@ -130,7 +130,8 @@ class Painter:
 
     def _resized(self, picture: Picture, size: tuple[int, int]) -> Picture:
         """A picture at a size (w, h), content as it is there where it is protected."""
-        picture, kept = resize(picture, size), self.inputs.kept(size)
+        picture = resize(picture, size, self.settings.wraps)
+        kept = self.inputs.kept(size)
         if kept is None:
             return picture
         content, protect = (x.to(picture.pixels) for x in kept)

@@ -125,7 +125,7 @@ class Run:
 
         It has the canvas's size, but never more than the result's.
         """
-        size = min(step.size, self.inputs.size, key=max)
+        size = min(self.inputs.size, step.size, key=max)
         return self._painter.picture(step, self.done, size)
 
     @property
