@@ -14,6 +14,7 @@ from impasto.hardware.oom import memory_guard
 from impasto.images import Picture, opaque, read, samples
 from impasto.images.checksums import values_checksum
 from impasto.run.colour_modes import colour_mode
+from impasto.run.layers import with_layers_of
 from impasto.run.regions import Region, StylePart, read_mask, regions
 from impasto.run.sizes import (
     Size,
@@ -237,6 +238,7 @@ class Inputs:
 def check_layers(settings: Settings) -> None:
     """SettingsError or WeightsError unless the network and all its layers asked for exist."""
     net = weights_of(settings.encoder).architecture
+    settings = with_layers_of(settings, net)
     for tap in (*settings.content_layers, *settings.style_layers):
         net.operation(tap)
 
