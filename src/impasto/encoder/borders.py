@@ -42,7 +42,10 @@ class Border:
         return padded
 
     def folded(self, g: Tensor, layout: torch.memory_format) -> Tensor:
-        """Transpose of `around`, in place: what was copied adds its part to where it came from."""
+        """Transpose of `around`, (1, c, h', w') -> (1, c, h, w), which writes into its argument.
+
+        What was copied adds its part to where it came from.
+        """
         if self.rows == self.columns == _NONE:
             return g
         (above, below), (left, right) = self.rows, self.columns
