@@ -223,7 +223,7 @@ REFUSED = {
     "no VGG": (lambda path: torch.save({"fc.weight": torch.zeros(3)}, path), "no convolution"),
     "batch normalisation": (
         lambda path: state(path, lambda held: held.update({"features.1.running_mean": held[KEY]})),
-        "batch normalisation",
+        "lacks features.3, features.20",
     ),
     "layer missing": (
         lambda path: state(path, lambda held: {k: held[k] for k in held if ".28.w" not in k}),

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from conftest import random_image, tiny_weights
 from impasto.encoder import ARCHITECTURES, POOLINGS, Encoder
 from impasto.errors import OutOfMemory, SettingsError
-from impasto.hardware.cost import Cut, Network
+from impasto.hardware.cost import Network
+from impasto.hardware.cut import Cut
 from impasto.hardware.device import Hardware
 from impasto.hardware.memory_model import Demand
 from impasto.hardware.planner import plan

@@ -148,7 +148,7 @@ def test_complementary_halves_pull_each_its_own_side():
     first, second = (objective(rgb, [style], [half])(canvas) for half in halves)
     torch.testing.assert_close(both.loss, first.loss + second.loss, rtol=1e-10, atol=0)
     torch.testing.assert_close(both.gradient, first.gradient + second.gradient)
-    reach = NET.halos(TAPS)["image"]
+    reach = NET.halos(TAPS)["image"].before
     assert not first.gradient[:, :, 32 + reach :].any()
     assert not second.gradient[:, :, : 32 - reach].any()
 

@@ -8,7 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from conftest import TINY, random_image, tiny_weights
-from impasto.encoder import ARCHITECTURES, PADDINGS, POOLINGS, Encoder, Ends
+from impasto.encoder import ARCHITECTURES, PADDINGS, POOLINGS, Encoder, Ends, Halo
 from impasto.errors import SettingsError
 from impasto.images.spaces import colour_space
 from impasto.objective import measure_statistics
@@ -121,7 +121,7 @@ def test_each_position_lies_in_one_core(size, room, deepest):
             )
             seen[rows, columns] += 1
             for span in (window.rows, window.columns):
-                part = span.core(level, window.halos[tap])
+                part = span.core(NET, tap, window.halos[tap])
                 assert 0 <= part.start <= part.stop
         assert (seen == 1).all()
     assert all(s.high - s.low <= tile for w in parts for s in (w.rows, w.columns))
@@ -131,7 +131,7 @@ def test_halo_is_what_the_network_looks_at():
     """Every pixel of the halo matters, none beyond it does: by autograd's oracle, the pullback."""
     encoder = Encoder(tiny_weights(), pooling="avg", dtype=torch.float64)
     for tap in ("conv1_1", "relu2_1", "pool2", "relu3_4", "relu4_2", "relu5_1"):
-        level, halo = NET.level(tap), NET.halos([tap])["image"]
+        level, halo = NET.level(tap), NET.halos([tap])["image"].before
         step = 2**level
         image = random_image(2 * (halo + step) + step, 40)
         tape, features = encoder.features(image, [tap])
@@ -145,16 +145,17 @@ def test_halo_is_what_the_network_looks_at():
 
 def test_published_halos():
     """By hand: 2 + 2·2 + 4·4 + 4·8 + 16 for relu5_1, all of it in pixels."""
-    assert VGG19.halos(["relu5_1"])["image"] == 70
-    assert VGG19.halos(["relu4_2"])["image"] == 2 + 4 + 16 + 16
-    assert VGG19.halos(["relu1_1"])["image"] == 1
+    assert VGG19.halos(["relu5_1"])["image"] == (70, 70)
+    assert VGG19.halos(["relu4_2"])["image"].after == 2 + 4 + 16 + 16
+    assert VGG19.halos(["relu1_1"])["image"] == (1, 1)
     halos = VGG19.halos(["relu5_1", "relu1_1"])
-    assert (halos["relu5_1"], halos["pool4"], halos["conv4_1"], halos["relu1_1"]) == (0, 1, 5, 69)
+    taps = ("relu5_1", "pool4", "conv4_1", "relu1_1")
+    assert [halos[tap].before for tap in taps] == [0, 1, 5, 69]
 
 
 def test_the_halo_is_the_smallest_on_the_grid():
     """Cut at one end, a window begins a step later at the cost of exactness."""
-    tap, step, halo = "relu5_1", 16, NET.halos(["relu5_1"])["image"]
+    tap, step, halo = "relu5_1", 16, NET.halos(["relu5_1"])["image"].before
     image = random_image(320, 32)
     encoder = Encoder(tiny_weights(), pooling="avg", dtype=torch.float64)
     whole = encoder.features(image, [tap])[1][tap]
@@ -165,18 +166,18 @@ def test_the_halo_is_the_smallest_on_the_grid():
         features = encoder.features(image[:, low:], [tap], ends=ends)[1][tap]
         return features[:, :, 10 - low // step :]
 
-    exact = Span.around(160, 320, 320, halo, step).low
+    exact = Span.around(160, 320, 320, Halo(halo, halo), step).low
     assert exact == 80
     assert relative(core(exact), whole[:, :, 10:]) < 1e-12
     assert relative(core(exact + step), whole[:, :, 10:]) > 1e-9
 
 
 def test_cut_at_both_ends_nothing_but_the_core_is_left():
-    tap, halo = "relu5_1", NET.halos(["relu5_1"])["image"]
+    tap, halo = "relu5_1", NET.halos(["relu5_1"])["image"].before
     image = random_image(320, 32)
     encoder = Encoder(tiny_weights(), dtype=torch.float64)
     whole = encoder.features(image, [tap])[1][tap]
-    span = Span.around(160, 176, 320, halo, 16)
+    span = Span.around(160, 176, 320, Halo(halo, halo), 16)
     assert (span.low, span.high) == (160 - halo, 176 + halo)
     ends = Ends(span.cut, (False, False))
     seen = encoder.features(image[:, span.low : span.high], [tap], ends=ends)[1][tap]

@@ -114,6 +114,12 @@ def test_frames_become_a_film_with_their_times(panned, tmp_path):
         )
 
 
+def test_seamless_frames_are_refused(panned, tmp_path):
+    seamless = SETTINGS.replaced(seamless="x")
+    with pytest.raises(SettingsError, match="seamless is for single pictures"):
+        Film(panned, Sources([]), seamless, FOLLOWING, Work(tmp_path / "work", {}))
+
+
 def test_a_span_outside_the_clip_is_refused(panned, tmp_path):
     with pytest.raises(SettingsError, match="expected some of the clip's 6"):
         film_of(panned, tmp_path / "work", span=range(3, 9))

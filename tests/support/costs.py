@@ -18,7 +18,7 @@ def tiled_cost(side, tile, tapes=1):
         )
 
     def extent(span, name):
-        level, halo = VGG19.level(name), VGG19.halos(taps)[name]
+        level, halo = VGG19.level(name), VGG19.halos(taps)[name].before
         inside = (span.stop >> level) - (span.start >> level) + 2 * halo
         return inside if all(span.cut) else (span.high >> level) - (span.low >> level)
 

@@ -1,4 +1,4 @@
-"""Networks as lists of operations; VGG-19 and VGG-16.
+"""Networks as lists of operations; the VGG networks and AlexNet.
 
 A network is a chain: each operation takes the output of the one before, and the first one takes a
 picture of three channels. A *tap* is the output of an operation and has its name. In VGG networks
@@ -15,74 +15,14 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from math import prod
-from typing import TypeAlias
+from itertools import accumulate
 
+from impasto.encoder.operations import Conv, Halo, Operation, Pool, Relu, positions, reach
 from impasto.errors import SettingsError
 
-__all__ = [
-    "ARCHITECTURES",
-    "VGG16",
-    "VGG19",
-    "Architecture",
-    "Conv",
-    "Operation",
-    "Pool",
-    "Relu",
-    "architecture",
-    "vgg",
-]
+__all__ = ["ARCHITECTURES", "Architecture", "architecture", "vgg"]
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
-
-
-@dataclass(frozen=True)
-class Conv:
-    """A convolution of stride 1, (inward, h, w) -> (outward, h, w), with a bias.
-
-    Zeros surround its input, `radius` of them on each side. `kernel` is its side in positions, and
-    odd.
-    """
-
-    name: str
-    inward: int
-    outward: int
-    kernel: int = 3
-
-    @property
-    def radius(self) -> int:
-        """Positions that an output depends on beside its own, in each direction."""
-        return self.kernel // 2
-
-    @property
-    def shape(self) -> tuple[int, int, int, int]:
-        """Shape of the weight, (outward, inward, kernel, kernel)."""
-        return self.outward, self.inward, self.kernel, self.kernel
-
-    @property
-    def multiplications(self) -> int:
-        """Multiply-adds for each position, which is also the number of weights."""
-        return prod(self.shape)
-
-
-@dataclass(frozen=True)
-class Relu:
-    """max(x, 0) of the output of a convolution."""
-
-    name: str
-
-
-@dataclass(frozen=True)
-class Pool:
-    """Pooling of 2x2 positions that are not negative, with stride 2; see `layers.POOLINGS`.
-
-    An odd last row or column is left out.
-    """
-
-    name: str
-
-
-Operation: TypeAlias = Conv | Relu | Pool
 
 
 @dataclass(frozen=True)
@@ -90,8 +30,9 @@ class Architecture:
     """A network by its operations, in order of evaluation.
 
     Raises SettingsError for a list that is no such chain: names that are not unique, a first
-    operation that is not a Conv of 3 channels, channels that do not match, an even kernel, a Relu
-    that does not follow a Conv, a Pool that does not follow a Relu or a Pool.
+    operation that is not a Conv of 3 channels, channels that do not match, a kernel smaller than
+    its stride, a padding of half the kernel or more, a Relu that does not follow a Conv, a Pool
+    that does not follow a Relu or a Pool.
     """
 
     name: str
@@ -149,8 +90,12 @@ class Architecture:
         return self.operations[: self._place(self.deepest(taps)) + 1]
 
     def level(self, tap: str) -> int:
-        """Number of poolings up to the tap: its positions are 2^level pixels apart."""
+        """Number of operations up to the tap whose stride is above 1, such as poolings."""
         return self._levels[self._place(tap)]
+
+    def stride(self, tap: str) -> int:
+        """Distance of the tap's positions, in pixels: the product of strides up to it."""
+        return self._strides[self._place(tap)]
 
     def channels(self, tap: str) -> int:
         """Number of features at each position of the tap."""
@@ -158,38 +103,55 @@ class Architecture:
 
     def min_side(self, taps: Iterable[str]) -> int:
         """Smallest height or width, in pixels, that leaves a position at every one of `taps`."""
-        return int(2 ** self.level(self.deepest(taps)))
+        least = 1
+        for each in reversed(self.path(taps)):
+            least = max(1, (least - 1) * each.stride + each.kernel - 2 * each.padding)
+        return least
 
-    def halos(self, taps: Iterable[str]) -> dict[str, int]:
+    def halos(self, taps: Iterable[str]) -> dict[str, Halo]:
         """How far beyond a region each tap is read to compute the deepest of `taps` within it.
 
         In positions of the tap, from the first tap to the deepest, whose own halo is 0; `image` is
-        the halo in pixels. The region's ends are multiples of the deepest tap's 2^level pixels.
+        the halo in pixels. The region's ends are multiples of the deepest tap's stride.
         """
-        halos, halo = {}, 0
-        for operation in reversed(self.path(taps)):
-            halos[operation.name] = halo
-            match operation:
-                case Conv():
-                    halo += operation.radius
-                case Pool():
-                    halo *= 2
-        return {"image": halo, **dict(reversed(halos.items()))}
+        return reach(self.path(taps))
 
-    def extents(self, tap: str, length: int, *, cut: bool) -> dict[str, int]:
+    def extents(
+        self, tap: str, length: int, *, cut: bool = False, wraps: bool = False
+    ) -> dict[str, int]:
         """Positions at the taps up to `tap` along an axis of `length` pixels, which is `image`.
 
-        Where the axis is `cut` at both ends, convolutions have no zeros around their input.
+        Where the axis is `cut` at both ends, operations have no padding around their input; where
+        it `wraps`, it is a circle, and `length` a multiple of the tap's stride.
         """
         extents = {"image": length}
         for operation in self.path([tap]):
-            match operation:
-                case Conv():
-                    length -= 2 * operation.radius * cut
-                case Pool():
-                    length //= 2
+            length = positions(operation, length, cut=cut, wraps=wraps)
             extents[operation.name] = length
         return extents
+
+    def positions(self, tap: str, length: int, *, wraps: bool = False) -> int:
+        """Positions at the tap along an axis of `length` pixels, or along a circle."""
+        return self.extents(tap, length, wraps=wraps)[tap]
+
+    @cached_property
+    def style_taps(self) -> tuple[str, ...]:
+        """Where style is compared by default: the first ReLU at each distance of positions."""
+        found = dict[int, str]()
+        for tap in self.relus:
+            found.setdefault(self.stride(tap), tap)
+        return tuple(found.values())
+
+    @cached_property
+    def content_tap(self) -> str:
+        """Where content is compared by default: the ReLU after the last but one of `style_taps`.
+
+        In VGG networks relu4_2. A network without a ReLU has its last operation.
+        """
+        if not self.relus:
+            return self.taps[-1]
+        before = self.relus.index(self.style_taps[-2:][0])
+        return self.relus[min(before + 1, len(self.relus) - 1)]
 
     def _place(self, tap: str) -> int:
         if tap not in self._places:
@@ -202,8 +164,11 @@ class Architecture:
 
     @cached_property
     def _levels(self) -> list[int]:
-        pools = [isinstance(each, Pool) for each in self.operations]
-        return [sum(pools[: place + 1]) for place in range(len(pools))]
+        return [*accumulate(each.stride > 1 for each in self.operations)]
+
+    @cached_property
+    def _strides(self) -> list[int]:
+        return [*accumulate((each.stride for each in self.operations), int.__mul__)]
 
     @cached_property
     def _channels(self) -> list[int]:
@@ -220,12 +185,14 @@ def _fault(operation: Operation, before: Operation | None, channels: int) -> str
         return "is not a Conv, Relu or Pool"
     if not _NAME.fullmatch(operation.name) or operation.name == "image":
         return "has a name that is not lower-case letters, digits and _, or is 'image'"
+    if not 1 <= operation.stride <= operation.kernel:
+        return "has a kernel smaller than its stride, or a stride below 1"
     match operation:
         case Conv():
             if operation.inward != channels or operation.outward < 1:
                 return f"does not take the {channels} channels before it to at least 1"
-            if operation.kernel < 1 or operation.kernel % 2 == 0:
-                return "has a kernel that is not odd and positive"
+            if not 0 <= 2 * operation.padding < operation.kernel:
+                return "has a padding that is not less than half its kernel"
         case Relu():
             if not isinstance(before, Conv):
                 return "does not follow a Conv"
@@ -253,9 +220,36 @@ def vgg(
     return Architecture(name, tuple(operations))
 
 
-VGG16 = vgg("vgg16", (2, 2, 3, 3, 3))  # configuration D
-VGG19 = vgg("vgg19", (2, 2, 4, 4, 4))  # configuration E
-ARCHITECTURES = {net.name: net for net in (VGG19, VGG16)}
+_VGG = {
+    "vgg19": (2, 2, 4, 4, 4),  # configuration E
+    "vgg16": (2, 2, 3, 3, 3),  # D
+    "vgg13": (2, 2, 2, 2, 2),  # B
+    "vgg11": (1, 1, 2, 2, 2),  # A
+}
+
+_ALEXNET = Architecture(  # as in Krizhevsky 2014, "One weird trick", without its end
+    "alexnet",
+    (
+        Conv("conv1", 3, 64, kernel=11, stride=4, padding=2),
+        Relu("relu1"),
+        Pool("pool1", kernel=3),
+        Conv("conv2", 64, 192, kernel=5),
+        Relu("relu2"),
+        Pool("pool2", kernel=3),
+        Conv("conv3", 192, 384),
+        Relu("relu3"),
+        Conv("conv4", 384, 256),
+        Relu("relu4"),
+        Conv("conv5", 256, 256),
+        Relu("relu5"),
+        Pool("pool5", kernel=3),
+    ),
+)
+
+ARCHITECTURES = {
+    **{name: vgg(name, depths) for name, depths in _VGG.items()},
+    "alexnet": _ALEXNET,
+}
 """The networks that weight files are recognised as."""
 
 

@@ -41,23 +41,29 @@ Margin: TypeAlias = tuple[int, int]
 
 
 class Convolution(Protocol):
-    """A frozen convolution of stride 1: weight (out, in, k, k) with k odd, and bias (out,)."""
+    """A frozen convolution: weight (out, in, k, k) and bias (out,)."""
 
     def __call__(self, x: Tensor, margin: Margin, *, rectify: bool) -> Tensor:
         """(1, in, h, w) -> (1, out, h', w'), through a ReLU if told to `rectify`."""
 
-    def pullback(self, g: Tensor, margin: Margin) -> Tensor:
-        """The transpose without bias: (1, out, h', w') -> (1, in, h, w)."""
+    def pullback(self, g: Tensor, margin: Margin, size: tuple[int, int]) -> Tensor:
+        """The transpose without bias: (1, out, h', w') -> (1, in, h, w), of which size is (h, w).
+
+        The size is read where the stride is above 1: several then have the same output.
+        """
 
 
-def convolution(weight: Tensor, bias: Tensor, *, exact: bool = True) -> Convolution:
+def convolution(
+    weight: Tensor, bias: Tensor, *, stride: int = 1, exact: bool = True
+) -> Convolution:
     """The fastest convolution for the weight's device and dtype.
 
     `weight` is (out, in, k, k), `bias` (out,). In float32 on a CPU, `exact` asks for the bits of
     torch's own convolution.
     """
-    kind = _Packed if _packs(weight.device, weight.dtype, exact) else _Plain
-    return kind(weight, bias)
+    if stride > 1 or not _packs(weight.device, weight.dtype, exact):
+        return _Plain(weight, bias, stride)
+    return _Packed(weight, bias)
 
 
 def layout(dtype: torch.dtype, *, exact: bool) -> torch.memory_format:
@@ -90,15 +96,22 @@ def _packs(device: torch.device, dtype: torch.dtype, exact: bool) -> bool:
 class _Plain:
     """By torch's functions."""
 
-    def __init__(self, weight: Tensor, bias: Tensor) -> None:
-        self._weight, self._bias = weight, bias
+    def __init__(self, weight: Tensor, bias: Tensor, stride: int) -> None:
+        self._weight, self._bias, self._stride = weight, bias, stride
 
     def __call__(self, x: Tensor, margin: Margin, *, rectify: bool) -> Tensor:
-        y = F.conv2d(x, self._weight, self._bias, padding=margin)
+        y = F.conv2d(x, self._weight, self._bias, self._stride, margin)
         return y.relu_() if rectify else y  # in place: y is new
 
-    def pullback(self, g: Tensor, margin: Margin) -> Tensor:
-        return F.conv_transpose2d(g, self._weight, padding=margin)
+    def pullback(self, g: Tensor, margin: Margin, size: tuple[int, int]) -> Tensor:
+        if self._stride == 1:
+            return F.conv_transpose2d(g, self._weight, padding=margin)
+        kernel = self._weight.shape[-1]
+        unread = [  # last rows and columns, which fill no window
+            (length + 2 * zeros - kernel) % self._stride
+            for length, zeros in zip(size, margin, strict=True)
+        ]
+        return F.conv_transpose2d(g, self._weight, None, self._stride, margin, unread)
 
 
 class _Packed:
@@ -112,7 +125,7 @@ class _Packed:
     def __call__(self, x: Tensor, margin: Margin, *, rectify: bool) -> Tensor:
         return _convolve(x, self._weight, self._bias, margin, "relu" if rectify else "none")
 
-    def pullback(self, g: Tensor, margin: Margin) -> Tensor:
+    def pullback(self, g: Tensor, margin: Margin, size: tuple[int, int]) -> Tensor:
         down, across = margin
         margin = self._reach - down, self._reach - across
         return _convolve(g, self._flipped, None, margin, "none")
@@ -163,22 +176,41 @@ def mask_(g: Tensor, y: Tensor) -> Tensor:
     return g
 
 
-# Pooling of 2x2 positions with stride 2, which leaves out an odd last row or column
+# Pooling, which leaves out last rows and columns that fill no window
 
 
 class Pooling(NamedTuple):
     """A pooling of values that are not negative, and the transpose of its derivative.
 
-    `forward` takes (1, c, h, w) to (1, c, h // 2, w // 2) and what `pullback` needs; `pullback`
-    takes a cotangent of the output and that to a cotangent of the input.
+    `forward` takes (1, c, h, w), a kernel and a stride to (1, c, h', w') and what `pullback` needs;
+    `pullback` takes a cotangent of the output and that to a cotangent of the input.
     """
 
-    forward: Callable[[Tensor], tuple[Tensor, Any]]
+    forward: Callable[[Tensor, int, int], tuple[Tensor, Any]]
     pullback: Callable[[Tensor, Any], Tensor]
     masks: bool = False  # the pullback is 0 wherever the input is, as the ReLU's own would be
 
 
-def _max(x: Tensor) -> tuple[Tensor, Any]:
+def _max(x: Tensor, kernel: int, stride: int) -> tuple[Tensor, Any]:
+    """The largest of each window: of equals the first, as in torch."""
+    if kernel == stride == 2:
+        return _max_of_four(x)
+    y, index = F.max_pool2d(x, kernel, stride, return_indices=True)
+    return y, (x, kernel, stride, index, y)
+
+
+def _max_pullback(g: Tensor, residual: Any) -> Tensor:  # noqa: ANN401 (what `_max` left)
+    if len(residual) == _LEADS:
+        return _max_of_four_pullback(g, residual)
+    x, kernel, stride, index, y = residual
+    window = ([kernel] * 2, [stride] * 2, [0, 0], [1, 1], False, index)
+    return torch.ops.aten.max_pool2d_with_indices_backward(mask_(g, y), x, *window)  # type: ignore[no-any-return]
+
+
+_LEADS = 4  # entries of what `_max_of_four` leaves
+
+
+def _max_of_four(x: Tensor) -> tuple[Tensor, Any]:
     """The larger of each row's pairs, then of each column's: of four equals the first, as in torch.
 
     The leads of the two rounds are faster to make and to follow than torch's indices, and in
@@ -191,7 +223,7 @@ def _max(x: Tensor) -> tuple[Tensor, Any]:
     return y, (x.shape, right, below, y)
 
 
-def _max_pullback(g: Tensor, residual: Any) -> Tensor:  # noqa: ANN401 (what `_max` left)
+def _max_of_four_pullback(g: Tensor, residual: Any) -> Tensor:  # noqa: ANN401 (what it left)
     shape, right, below, y = residual
     g = mask_(g, y)  # in place: g is the pullback's own
     rows = torch.empty_like(right, dtype=g.dtype)
@@ -233,30 +265,32 @@ def _blank(like: Tensor, shape: torch.Size) -> Tensor:
     return blank
 
 
-def _average(x: Tensor) -> tuple[Tensor, Tensor]:
-    return F.avg_pool2d(x, 2), x
+def _average(x: Tensor, kernel: int, stride: int) -> tuple[Tensor, Any]:
+    return F.avg_pool2d(x, kernel, stride), (x, kernel, stride)
 
 
-def _average_pullback(g: Tensor, x: Tensor) -> Tensor:
-    window = ([2, 2], [2, 2], [0, 0], False, False, None)
+def _average_pullback(g: Tensor, residual: Any) -> Tensor:  # noqa: ANN401 (what `_average` left)
+    x, kernel, stride = residual
+    window = ([kernel] * 2, [stride] * 2, [0, 0], False, False, None)
     pulled: Tensor = torch.ops.aten.avg_pool2d_backward(g, x, *window)
     return pulled
 
 
-def _l2(x: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-    y = F.avg_pool2d(x * x, 2).sqrt_()
-    return y, (x, y)
+def _l2(x: Tensor, kernel: int, stride: int) -> tuple[Tensor, Any]:
+    y = F.avg_pool2d(x * x, kernel, stride).sqrt_()
+    return y, (x, kernel, stride, y)
 
 
-def _l2_pullback(g: Tensor, residual: tuple[Tensor, Tensor]) -> Tensor:
-    # d y/d x = x / 4y; where y is 0 all of x is, and 0 is the derivative that fits a ReLU's
-    x, y = residual
+def _l2_pullback(g: Tensor, residual: Any) -> Tensor:  # noqa: ANN401 (what `_l2` left)
+    # d y/d x = x / n·y of n inputs; where y is 0 all of x is, and 0 is the derivative that fits a
+    # ReLU's
+    *window, y = residual
     ratio = torch.where(y > 0, g / y, 0)
-    return _average_pullback(ratio, x).mul_(x)
+    return _average_pullback(ratio, window).mul_(window[0])
 
 
 POOLINGS = {
     "max": Pooling(_max, _max_pullback, masks=True),
     "avg": Pooling(_average, _average_pullback),
-    "l2": Pooling(_l2, _l2_pullback, masks=True),  # root mean square of the four
+    "l2": Pooling(_l2, _l2_pullback, masks=True),  # root mean square
 }

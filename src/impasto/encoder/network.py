@@ -10,18 +10,19 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
 
-from impasto.encoder.architecture import Conv, Operation, Pool, Relu
-from impasto.encoder.layers import POOLINGS, Convolution, Margin, convolution, layout, mask_
+from impasto.encoder.borders import copied, zeros
+from impasto.encoder.layers import POOLINGS, Convolution, convolution, layout, mask_
+from impasto.encoder.operations import Conv, Ends, Operation, Pool, Relu
 from impasto.encoder.weights.bundle import Weights
 from impasto.errors import ImageTooSmall, SettingsError
 from impasto.images.spaces import SRGB, ColourSpace
 
-__all__ = ["PADDINGS", "Cotangent", "Encoder", "Ends", "Tape"]
+__all__ = ["PADDINGS", "Cotangent", "Encoder", "Tape"]
 
 Cotangent: TypeAlias = Callable[[Tensor | None], Tensor]
 """Adds the cotangent of a tap, (1, c, h, w), to what comes from deeper taps, if anything does.
@@ -30,23 +31,6 @@ It may write into its argument, and the pullback may write into what it returns.
 a tensor, so that style's cotangents, some of the largest tensors of all, are made only when they
 are needed, and without a copy of the sum.
 """
-
-
-class Ends(NamedTuple):
-    """Which ends of a picture were cut from a larger one: (top, bottom) and (left, right)."""
-
-    rows: tuple[bool, bool] = (False, False)
-    columns: tuple[bool, bool] = (False, False)
-
-    @property
-    def padded(self) -> tuple[bool, bool]:
-        """Whether zeros surround the input of convolutions: above and below, left and right.
-
-        They do not along an axis that is cut at both ends: its features shrink to those that are
-        equal to the larger picture's. Along an axis cut at one end features keep their number, and
-        those within the halo of the cut differ from the larger picture's.
-        """
-        return not all(self.rows), not all(self.columns)
 
 
 WHOLE = Ends()
@@ -108,11 +92,12 @@ class Encoder:
         """Features of `image`, (3, h, w) in `space`, at `taps`: each (1, c, h', w').
 
         Where `ends` are cuts, features near them are left out or differ; see `Ends`. Raises
-        SettingsError for an unknown tap, ImageTooSmall where a tap has no position left.
+        SettingsError for an unknown tap and for a circle that is no multiple of the deepest tap's
+        stride, ImageTooSmall where a tap has no position left.
         """
         wanted = set(taps)
         path = self.architecture.path(wanted)
-        self._check_size(image, wanted)
+        self._check_size(image, wanted, ends)
         features, residuals = dict[str, Tensor](), dict[str, Any]()
         with _isolated(self.device):
             x, rectified = self._enter(image, space), False
@@ -121,15 +106,19 @@ class Encoder:
                 match operation:
                     case Conv():  # with its ReLU at once, unless the tap before it is wanted
                         rectified = isinstance(following, Relu) and name not in wanted
-                        x = self._padded(x, self._replicated(operation, ends))
-                        margin = self._zeros(operation, ends)
-                        x = self._convolution(name)(x, margin, rectify=rectified)
+                        x, edges = self._bordered(x, operation, ends), self._replicates(operation)
+                        residuals[name] = (x.shape[-2], x.shape[-1])
+                        margin = zeros(operation, ends, edges=edges)
+                        x = self._convolution(operation)(x, margin, rectify=rectified)
                     case Relu():
                         x = x if rectified else x.relu()
                         masked_later = isinstance(following, Pool) and self._pool.masks
                         residuals[name] = None if masked_later and name not in wanted else x
                     case Pool():
-                        x, residuals[name] = self._pool.forward(x)
+                        x = self._bordered(x, operation, ends)
+                        x, residuals[name] = self._pool.forward(
+                            x, operation.kernel, operation.stride
+                        )
                 if name in wanted:
                     features[name] = x
         return Tape(space, ends, path, residuals), features
@@ -142,8 +131,7 @@ class Encoder:
         together with the gradients of the first layers they would be the peak of memory. Raises
         ValueError for a tape that is spent, or that has none of the cotangents' taps.
         """
-        kept = {each.name for each in tape.path if not isinstance(each, Conv)}
-        if not tape.residuals.keys() >= kept:
+        if not tape.residuals.keys() >= {each.name for each in tape.path}:
             raise ValueError("this tape is spent; take the features again")
         g: Tensor | None = None
         with _isolated(self.device):
@@ -153,57 +141,40 @@ class Encoder:
                     g = _added(g, cotangents.pop(name))
                 if g is None:
                     continue
-                match operation:
-                    case Conv():
-                        g = self._convolution(name).pullback(g, self._zeros(operation, tape.ends))
-                        g = self._unpadded(g, self._replicated(operation, tape.ends))
-                    case Relu():
-                        y = tape.residuals.pop(name)
-                        g = g if y is None else mask_(g, y)
-                    case Pool():
-                        g = self._pool.pullback(g, tape.residuals.pop(name))
+                g = self._pulled(g, operation, tape.residuals.pop(name), tape.ends)
             if g is None:
                 names = ", ".join(each.name for each in tape.path)
                 raise ValueError(f"no cotangent is on the tape, which has {names}")
             return self._leave(g, tape)
 
-    def _zeros(self, operation: Conv, ends: Ends) -> Margin:
-        """Zeros around the input of a convolution: none where replicated values already are."""
-        return (0, 0) if self._replicates(operation) else _around(operation, ends)
+    def _pulled(self, g: Tensor, operation: Operation, residual: Any, ends: Ends) -> Tensor:  # noqa: ANN401
+        """A cotangent of an operation's input, from that of its output and what it left."""
+        edges = self._replicates(operation)
+        match operation:
+            case Conv():
+                margin = zeros(operation, ends, edges=edges)
+                g = self._convolution(operation).pullback(g, margin, residual)
+            case Relu():
+                return g if residual is None else mask_(g, residual)
+            case Pool():
+                g = self._pool.pullback(g, residual)
+        return copied(operation, ends, edges=edges).folded(g, self._layout)
 
-    def _replicated(self, operation: Conv, ends: Ends) -> Margin:
-        """Replicated values around the input of a convolution."""
-        return _around(operation, ends) if self._replicates(operation) else (0, 0)
+    def _bordered(self, x: Tensor, operation: Operation, ends: Ends) -> Tensor:
+        """An operation's input with what is copied around it."""
+        border = copied(operation, ends, edges=self._replicates(operation))
+        return border.around(x, self._layout)
 
-    def _replicates(self, operation: Conv) -> bool:
+    def _replicates(self, operation: Operation) -> bool:
         first = operation.name == self.architecture.operations[0].name
         return self.padding == "replicate-all" or (self.padding == "replicate" and first)
 
-    def _padded(self, x: Tensor, margin: Margin) -> Tensor:
-        """(1, c, h, w) with its border repeated outwards."""
-        down, across = margin
-        if not (down or across):
-            return x
-        height, width = x.shape[-2:]
-        shape = (*x.shape[:2], height + 2 * down, width + 2 * across)
-        padded = torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=self._layout)
-        padded[..., down : down + height, across : across + width] = x
-        for border in range(across):
-            padded[..., border] = padded[..., across]
-            padded[..., -1 - border] = padded[..., -1 - across]
-        for border in range(down):
-            padded[..., border, :] = padded[..., down, :]
-            padded[..., -1 - border, :] = padded[..., -1 - down, :]
-        return padded
-
-    def _unpadded(self, g: Tensor, margin: Margin) -> Tensor:
-        """Transpose of `_padded`; works in place."""
-        if not any(margin):
-            return g
-        return _folded(g, margin).contiguous(memory_format=self._layout)
-
-    def _check_size(self, image: Tensor, wanted: set[str]) -> None:
+    def _check_size(self, image: Tensor, wanted: set[str], ends: Ends) -> None:
         height, width = image.shape[-2:]
+        stride = self.architecture.stride(self.architecture.deepest(wanted))
+        for length, wraps in zip((height, width), ends.wraps, strict=True):
+            if wraps and length % stride:
+                raise SettingsError(f"a circle of {length} px; expected a multiple of {stride}")
         least = self.architecture.min_side(wanted)
         if min(height, width) < least:
             raise ImageTooSmall(
@@ -211,12 +182,15 @@ class Encoder:
                 f"needs at least {least} px a side; use a larger picture, or a shallower layer"
             )
 
-    def _convolution(self, name: str) -> Convolution:
+    def _convolution(self, operation: Conv) -> Convolution:
+        name = operation.name
         if name not in self._convolutions:
             weight, bias = self.weights.layers[name]
             weight = weight.to(self.device, self.dtype, memory_format=self._layout)
             bias = bias.to(self.device, self.dtype)
-            self._convolutions[name] = convolution(weight, bias, exact=self.exact)
+            self._convolutions[name] = convolution(
+                weight, bias, stride=operation.stride, exact=self.exact
+            )
         return self._convolutions[name]
 
     def _enter(self, image: Tensor, space: ColourSpace) -> Tensor:
@@ -247,25 +221,3 @@ def _added(g: Tensor | None, cotangent: Tensor | Cotangent) -> Tensor:
     if isinstance(cotangent, Tensor):
         return cotangent.clone() if g is None else g.add_(cotangent)  # in place: g is ours
     return cotangent(g)
-
-
-def _around(operation: Conv, ends: Ends) -> Margin:
-    """Positions that a convolution needs around its input, but for an axis cut at both ends."""
-    down, across = ends.padded
-    return operation.radius * down, operation.radius * across
-
-
-def _folded(g: Tensor, margin: Margin) -> Tensor:
-    """Each border added to the positions that it copies, in place, and left out: a view."""
-    down, across = margin
-    if down:
-        for border in range(down):
-            g[..., down, :] += g[..., border, :]
-            g[..., -1 - down, :] += g[..., -1 - border, :]
-        g = g[..., down:-down, :]
-    if across:
-        for border in range(across):
-            g[..., across] += g[..., border]
-            g[..., -1 - across] += g[..., -1 - border]
-        g = g[..., across:-across]
-    return g

@@ -8,19 +8,19 @@ temporaries. What the allocator and the libraries add is measured, in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from itertools import accumulate, pairwise, zip_longest
 
 import torch
 
 from impasto.encoder import Architecture, Conv, Operation, Pool
-from impasto.objective.tiles import Span, windows
 
-__all__ = ["Cut", "ForwardPass", "Network"]
+__all__ = ["ForwardPass", "Network"]
 
-_RIGHT, _BELOW = 2, 1  # numbers per output of max pooling in its two leads; see encoder.layers
+_LEADS = 2 + 1  # numbers per output of max pooling of four in its two leads; see encoder.layers
+_INDEX = 8  # bytes per output of any other max pooling: where the largest is
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,8 @@ class Network:
         pooling: max, avg or l2.
         dtype: of features and cotangents.
         channels_last: the layout of features; style's gradient then needs no temporary.
-        edges: whether every convolution is given a copy with its edge repeated.
+        edges: whether every convolution is given a copy with what is around it.
+        wraps: whether rows and columns of the canvas are circles.
     """
 
     architecture: Architecture
@@ -43,6 +44,7 @@ class Network:
     dtype: torch.dtype
     channels_last: bool = True
     edges: bool = False
+    wraps: tuple[bool, bool] = (False, False)
 
     @property
     def taps(self) -> tuple[str, ...]:
@@ -127,23 +129,30 @@ class ForwardPass:
             case Conv():  # unless measured, the ReLU overwrites it
                 return size if measured else 0
             case Pool():
-                leads = (_RIGHT + _BELOW) * size if self.network.pooling == "max" else 0
+                leads = self._leads(operation, size) if self.network.pooling == "max" else 0
                 return leads + (size if measured or self.network.pooling != "avg" else 0)
             case _:
                 masked = isinstance(following, Pool) and self.network.pooling == "max"
                 return 0 if masked and not measured else size
 
+    def _leads(self, operation: Pool, size: int) -> int:
+        """Bytes of max pooling's choices, for so many bytes of its output."""
+        if operation.kernel == operation.stride == 2:
+            return _LEADS * size
+        return size * _INDEX // self.network.dtype.itemsize
+
     def _operation(self, below: str, name: str) -> int:
         """Bytes in use while a tap is computed from the one `below` it, without the tape."""
         size, source = self.sizes[name], 0 if self._kept.get(below) else self.sizes[below]
-        match self.network.architecture.operation(name):
+        match operation := self.network.architecture.operation(name):
             case Conv() if self.network.edges:  # the copy, of which the source is let go
                 return self.sizes[below] + max(source, size)
             case Conv():
                 return source + size
             case Pool():  # max: the larger of pairs, two leads, output; l2: squares and output
-                own = {"max": 2 + _RIGHT + _BELOW + 1, "l2": 1 + 4, "avg": 1}
-                return source + own[self.network.pooling] * size
+                own = {"max": 3 * size, "l2": size + self.sizes[below], "avg": size}
+                leads = self._leads(operation, size) if self.network.pooling == "max" else 0
+                return source + own[self.network.pooling] + leads
             case _:
                 return size if self._kept.get(below) else source  # in place unless measured
 
@@ -179,121 +188,3 @@ class ForwardPass:
         size = self.network.dtype.itemsize
         largest = max((self.cores[tap] for tap in self.network.content), default=0)
         return largest * 8 // size if size < 4 else largest
-
-
-@dataclass(frozen=True)
-class Cut:
-    """A picture cut into windows, each a span of pixels of `rows` and one of `columns`."""
-
-    network: Network
-    rows: tuple[Span, ...]
-    columns: tuple[Span, ...]
-
-    @classmethod
-    def of(cls, network: Network, size: tuple[int, int], tile: int | None) -> Cut:
-        """A picture of (w, h) in windows of at most `tile` px a side, as the objective cuts it.
-
-        SettingsError for a tile that is too small to have a core.
-        """
-        if not network.taps:
-            return cls(network, (), ())
-        narrow = 2 ** network.architecture.level(network.path[-1])  # each axis by itself
-        width, height = size
-        rows = windows((height, narrow), network.architecture, network.taps, tile)
-        columns = windows((narrow, width), network.architecture, network.taps, tile)
-        return cls(network, tuple(w.rows for w in rows), tuple(w.columns for w in columns))
-
-    @property
-    def count(self) -> int:
-        """Number of windows."""
-        return len(self.rows) * len(self.columns)
-
-    @cached_property
-    def largest(self) -> ForwardPass:
-        """Of a window that is as large as the largest along each axis and at each tap."""
-        return self._forward_pass(self.network)
-
-    @cached_property
-    def target(self) -> ForwardPass:
-        """The same, where features of the content picture are measured."""
-        return self._forward_pass(self.network.measuring(self.network.content))
-
-    @cached_property
-    def contents(self) -> int:
-        """Bytes of the content picture's features in all windows."""
-        positions = {tap: self._cores(tap, sum) for tap in self.network.content}
-        return sum(self._bytes(tap, count) for tap, count in positions.items())
-
-    def tapes(self, kept: int) -> int:
-        """Maximum of bytes of as many windows' tapes.
-
-        Windows at the edges are smaller. A tape is to the largest tape as its window's pixels are
-        to the largest window's.
-        """
-        heights, widths = ([at["image"] for at in axis] for axis in self._extents)
-        everything = sum(heights) * sum(widths) / (max(heights) * max(widths))
-        return int(min(kept, everything) * self.largest.tape)
-
-    def forward(self, last: int | None = None) -> int:
-        """Multiply-adds of a forward pass of all windows, or of the `last` few of them."""
-        return self._multiplied(self.network.path, last)
-
-    def forward_content(self) -> int:
-        """Multiply-adds of measuring content's features in all windows."""
-        return self._multiplied(self.network.measuring(self.network.content).path, None)
-
-    def _multiplied(self, path: Sequence[str], last: int | None) -> int:
-        rows, columns = self._extents
-        whole, rest = divmod(self.count if last is None else last, max(1, len(columns)))
-        bands = [(rows[len(rows) - whole :], columns)]
-        if rest:
-            bands.append(([rows[-whole - 1]], columns[-rest:]))
-        table = self.network.architecture.convolutions
-        layers = [table[name] for name in path if name in table]
-        return sum(
-            conv.multiplications * _sum(band, conv.name) * _sum(across, conv.name)
-            for band, across in bands
-            for conv in layers
-        )
-
-    @cached_property
-    def _extents(self) -> tuple[list[Mapping[str, int]], list[Mapping[str, int]]]:
-        """Positions at each tap along each row's and each column's windows."""
-        rows, columns = (
-            [_extents(self.network, span.high - span.low, all(span.cut)) for span in axis]
-            for axis in (self.rows, self.columns)
-        )
-        return rows, columns
-
-    def _forward_pass(self, network: Network) -> ForwardPass:
-        rows, columns = self._extents
-        names = ("image", *network.path) if network.path else ()
-        sizes = {
-            name: self._bytes(name, max(e[name] for e in rows) * max(e[name] for e in columns))
-            for name in names
-        }
-        cores = {tap: self._bytes(tap, self._cores(tap, max)) for tap in network.taps}
-        return ForwardPass(network, sizes, cores)
-
-    def _cores(self, tap: str, join: Callable[[Iterable[int]], int]) -> int:
-        """Positions of the windows' cores at a tap: joined along each axis, then multiplied."""
-        level = self.network.architecture.level(tap)
-        high, wide = (
-            join((span.stop >> level) - (span.start >> level) for span in axis)
-            for axis in (self.rows, self.columns)
-        )
-        return high * wide
-
-    def _bytes(self, name: str, positions: int) -> int:
-        return positions * self.network.channels(name) * self.network.dtype.itemsize
-
-
-@lru_cache(maxsize=4096)
-def _extents(network: Network, length: int, cut: bool) -> Mapping[str, int]:
-    """Positions at each tap along an axis of `length` pixels, without padding where it is `cut`."""
-    net = network.architecture
-    return net.extents(net.deepest(network.taps), length, cut=cut)
-
-
-def _sum(extents: Iterable[Mapping[str, int]], name: str) -> int:
-    return sum(extent[name] for extent in extents)

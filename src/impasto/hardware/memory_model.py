@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
-from math import ceil
+from math import ceil, prod
 
 import torch
 
 from impasto.encoder import Architecture, Encoder, weights_of
 from impasto.encoder.layers import layout
-from impasto.hardware.cost import Cut, Network
+from impasto.hardware.cost import Network
+from impasto.hardware.cut import Cut
 from impasto.objective.style_losses import declaration, find_style_loss
 from impasto.objective.tiles import Tiling
 from impasto.optimisers import MemoryUse, Optimiser, Problem
@@ -98,9 +99,9 @@ class Demand:
     @cached_property
     def _statistics(self) -> int:
         """Bytes that the style loss's statistic holds besides matrices, such as all features."""
-        net, (width, height) = self.network.architecture, self.size
+        net = self.network.architecture
         shapes = [
-            (net.channels(tap), (width >> net.level(tap)) * (height >> net.level(tap)))
+            (net.channels(tap), prod(net.positions(tap, side) for side in self.size))
             for tap in self.network.style
         ]
         statistic = declaration(find_style_loss(self.settings.style_loss)).statistic
@@ -129,7 +130,7 @@ class Demand:
         return _cut(self.network, self.size, tile)
 
     def _style_cut(self, tile: int | None) -> Cut:
-        network = self.network.measuring(self.network.style)
+        network = replace(self.network.measuring(self.network.style), wraps=(False, False))
         return _cut(network, self.style_size or self.size, tile)
 
     @property
@@ -156,8 +157,8 @@ class Demand:
         net, pooling, exact = self._encoder
         last = layout(self.dtype, exact=exact) == torch.channels_last
         padding = self.encoder.padding if self.encoder else s.padding
-        edges = padding == "replicate-all"
-        return Network(net, content, style, pooling, self.dtype, last, edges)
+        edges = padding == "replicate-all" or any(s.wraps)
+        return Network(net, content, style, pooling, self.dtype, last, edges, s.wraps)
 
     @property
     def _encoder(self) -> tuple[Architecture, str, bool]:

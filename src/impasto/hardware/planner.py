@@ -108,7 +108,7 @@ def _cheapest(demand: Demand, budget: int, history: int) -> Plan | None:
     fitting = []
     for tile in _tiles(demand):
         for keep in _keeps(demand):
-            tiling = Tiling(tile, 1, keep)
+            tiling = Tiling(tile, 1, keep, demand.settings.wraps)
             if demand.peak(tiling, history) <= budget:
                 fitting.append(_planned(demand, tiling, budget, history))
     return min(fitting, key=lambda found: found.cost, default=None)
@@ -170,7 +170,7 @@ def _min_peak(demand: Demand) -> int:
     """Bytes of the most frugal plan: the smallest windows, and nothing kept."""
     tiles, history = _tiles(demand), min(_MIN_PAIRS, demand.settings.history)
     return min(
-        demand.peak(Tiling(tile, 1, keep), history)
+        demand.peak(Tiling(tile, 1, keep, demand.settings.wraps), history)
         for tile in {tiles[0], tiles[-1]}
         for keep in _keeps(demand)
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
 from impasto.errors import ImageError
+from impasto.images.circles import OPEN, Wraps
 from impasto.images.levels import unit
 from impasto.images.picture import Picture, channels
 
@@ -26,24 +28,26 @@ Box = tuple[float, float, float, float]  # left, top, right, bottom
 Rows = Callable[[int, int], np.ndarray]  # first row and the one after the last -> (n, w) float32
 
 
-def resize(picture: Picture, size: tuple[int, int]) -> Picture:
+def resize(picture: Picture, size: tuple[int, int], wraps: Wraps = OPEN) -> Picture:
     """Change to size (w, h) by Lanczos with antialiasing, in float32, clamped to [0, 1].
 
     Colours are weighted by alpha, so that those of invisible pixels do not bleed into visible
-    ones. Raises ImageError for a side below 1 px.
+    ones. `wraps` tells whether rows and columns are circles, whose ends meet in the result too.
+    Raises ImageError for a side below 1 px.
     """
     if min(size) < 1:
         raise ImageError(f"size {size[0]}x{size[1]}: expected at least 1x1 px")
     if size == picture.size:
         return picture
     colours, opacity = channels(picture)
-    pixels = _lanczos([_values(plane) for plane in colours], picture.size, size)
+    circles = _Circles.of(picture.size, size, wraps)
+    pixels = _lanczos([_values(plane) for plane in colours], picture.size, size, circles)
     pixels = pixels.to(picture.device).expand(3, -1, -1)
     if opacity is None:
         return Picture(pixels.clamp(0, 1).contiguous(), None, picture.record)
-    alpha = _lanczos([_values(opacity)], picture.size, size).to(picture.device)[0]
+    alpha = _lanczos([_values(opacity)], picture.size, size, circles).to(picture.device)[0]
     products = [_weighted(plane, opacity) for plane in colours]
-    weighted = _lanczos(products, picture.size, size).to(picture.device)
+    weighted = _lanczos(products, picture.size, size, circles).to(picture.device)
     visible = alpha > INVISIBLE
     pixels = torch.where(visible, weighted / alpha.clamp_min(INVISIBLE), pixels)
     return Picture(pixels.clamp_(0, 1), alpha.clamp_(0, 1), picture.record)
@@ -62,18 +66,55 @@ def _weighted(plane: np.ndarray, opacity: np.ndarray) -> Rows:
     return lambda first, end: values(first, end) * alpha(first, end)
 
 
-def _lanczos(planes: list[Rows], size: tuple[int, int], target: tuple[int, int]) -> Tensor:
+@dataclass(frozen=True)
+class _Circles:
+    """How far a picture goes on beyond its ends where they meet, in rows and in columns."""
+
+    rows: int
+    columns: int
+
+    @classmethod
+    def of(cls, size: tuple[int, int], target: tuple[int, int], wraps: Wraps) -> _Circles:
+        """As far as Lanczos reaches, from `size` (w, h) to `target`."""
+        columns, rows = (
+            math.ceil(REACH * max(here / there, 1)) + 1
+            for here, there in zip(size, target, strict=True)
+        )
+        return cls(rows * wraps[0], columns * wraps[1])
+
+    def around(self, rows: Rows, height: int) -> Rows:
+        """Rows from -`rows` to `height` + `rows`, with columns added on both sides."""
+
+        def turned(first: int, end: int) -> np.ndarray:
+            parts = []
+            while first < end:
+                at = first % height
+                count = min(end - first, height - at)
+                parts.append(rows(at, at + count))
+                first += count
+            whole = parts[0] if len(parts) == 1 else np.concatenate(parts)
+            return np.pad(whole, ((0, 0), (self.columns, self.columns)), "wrap")
+
+        return turned if self.rows or self.columns else rows
+
+
+def _lanczos(
+    planes: list[Rows], size: tuple[int, int], target: tuple[int, int], circles: _Circles
+) -> Tensor:
     """Planes of `size` (w, h) to (c, target[1], target[0]), float32 on the CPU."""
     resized = np.empty((len(planes), target[1], target[0]), np.float32)
-    for rows, into in zip(planes, resized, strict=True):
-        if size[0] * size[1] <= WHOLE:
-            into[:] = _resampled(rows(0, size[1]), target, (0, 0, *size))
+    (width, height), across, down = size, circles.columns, circles.rows
+    for plane, into in zip(planes, resized, strict=True):
+        rows = circles.around(plane, height)
+        if width * height <= WHOLE:
+            box = (across, down, across + width, down + height)
+            into[:] = _resampled(rows(-down, height + down), target, box)
         else:
-            _in_bands(rows, size, into)
+            _in_bands(rows, size, into, circles)
     return torch.from_numpy(resized)
 
 
-def _in_bands(rows: Rows, size: tuple[int, int], into: np.ndarray) -> None:
+def _in_bands(rows: Rows, size: tuple[int, int], into: np.ndarray, circles: _Circles) -> None:
     """Resize a plane of `size` (w, h) into (h', w'), in bands of rows.
 
     A float32 copy of a large plane would take more memory than the picture.
@@ -85,8 +126,10 @@ def _in_bands(rows: Rows, size: tuple[int, int], into: np.ndarray) -> None:
     for first in range(0, result_height, step):
         end = min(first + step, result_height)
         top, bottom = first * scale, min(end * scale, height)
-        start, stop = max(0, int(top) - reach), min(height, math.ceil(bottom) + reach)
-        box = (0, top - start, width, bottom - start)
+        start = max(-circles.rows, int(top) - reach)
+        stop = min(height + circles.rows, math.ceil(bottom) + reach)
+        left = circles.columns
+        box = (left, top - start, left + width, bottom - start)
         into[first:end] = _resampled(rows(start, stop), (result_width, end - first), box)
 
 

@@ -33,6 +33,7 @@ def measure_statistics(
     *,
     loss: StyleLoss | None = None,
     where: Tensor | None = None,
+    wraps: tuple[bool, bool] = (False, False),
     check: Callable[[], object] = unchecked,
 ) -> StyleStatistics:
     """The statistics that a style loss compares, of an sRGB picture at each tap.
@@ -44,17 +45,18 @@ def measure_statistics(
         tile: the longest side of a window, pixels; None for one window.
         loss: the style loss; without one, moments are measured.
         where: weights (h, w) in [0, 1]; None counts all pixels.
+        wraps: whether the picture's rows and columns are circles.
         check: called before each window; what it raises ends the measurement.
     """
     taps, net = tuple(taps), encoder.architecture
-    masks = {tap: at_tap(where, net, tap) for tap in taps}
+    masks = {tap: at_tap(where, net, tap, wraps) for tap in taps}
     kind, needs = Moments, frozenset[str]()
     if loss is not None:
         kind, needs = declaration(loss).statistic, declaration(loss).needs  # type: ignore[assignment]
     found: dict[str, Collector] = {
-        tap: kind.collector(positions_at(picture, net, tap), needs) for tap in taps
+        tap: kind.collector(positions_at(picture, net, tap, wraps), needs) for tap in taps
     }
-    for window in windows_over(picture, net, taps, tile):
+    for window in windows_over(picture, net, taps, tile, wraps):
         check()
         features = encoder.features(window.of(picture), taps, ends=window.ends)[1]
         for tap in taps:

@@ -175,7 +175,7 @@ class Objective:
                 slopes.append(slope)
             cotangents = self._cotangents(tile, slopes)
             tile.features.clear()  # each is freed as soon as the pullback has consumed it
-            window.of(gradient).add_(self._encoder.pullback(forward.tape, cotangents))
+            window.add(self._encoder.pullback(forward.tape, cotangents), gradient)
         return self._evaluation(values, gradient)
 
     def retiled(self, tiling: Tiling) -> Objective:
@@ -196,7 +196,8 @@ class Objective:
         self._measured = [term for term in self._featured if isinstance(term, FeatureTerm)]
 
     def _windows(self, canvas: Tensor) -> tuple[Window, ...]:
-        return windows_over(canvas, self.architecture, self.taps, self.tiling.tile)
+        t = self.tiling
+        return windows_over(canvas, self.architecture, self.taps, t.tile, t.wraps)
 
     def _forward(self, canvas: Tensor, window: Window, index: int) -> Forward:
         part = window.of(canvas)

@@ -4,19 +4,23 @@ A window is a core and a halo around it. Every position of every tap lies in the
 window; the halo is the rest of the pixels that these positions depend on. Gradients with respect to
 features in the core, pulled back to the window and added up over all windows, are the gradient of
 the whole.
+
+An axis may be a circle, as those of a seamless texture are: its ends meet, and the halo of a window
+at one end is at the other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import pairwise, product
+from math import prod
 
 import torch
 from torch import Tensor
 
-from impasto.encoder import Architecture, Ends
+from impasto.encoder import Architecture, Ends, Halo
 from impasto.errors import SettingsError
 
 __all__ = [
@@ -42,31 +46,45 @@ class Tiling:
             pullback. At least one is.
         keep_content: whether content's features are kept; otherwise each evaluation measures them
             again.
+        wraps: whether the canvas's rows and its columns are circles: the last row is followed by
+            the first, and the last column by the first.
     """
 
     tile: int | None = None
     tapes: int = 1
     keep_content: bool = True
+    wraps: tuple[bool, bool] = (False, False)
 
 
 @dataclass(frozen=True)
 class Span:
-    """A window along one axis, in pixels: core [start, stop) within [low, high), of `length`."""
+    """A window along one axis, in pixels: core [start, stop) within [low, high), of `length`.
+
+    On a circle, which `wraps`, the window may begin below 0 and end above `length`.
+    """
 
     start: int
     stop: int
     low: int
     high: int
     length: int
+    wraps: bool = False
 
     @classmethod
-    def around(cls, start: int, stop: int, length: int, halo: int, step: int) -> Span:
+    def around(
+        cls, start: int, stop: int, length: int, halo: Halo, step: int, *, wraps: bool = False
+    ) -> Span:
         """The smallest window around a core that is exact.
 
-        Cut at both ends it is core and halo, which the network's unpadded convolutions consume.
-        Cut below only, it begins at a multiple of `step`, as all poolings do.
+        Cut at both ends it is core and halo, which the network's unpadded operations consume.
+        Cut below only, it begins at a multiple of `step`, as all strides do. A core that is all of
+        a circle is its own halo.
         """
-        low, high = max(0, start - halo), min(length, stop + halo)
+        low, high = start - halo.before, stop + halo.after
+        if wraps:
+            low, high = (0, length) if stop - start == length else (low, high)
+            return cls(start, stop, low, high, length, wraps)
+        low, high = max(0, low), min(length, high)
         if high == length:
             low = low // step * step
         return cls(start, stop, low, high, length)
@@ -74,16 +92,34 @@ class Span:
     @property
     def cut(self) -> tuple[bool, bool]:
         """Whether the picture continues before `low` and after `high`."""
+        if self.wraps:
+            return (self.stop - self.start < self.length,) * 2
         return self.low > 0, self.high < self.length
 
-    def core(self, level: int, halo: int) -> slice:
-        """The core's positions among the window's at a tap, after `level` poolings.
+    def place(self, net: Architecture, tap: str) -> slice:
+        """The core's positions among all positions of a tap."""
+        stride = net.stride(tap)
+        if self.stop < self.length:
+            return slice(self.start // stride, self.stop // stride)
+        return slice(self.start // stride, net.positions(tap, self.length, wraps=self.wraps))
 
-        `halo` is the number of positions on each side that later layers consume.
+    def core(self, net: Architecture, tap: str, halo: Halo) -> slice:
+        """The core's positions among the window's at a tap.
+
+        `halo` are the positions on each side that later operations consume.
         """
-        first, last = (end >> level for end in (self.start, self.stop))
-        seen = first - halo if all(self.cut) else self.low >> level
-        return slice(first - seen, last - seen)
+        place = self.place(net, tap)
+        seen = place.start - halo.before if all(self.cut) else self.low // net.stride(tap)
+        return slice(place.start - seen, place.stop - seen)
+
+    def pieces(self) -> Iterator[tuple[slice, slice]]:
+        """Parts of the picture and their places in the window; several where it goes round."""
+        at = self.low
+        while at < self.high:
+            first = at % self.length
+            count = min(self.high - at, self.length - first)
+            yield slice(first, first + count), slice(at - self.low, at - self.low + count)
+            at += count
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,35 +129,37 @@ class Window:
     rows: Span
     columns: Span
     architecture: Architecture
-    halos: dict[str, int]
-
-    @property
-    def pixels(self) -> tuple[slice, slice]:
-        """Its rows and columns."""
-        return slice(self.rows.low, self.rows.high), slice(self.columns.low, self.columns.high)
+    halos: dict[str, Halo]
 
     @cached_property
     def ends(self) -> Ends:
-        """The ends at which it was cut from the picture."""
-        return Ends(self.rows.cut, self.columns.cut)
+        """The ends at which it was cut from the picture, and where it is a whole circle."""
+        wraps = (span.wraps and not all(span.cut) for span in (self.rows, self.columns))
+        return Ends(self.rows.cut, self.columns.cut, tuple(wraps))  # type: ignore[arg-type]
 
     def place(self, tap: str) -> tuple[slice, slice]:
         """Rows and columns of its core among all positions of a tap."""
-        level = self.architecture.level(tap)
-        rows, columns = (
-            slice(s.start >> level, s.stop >> level) for s in (self.rows, self.columns)
-        )
-        return rows, columns
+        net = self.architecture
+        return self.rows.place(net, tap), self.columns.place(net, tap)
 
     def of(self, picture: Tensor) -> Tensor:
-        """Its part of a picture (3, h, w): a view."""
-        rows, columns = self.pixels
-        return picture[:, rows, columns]
+        """Its part of a picture (3, h, w): a view, unless it goes round."""
+        rows, columns = [*self.rows.pieces()], [*self.columns.pieces()]
+        bands = [[picture[:, down, across] for across, _ in columns] for down, _ in rows]
+        joined = [band[0] if len(band) == 1 else torch.cat(band, 2) for band in bands]
+        return joined[0] if len(joined) == 1 else torch.cat(joined, 1)
+
+    def add(self, part: Tensor, picture: Tensor) -> None:
+        """Transpose of `of`: add a part (3, h', w') to a picture (3, h, w), in place."""
+        for (down, own_rows), (across, own_columns) in product(
+            self.rows.pieces(), self.columns.pieces()
+        ):
+            picture[:, down, across] += part[:, own_rows, own_columns]
 
     def core(self, tap: str, features: Tensor) -> Tensor:
         """The core of its features (1, c, h, w) at a tap: a view."""
-        level, halo = self.architecture.level(tap), self.halos[tap]
-        rows, columns = (span.core(level, halo) for span in (self.rows, self.columns))
+        net, halo = self.architecture, self.halos[tap]
+        rows, columns = (span.core(net, tap, halo) for span in (self.rows, self.columns))
         return features[..., rows, columns]
 
     def packed(self, tap: str, features: Tensor) -> Tensor:
@@ -161,59 +199,83 @@ def windows(
     architecture: Architecture,
     taps: tuple[str, ...],
     tile: int | None = None,
+    wraps: tuple[bool, bool] = (False, False),
 ) -> tuple[Window, ...]:
     """Windows of at most `tile` pixels a side over a picture of (h, w), row by row.
 
-    Without `tile` one window is the whole picture. Raises SettingsError for a tile that is too
-    small for a core.
+    Without `tile` one window is the whole picture. `wraps` tells which axes are circles. Raises
+    SettingsError for a tile that is too small for a core.
     """
+    axes = (
+        _spans(length, tile or length, architecture, taps, wraps=around)
+        for length, around in zip(size, wraps, strict=True)
+    )
     halos = architecture.halos(taps)
-    step = 2 ** architecture.level(architecture.deepest(taps))
-    rows, columns = (_spans(length, tile or length, halos["image"], step) for length in size)
-    return tuple(Window(*spans, architecture, halos) for spans in product(rows, columns))
+    return tuple(Window(down, across, architecture, halos) for down, across in product(*axes))
 
 
 def windows_over(
-    picture: Tensor, architecture: Architecture, taps: tuple[str, ...], tile: int | None
+    picture: Tensor,
+    architecture: Architecture,
+    taps: tuple[str, ...],
+    tile: int | None,
+    wraps: tuple[bool, bool] = (False, False),
 ) -> tuple[Window, ...]:
     """Windows over a picture (3, h, w); none where there are no taps."""
     size = (picture.shape[-2], picture.shape[-1])
-    return windows(size, architecture, taps, tile) if taps else ()
+    return windows(size, architecture, taps, tile, wraps) if taps else ()
 
 
-def positions_at(picture: Tensor, architecture: Architecture, tap: str) -> int:
+def positions_at(
+    picture: Tensor, net: Architecture, tap: str, wraps: tuple[bool, bool] = (False, False)
+) -> int:
     """The number of positions that the whole of a picture (3, h, w) has at a tap."""
-    level = architecture.level(tap)
-    return int((picture.shape[-2] >> level) * (picture.shape[-1] >> level))
+    sides = zip(picture.shape[-2:], wraps, strict=True)
+    return prod(net.positions(tap, length, wraps=around) for length, around in sides)
 
 
-def at_tap(weights: Tensor | None, architecture: Architecture, tap: str) -> Tensor | None:
+def at_tap(
+    weights: Tensor | None,
+    net: Architecture,
+    tap: str,
+    wraps: tuple[bool, bool] = (False, False),
+) -> Tensor | None:
     """Weights (h, w) of pixels -> their mean under each position of a tap, (h', w')."""
     if weights is None:
         return None
-    side = 2 ** architecture.level(tap)
-    return torch.nn.functional.avg_pool2d(weights[None], side)[0]
+    means = torch.nn.functional.avg_pool2d(weights[None], net.stride(tap), ceil_mode=True)[0]
+    rows, columns = (
+        net.positions(tap, length, wraps=around)
+        for length, around in zip(weights.shape, wraps, strict=True)
+    )
+    return means[:rows, :columns]
 
 
 def min_tile(architecture: Architecture, taps: Iterable[str]) -> int:
-    """The smallest tile, in pixels, that any picture can be cut into."""
+    """The smallest tile, in pixels, that any picture can be cut into.
+
+    It holds the last window, or the one before it, which begins on the grid: a core of one
+    position, what follows it, and the halo before it.
+    """
     taps = tuple(taps)
-    step = 2 ** architecture.level(architecture.deepest(taps))
-    return _min_tile(architecture.halos(taps)["image"], step)
+    tap, halo = architecture.deepest(taps), architecture.halos(taps)["image"]
+    step = architecture.stride(tap)
+    lengths = range(architecture.min_side([tap]), architecture.min_side([tap]) + step)
+    rest = max(length - architecture.positions(tap, length) * step for length in lengths)
+    return step + max(halo.after, rest) + -(-halo.before // step) * step
 
 
-def _spans(length: int, tile: int, halo: int, step: int) -> list[Span]:
+def _spans(
+    length: int, tile: int, net: Architecture, taps: tuple[str, ...], *, wraps: bool
+) -> list[Span]:
     """The fewest windows of at most `tile` pixels along an axis, their cores about equal."""
-    cells = length // step  # of the deepest tap's grid; the last window takes the remainder
+    tap, halo = net.deepest(taps), net.halos(taps)["image"]
+    step = net.stride(tap)
+    cells = net.positions(tap, length, wraps=wraps)  # the last window takes the remainder
     for count in range(1, max(cells, 1) + 1):
         ends = [cells * n // count * step for n in range(count)] + [length]
-        spans = [Span.around(*core, length, halo, step) for core in pairwise(ends)]
+        spans = [Span.around(*core, length, halo, step, wraps=wraps) for core in pairwise(ends)]
         if all(span.high - span.low <= tile for span in spans):
             return spans
-    minimum = _min_tile(halo, step)
+    minimum = min_tile(net, taps)
     raise SettingsError(f"tile is {tile} px; these layers need at least {minimum}, or tile off")
-
-
-def _min_tile(halo: int, step: int) -> int:
-    """The tile of a one-position core; the last window but one begins on the grid."""
-    return step + halo + -(-halo // step) * step

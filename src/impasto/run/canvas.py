@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate
 
+from impasto.images.circles import OPEN, Wraps, interpolated
 from impasto.images.colour_transfer import Palette, recoloured
 from impasto.images.spaces import ColourSpace
 from impasto.run.stage_inputs import StageInputs
@@ -28,7 +28,8 @@ def initial_canvas(
     if given is None:
         canvas: Tensor = INITS.get(settings.init)(inputs, settings, space)
         return canvas
-    there = given if given.shape[:0:-1] == inputs.size else resized(given, inputs.size)
+    wraps = settings.wraps
+    there = given if given.shape[:0:-1] == inputs.size else resized(given, inputs.size, wraps)
     return space.from_srgb(there.to(inputs.like))
 
 
@@ -38,14 +39,15 @@ def enlarged(canvas: Tensor, inputs: StageInputs, settings: Settings, space: Col
     `detail` is the share of the content's fine detail that is added: what the content has at this
     size and loses at the last scale's. After init recoloured, its colours are the style's.
     """
-    painted = space.to_srgb(canvas).clamp(0, 1)
-    larger = resized(painted, inputs.size).clamp(0, 1)
+    painted, wraps = space.to_srgb(canvas).clamp(0, 1), settings.wraps
+    larger = resized(painted, inputs.size, wraps).clamp(0, 1)
     if settings.detail and inputs.content is not None:
         content = inputs.content
         if settings.init == "recoloured" and inputs.styles:
             content = in_style_colours(content, inputs, settings.strength)
         before = (painted.shape[-1], painted.shape[-2])
-        coarse = resized(resized(content, before).clamp(0, 1), inputs.size).clamp(0, 1)
+        coarse = resized(content, before, wraps).clamp(0, 1)
+        coarse = resized(coarse, inputs.size, wraps).clamp(0, 1)
         fine = content - coarse
         larger = (larger + settings.detail * fine).clamp(0, 1)
     return space.from_srgb(larger)
@@ -68,6 +70,9 @@ def in_style_colours(content: Tensor, inputs: StageInputs, strength: float) -> T
     return content.lerp(moved, strength)
 
 
-def resized(picture: Tensor, size: tuple[int, int]) -> Tensor:
-    """A picture (3, h', w') at the size (w, h), bicubic with antialiasing, which may overshoot."""
-    return interpolate(picture[None], size=size[::-1], mode="bicubic", antialias=True)[0]
+def resized(picture: Tensor, size: tuple[int, int], wraps: Wraps = OPEN) -> Tensor:
+    """A picture (3, h', w') at the size (w, h), bicubic with antialiasing, which may overshoot.
+
+    `wraps` tells whether its rows and columns are circles.
+    """
+    return interpolated(picture, (size[1], size[0]), wraps, mode="bicubic", antialias=True)

@@ -14,6 +14,7 @@ from impasto.hardware.oom import memory_guard
 from impasto.images import Picture, located, opaque, read
 from impasto.images.checksums import values_checksum
 from impasto.run.colour_modes import colour_mode
+from impasto.run.layers import with_layers_of
 from impasto.run.regions import Region, StylePart, read_mask, regions
 from impasto.run.sizes import (
     Size,
@@ -23,12 +24,13 @@ from impasto.run.sizes import (
     fitted,
     mask_at,
     product,
+    stages_of,
     style_size,
 )
 from impasto.run.sources import Sources, StylePicture, identity, read_init, role_of, style_pictures
 from impasto.run.stage_inputs import StageInputs
 from impasto.settings import Settings
-from impasto.settings.schedule import Stage, schedule
+from impasto.settings.schedule import Stage
 
 __all__ = ["Inputs", "check_layers"]
 
@@ -72,7 +74,7 @@ class Inputs:
             init = read_init(sources.init, max_pixels)
         shape = (original or styles[0].picture).size
         size = canvas_size(settings, shape)
-        stages = schedule(settings, size)
+        stages = stages_of(settings, size, network)
         inputs = cls(original, styles, areas, init, protect, settings, size, stages, {})
         inputs._check_sizes(max_pixels, network)
         inputs._remember(sources)
@@ -166,7 +168,13 @@ class Inputs:
                     yield f"style_mask {number}.{part.index}", part.where
 
     def _content(self, size: Size) -> Picture | None:
-        return self.original and fitted(self.original, size, self.settings.fit)
+        fit, wraps = self.settings.fit, self.settings.wraps
+        return self.original and fitted(self.original, size, fit, frame=self._frame, wraps=wraps)
+
+    @property
+    def _frame(self) -> Size | None:
+        """The shape to which content is cropped where that is not the canvas's."""
+        return self.size if any(self.settings.wraps) else None
 
     def _style(self, style: StylePicture, canvas: Size) -> Picture:
         return fitted(style.picture, self._style_size(style, canvas), self.settings.fit)
@@ -175,7 +183,9 @@ class Inputs:
         return style_size(self.settings, style.picture.size, style.style, canvas)
 
     def _at(self, mask: Tensor | None, size: Size) -> Tensor | None:
-        return None if mask is None else mask_at(mask, size, self.settings.fit)
+        """A mask of the content at a canvas's size."""
+        fit, wraps = self.settings.fit, self.settings.wraps
+        return mask if mask is None else mask_at(mask, size, fit, frame=self._frame, wraps=wraps)
 
     def _regions(
         self,
@@ -198,7 +208,8 @@ class Inputs:
             raise SettingsError("a style mask is for one picture; the style is a folder of several")
         for index in own:
             picture = pictures[index]
-            where = self._at(part.where, picture.size)
+            mask, fit = part.where, self.settings.fit
+            where = None if mask is None else mask_at(mask, picture.size, fit)
             share = part.share / len(own)
             yield StylePart(index, share, product(where, picture.alpha))
 
@@ -227,6 +238,7 @@ class Inputs:
 def check_layers(settings: Settings) -> None:
     """SettingsError or WeightsError unless the network and all its layers asked for exist."""
     net = weights_of(settings.encoder).architecture
+    settings = with_layers_of(settings, net)
     for tap in (*settings.content_layers, *settings.style_layers):
         net.operation(tap)
 

@@ -76,7 +76,11 @@ def objective_for(
         check=check,
     )
     style = _Style(encoder, settings, tiling, cache or StyleCache(), check).term(inputs)
-    listed: list[AnyTerm] = [content, style, VariationTerm(s.tv_weight, s.tv_normalisation)]
+    listed: list[AnyTerm] = [
+        content,
+        style,
+        VariationTerm(s.tv_weight, s.tv_normalisation, s.wraps),
+    ]
     context = TermContext(encoder, space, inputs.size, inputs.content, tiling)
     listed += [_named(make(context)) for make in terms]
     return Objective(encoder, listed, space=space, tiling=tiling, check=check)
@@ -119,7 +123,8 @@ class _Style:
         relative = self._settings.weighting == "relative"
         e = self._encoder
         found = (e.architecture, targets, self._weights, self._loss)
-        return StyleTerm(*found, relative=relative, device=e.device)
+        wraps = self._settings.wraps
+        return StyleTerm(*found, relative=relative, wraps=wraps, device=e.device)
 
     def _targets(self, inputs: StageInputs, region: Region) -> Iterator[StyleTarget]:
         """A region's styles, blended into one target or each a target of its own.
@@ -132,7 +137,7 @@ class _Style:
             for part in region.parts
         ]
         if s.strength < 1 and inputs.content is not None:
-            own = self._measured(inputs.content, where)
+            own = self._measured(inputs.content, where, s.wraps)
             styles = [(own, 1 - s.strength), *((m, share * s.strength) for m, share in styles)]
         share = 1.0 if where is None else float(where.mean())
         if s.style_blend == "statistics":
@@ -156,7 +161,9 @@ class _Style:
         )
         return self._cache.get(key, partial(self._measured, picture, where))
 
-    def _measured(self, picture: Tensor, where: Tensor | None) -> StyleStatistics:
+    def _measured(
+        self, picture: Tensor, where: Tensor | None, wraps: tuple[bool, bool] = (False, False)
+    ) -> StyleStatistics:
         return measure_statistics(
             self._encoder,
             picture,
@@ -164,5 +171,6 @@ class _Style:
             self._tile,
             loss=self._loss,
             where=where,
+            wraps=wraps,
             check=self._check,
         )

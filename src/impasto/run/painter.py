@@ -24,6 +24,7 @@ from impasto.run.checkpoint import Checkpoint
 from impasto.run.events import Notice, Stage, Step
 from impasto.run.identity import check_identity
 from impasto.run.inputs import Inputs, check_terms
+from impasto.run.layers import with_layers_of
 from impasto.run.postprocess import Postprocess
 from impasto.run.provenance import make_record
 from impasto.run.sources import Sources
@@ -70,7 +71,11 @@ class Painter:
         with self.hardware.computing():
             self.weights = given.weights if isinstance(given, Encoder) else weights_of(given)
             self._network = given if isinstance(given, Encoder) else self.weights
-            self.inputs = Inputs.of(sources, settings, max_pixels, self.weights.architecture)
+            net = self.weights.architecture
+            self.settings = with_layers_of(settings, net)
+            if self.settings != settings:
+                tell(notices, "layers", _layers_told(self.settings, net.name))
+            self.inputs = Inputs.of(sources, self.settings, max_pixels, net)
         self._tell_dropped(notices)
         self.reserved = 0  # bytes that listeners hold while the run goes on
         self._alpha: tuple[tuple[int, int], Tensor | None] | None = None
@@ -136,7 +141,8 @@ class Painter:
 
     def _resized(self, picture: Picture, size: tuple[int, int]) -> Picture:
         """A picture at a size (w, h), content as it is there where it is protected."""
-        picture, kept = resize(picture, size), self.inputs.kept(size)
+        picture = resize(picture, size, self.settings.wraps)
+        kept = self.inputs.kept(size)
         if kept is None:
             return picture
         content, protect = (x.to(picture.pixels) for x in kept)
@@ -219,6 +225,13 @@ class Painter:
                 "result": {**step.line(), "iterations_run": done, "complete": complete},
             }
         )
+
+
+def _layers_told(settings: Settings, network: str) -> str:
+    content, style = (", ".join(x) for x in (settings.content_layers, settings.style_layers))
+    return (
+        f"{network} lacks layers of the recipe: content is compared at {content}, style at {style}"
+    )
 
 
 def _paint(content: Picture, style: Picture, settings: Settings) -> Iterator[Step]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from inspect import signature
 from typing import Any
 
 import torch
@@ -55,8 +56,7 @@ class Postprocess:
             return clipped(rgb)
         mode = colour_mode(s)
         picture = mode.finish(TONES[s.tones](mode.show(rgb, s)), content, s)
-        picture = EFFECTS.get(s.finish)(picture, s.finish_strength)
-        assert isinstance(picture, Tensor)
+        picture = _with_effect(picture, s)
         if self.protect is not None and content is not None:
             picture = picture.lerp(content, self.protect)
         return picture
@@ -72,6 +72,15 @@ class Postprocess:
     def __getstate__(self) -> dict[str, Any]:
         """Without the shrunk copies, which can be made again."""
         return {**self.__dict__, "_small": {}}
+
+
+def _with_effect(picture: Tensor, settings: Settings) -> Tensor:
+    """The picture under its effect, which is told of circles if it looks at neighbours."""
+    effect = EFFECTS.get(settings.finish)
+    around = {"wraps": settings.wraps} if "wraps" in signature(effect).parameters else {}
+    found = effect(picture, settings.finish_strength, **around)
+    assert isinstance(found, Tensor)
+    return found
 
 
 def _shrunk(plane: Tensor | None, size: Size) -> Tensor | None:

@@ -65,6 +65,7 @@ class Run:
         self._cancelled, self._notices = threading.Event(), list[Notice]()
         shared = (max_pixels, encoder, terms, cache, self._notices)
         self._painter = Painter(self.settings, sources, *shared)
+        self.settings = self._painter.settings  # with layers that the network has
         self._started = False
         self.state = self._painter.restored(resume, self._notices) if resume else RunState()
         self.inputs = self._painter.inputs
@@ -125,7 +126,7 @@ class Run:
 
         It has the canvas's size, but never more than the result's.
         """
-        size = min(step.size, self.inputs.size, key=max)
+        size = min(self.inputs.size, step.size, key=max)
         return self._painter.picture(step, self.done, size)
 
     @property

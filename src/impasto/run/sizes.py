@@ -6,12 +6,13 @@ from functools import reduce
 
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate
 
 from impasto.encoder import Architecture
 from impasto.errors import ImageTooLarge, ImageTooSmall
 from impasto.images import Picture, cropped, resize
+from impasto.images.circles import OPEN, Wraps, interpolated
 from impasto.settings import Settings
+from impasto.settings.schedule import Stage, schedule
 
 __all__ = [
     "Size",
@@ -21,6 +22,7 @@ __all__ = [
     "fitted",
     "mask_at",
     "product",
+    "stages_of",
     "style_size",
 ]
 
@@ -32,6 +34,19 @@ def canvas_size(settings: Settings, shape: Size) -> Size:
     if isinstance(settings.size, tuple):
         return settings.size
     return _with_longest(shape, settings.size or max(shape))
+
+
+def stages_of(settings: Settings, size: Size, network: Architecture) -> tuple[Stage, ...]:
+    """The stages of a result of that size, on the network's grid where it is to be seamless.
+
+    The ends of a circle meet at every layer if its length is a multiple of the deepest one's
+    distance of positions.
+    """
+    taps = [*settings.content_layers] if settings.content_weight else []
+    taps += settings.style_layers if settings.style_weight else []
+    step = network.stride(network.deepest(taps)) if taps else 1
+    down, across = (step if wraps else 1 for wraps in settings.wraps)
+    return schedule(settings, size, (across, down))
 
 
 def style_size(settings: Settings, picture: Size, index: int, canvas: Size) -> Size:
@@ -47,20 +62,29 @@ def style_size(settings: Settings, picture: Size, index: int, canvas: Size) -> S
     return _with_longest(picture, min(longest, max(picture)) if native else longest)
 
 
-def fitted(picture: Picture, size: Size, fit: str) -> Picture:
-    """The picture at `size`; cropped or stretched if its shape differs by more than rounding."""
-    return resize(_framed(picture, size, fit), size)
+def fitted(
+    picture: Picture, size: Size, fit: str, *, frame: Size | None = None, wraps: Wraps = OPEN
+) -> Picture:
+    """The picture at `size`; cropped or stretched if its shape differs by more than rounding.
+
+    Its shape is compared with that of `frame`, by default `size`; `wraps` tells whether its rows
+    and columns are circles.
+    """
+    return resize(_framed(picture, frame or size, fit), size, wraps)
 
 
-def mask_at(mask: Tensor, size: Size, fit: str) -> Tensor:
+def mask_at(
+    mask: Tensor, size: Size, fit: str, *, frame: Size | None = None, wraps: Wraps = OPEN
+) -> Tensor:
     """A mask (h, w) in [0, 1] at `size`, brought there as the picture that it belongs to.
 
     The filter has no negative weights, which would leave grey rings in white and in black.
     """
-    framed = _framed(Picture(mask.expand(3, -1, -1)), size, fit).pixels[None, :1]
-    if framed.shape[2:] != size[::-1]:
-        framed = interpolate(framed, size=size[::-1], mode="bilinear", antialias=True)
-    return framed[0, 0].clamp(0, 1)
+    framed = _framed(Picture(mask.expand(3, -1, -1)), frame or size, fit).pixels[0]
+    if framed.shape != size[::-1]:
+        rows_columns = (size[1], size[0])
+        framed = interpolated(framed, rows_columns, wraps, mode="bilinear", antialias=True)
+    return framed.clamp(0, 1)
 
 
 def product(*masks: Tensor | None) -> Tensor | None:

@@ -167,4 +167,6 @@ def _steps(plain: list[list[Any]], iteration: int, space: ColourSpace) -> list[S
 
 def _plan(plain: dict[str, Any]) -> Plan:
     width, height = plain["size"]
-    return Plan(**{**plain, "size": (width, height), "tiling": Tiling(**plain["tiling"])})
+    down, across = plain["tiling"]["wraps"]
+    tiling = Tiling(**{**plain["tiling"], "wraps": (down, across)})
+    return Plan(**{**plain, "size": (width, height), "tiling": tiling})

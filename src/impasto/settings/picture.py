@@ -138,4 +138,14 @@ class PictureSettings(BaseModel):
         "how a canvas becomes visible: clip its values, or stretch minimum to maximum",
         default="clip",
     )
+    seamless: Literal["none", "x", "y", "both"] = knob(
+        "Picture",
+        "make the result's left and right edge (x), top and bottom (y) or both join without a seam",
+        default="none",
+    )
     seed: int = knob("Picture", "seed of the noise", default=0, ge=0, le=2**63 - 1)
+
+    @property
+    def wraps(self) -> tuple[bool, bool]:
+        """Whether the picture's rows and its columns are circles: top and bottom, sides."""
+        return self.seamless in ("y", "both"), self.seamless in ("x", "both")

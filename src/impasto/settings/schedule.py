@@ -48,8 +48,11 @@ class Stage:
         }
 
 
-def schedule(settings: Settings, size: Size) -> tuple[Stage, ...]:
+def schedule(settings: Settings, size: Size, multiples: Size = (1, 1)) -> tuple[Stage, ...]:
     """The stages of a result of (width, height), the smallest first and the result's last.
+
+    Canvases have sides that are `multiples`, the next above: the last may be larger than the
+    result, and is shrunk afterwards.
 
     Automatic scales go down from the result by `scale_factor`, as long as the longest side is at
     least `smallest`: all sizes have the result's shape, and the last enlargement is no smaller than
@@ -58,7 +61,8 @@ def schedule(settings: Settings, size: Size) -> tuple[Stage, ...]:
     from the smallest on; the last applies to all that follow.
     """
     parts = _parts(settings, max(size))
-    sizes = [(_side(size[0], part), _side(size[1], part)) for part in parts]
+    across, down = multiples
+    sizes = [(_side(size[0], part, across), _side(size[1], part, down)) for part in parts]
     counts = spread(settings.iterations, len(parts))
     decays = spread(settings.decay_every, len(parts))
     before = accumulate(counts, initial=0)
@@ -106,5 +110,5 @@ def _largest(settings: Settings, longest: int) -> float:
     return max(larger, settings.smallest)
 
 
-def _side(length: int, part: float) -> int:
-    return max(1, round(length * part))
+def _side(length: int, part: float, multiple: int) -> int:
+    return -(-max(1, round(length * part)) // multiple) * multiple

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from impasto.errors import SettingsError
 from impasto.settings import Settings
-from impasto.settings.schedule import Stage, schedule
+from impasto.settings.schedule import Stage
 
 if TYPE_CHECKING:
     from impasto.hardware.planner import Plan
@@ -25,12 +25,15 @@ _PIXEL = 3 * 4  # bytes: three channels of float32
 
 def print_plans(settings: Settings, *, as_json: bool = False) -> None:
     """Print one line a scale. A size of one number stands for pictures of 4:3."""
+    from impasto.encoder import weights_of
     from impasto.hardware import Hardware
     from impasto.run import Run
     from impasto.run.build import plans_for, trial_of
+    from impasto.run.sizes import stages_of
 
     size, hardware = _size(settings), Hardware.choose(settings, trial=trial_of(Run))
-    stages, scales = schedule(settings, size), settings.style_scale
+    network = weights_of(settings.encoder).architecture
+    stages, scales = stages_of(settings, size, network), settings.style_scale
     scale = max(scales) if isinstance(scales, tuple) else scales
     original = _PIXEL * size[0] * size[1]
 

@@ -122,12 +122,18 @@ def _fetched() -> list[str]:
 
 
 def _compared(name: str) -> dict[str, Any]:
-    from impasto.encoder import bundled, weights_of
+    from impasto.encoder import BUNDLED, bundled, weights_of
     from impasto.encoder.weights.compare import SAME, distances
     from impasto.encoder.weights.originals import ORIGINALS
 
     original = weights_of(name)
-    packed = bundled(original.architecture.name)
+    network = original.architecture
+    if network.name not in BUNDLED or network != bundled(network.name).architecture:
+        raise WeightsError(
+            f"{printable(name)}: holds {printable(network.name)}, and only {' and '.join(BUNDLED)} "
+            f"are bundled to compare with; it can be used as it is"
+        )
+    packed = bundled(network.name)
     layers = [asdict(distance) for distance in distances(packed, original)]
     return {
         "name": original.name,

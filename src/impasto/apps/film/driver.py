@@ -73,7 +73,7 @@ class Film:
         span: the frames to paint, from 0; all by default. The first of them begins a shot, unless
             the canvases before it are kept in `work`.
 
-    Raises SettingsError for a span outside the clip.
+    Raises SettingsError for a span outside the clip, and for frames that are to be seamless.
     """
 
     def __init__(
@@ -92,6 +92,8 @@ class Film:
                 f"frames are {self.span.start}:{self.span.stop}; expected some of the clip's "
                 f"{clip.count}"
             )
+        if any(settings.wraps):
+            raise SettingsError("seamless is for single pictures; leave it out for a film")
         self.settings = settings_of(settings, clip)
         self.size = canvas_size(settings, clip.size)
         self._film, self._sources = film, sources

@@ -11,7 +11,7 @@ import torch
 
 from impasto.encoder import ARCHITECTURES, weights_of
 from impasto.errors import OutOfMemory
-from impasto.hardware.cost import Cut
+from impasto.hardware.cut import Cut
 from impasto.hardware.device import Hardware
 from impasto.hardware.memory_model import Demand
 from impasto.hardware.planner import Plan

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from impasto.encoder.cache import Cache
 from impasto.encoder.weights.bundle import Weights, bundled
+from impasto.encoder.weights.formats.description import described_by
 from impasto.encoder.weights.formats.reading import read_weights
 from impasto.encoder.weights.normalised import MEAN_ACTIVATIONS, rescaled
 from impasto.encoder.weights.originals import read_original
@@ -64,7 +65,8 @@ def _from_file(path: Path) -> Weights:
     if not path.is_file():
         return read_weights(path)  # raises, and says what is there
     try:
-        content = file_checksum(path)
+        content, beside = file_checksum(path), described_by(path)
+        description = file_checksum(beside) if beside else None
     except OSError as error:
         raise WeightsError(f"{printable(path)}: cannot be read ({error.strerror})") from error
 
@@ -74,7 +76,7 @@ def _from_file(path: Path) -> Weights:
             raise WeightsError(f"{printable(path)}: changed while it was read; try again")
         return weights
 
-    return WEIGHTS_CACHE.get((content, path.name), unchanged)
+    return WEIGHTS_CACHE.get((content, path.name, description), unchanged)
 
 
 def vgg19() -> Weights:

@@ -12,7 +12,9 @@ import math
 
 import torch
 from torch import Tensor
-from torch.nn.functional import conv2d, interpolate, pad
+from torch.nn.functional import conv2d
+
+from impasto.images.circles import OPEN, Wraps, continued, interpolated
 
 __all__ = ["DARKEST", "blurred", "gaussian", "lit", "luma", "reduced", "reduced_size"]
 
@@ -21,7 +23,7 @@ _LARGEST = 2048  # longest side of a reduced plane, in pixels
 _LUMA = (0.2126, 0.7152, 0.0722)  # Rec. 709, here of encoded values: close to lightness
 
 
-def lit(picture: Tensor, shade: Tensor) -> Tensor:
+def lit(picture: Tensor, shade: Tensor, wraps: Wraps = OPEN) -> Tensor:
     """Picture (3, h, w) in [0, 1] under a shade (h', w') in ± DARKEST, enlarged to its size.
 
     Each colour is multiplied by 1 + s·(1 - v²), where v is its greatest channel and s the shade.
@@ -29,22 +31,23 @@ def lit(picture: Tensor, shade: Tensor) -> Tensor:
     |s| ≤ 1/2. The shade is shifted so that the mean lightness stays.
     """
     if shade.shape != picture.shape[1:]:
-        shade = interpolate(shade[None, None], size=picture.shape[1:], mode="bicubic")[0, 0]
+        size = (picture.shape[1], picture.shape[2])
+        shade = interpolated(shade, size, wraps, mode="bicubic")
     factor = 1 - picture.amax(0).square()
     change = luma(picture) * factor  # of lightness, for s = 1
     shade = shade - (shade * change).sum() / change.sum().clamp_min(1e-9)
     return (picture * (1 + shade * factor)).clamp_(0, 1)
 
 
-def blurred(plane: Tensor, radius: float) -> Tensor:
+def blurred(plane: Tensor, radius: float, wraps: Wraps = OPEN) -> Tensor:
     """A plane (h, w) under a Gaussian with this standard deviation in pixels.
 
-    Beyond the border the pixels at the border repeat.
+    Beyond the border the pixels at the border repeat; a circle, which `wraps`, has none.
     """
     weights = gaussian(radius).to(plane)
     reach, plane = len(weights) // 2, plane[None, None]
-    plane = conv2d(pad(plane, (0, 0, reach, reach), "replicate"), weights.view(1, 1, -1, 1))
-    plane = conv2d(pad(plane, (reach, reach, 0, 0), "replicate"), weights.view(1, 1, 1, -1))
+    plane = conv2d(continued(plane, (reach, 0), wraps), weights.view(1, 1, -1, 1))
+    plane = conv2d(continued(plane, (0, reach), wraps), weights.view(1, 1, 1, -1))
     return plane[0, 0]
 
 
@@ -62,12 +65,12 @@ def luma(picture: Tensor) -> Tensor:
     return luma
 
 
-def reduced(plane: Tensor) -> Tensor:
+def reduced(plane: Tensor, wraps: Wraps = OPEN) -> Tensor:
     """Plane (h, w) -> (h', w'), its longest side at most 2048 px; itself where it fits already."""
     size = reduced_size(plane)
     if size == plane.shape:
         return plane
-    return interpolate(plane[None, None], size=size, mode="bicubic", antialias=True)[0, 0]
+    return interpolated(plane, size, wraps, mode="bicubic", antialias=True)
 
 
 def reduced_size(picture: Tensor) -> tuple[int, int]:

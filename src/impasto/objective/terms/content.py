@@ -77,7 +77,8 @@ class ContentTerm:
         self._encoder, self._check = encoder, check
         self._picture = picture if self._weights else None
         self._kept: dict[Window, dict[str, Tensor]] = {}
-        self._scales = None if relative else self._fixed_scales(CONTENT_SCALES[normalisation])
+        self._scale = None if relative else CONTENT_SCALES[normalisation]
+        self._scales: dict[str, float] | None = None
 
     @property
     def taps(self) -> tuple[str, ...]:
@@ -90,10 +91,14 @@ class ContentTerm:
         other, picture = copy(self), self._picture
         if picture is None:
             return other
-        parts = windows_over(picture, self._encoder.architecture, taps, tiling.tile)
+        net, wraps = self._encoder.architecture, tiling.wraps
+        parts = windows_over(picture, net, taps, tiling.tile, wraps)
         other._kept = {w: self._measured_target(w) for w in parts if tiling.keep_content}
-        if self._scales is None:
+        if self._scale is None and self._scales is None:
             other._scales = other._relative_scales(parts)
+        elif self._scale is not None:
+            counts = {tap: positions_at(picture, net, tap, wraps) for tap in self._weights}
+            other._scales = {t: self._scale(net.channels(t), n) for t, n in counts.items()}
         return other
 
     def value_and_cotangents(self, tile: Tile) -> tuple[Tensor, Mapping[str, TapGradient]]:
@@ -121,14 +126,6 @@ class ContentTerm:
         part = window.of(self._picture)
         features = self._encoder.features(part, self._weights, ends=window.ends)[1]
         return {tap: window.packed(tap, features.pop(tap)) for tap in self._weights}
-
-    def _fixed_scales(self, scale: Callable[[int, int], float]) -> dict[str, float]:
-        picture, net = self._picture, self._encoder.architecture
-        if picture is None:
-            return {}
-        return {
-            tap: scale(net.channels(tap), positions_at(picture, net, tap)) for tap in self._weights
-        }
 
     def _relative_scales(self, parts: tuple[Window, ...]) -> dict[str, float]:
         """1 / ΣP² at each tap, which any fixed scale would cancel out of."""

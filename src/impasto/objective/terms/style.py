@@ -64,6 +64,7 @@ class StyleTerm:
         weights: tap -> weight.
         loss: the distance between two statistics of a tap.
         relative: whether each distance is divided by its value for a canvas without features.
+        wraps: whether the canvas's rows and columns are circles.
         device: of the features.
     """
 
@@ -77,13 +78,14 @@ class StyleTerm:
         loss: StyleLoss,
         *,
         relative: bool = False,
+        wraps: tuple[bool, bool] = (False, False),
         device: torch.device | str = "cpu",
     ) -> None:
         self._device = torch.device(device)
         self._weights = {tap: weight for tap, weight in weights.items() if weight != 0}
         if self._weights and not targets:
             raise SettingsError("the style term has a weight, but there is no style picture")
-        self._loss, self._relative = loss, relative
+        self._loss, self._relative, self._wraps = loss, relative, wraps
         self._statistic, self._needs = declaration(loss).statistic, declaration(loss).needs
         self._targets: dict[str, tuple[_TapTarget, ...]] = {}
         for tap in self._weights:
@@ -126,7 +128,7 @@ class StyleTerm:
 
     def _at_tap(self, net: Architecture, target: StyleTarget, tap: str) -> _TapTarget | None:
         """A target at one tap; None where its region or its style has no position."""
-        style, guide = target.style[tap], at_tap(target.guide, net, tap)
+        style, guide = target.style[tap], at_tap(target.guide, net, tap, self._wraps)
         if not is_there(style.count) or not is_there(1 if guide is None else guide.sum()):
             return None
         weight = self._weights[tap] * target.share

@@ -3,13 +3,17 @@
 All definitions are Σ aₛ·Σφ(Δₛ) over steps s from a pixel to a neighbour, Δₛ the differences between
 the two and φ the absolute value or the square; aₛ depends on the number of differences. A canvas
 one pixel high or wide has no differences in that direction, and they count as 0.
+
+An axis may be a circle: then its last pixels and its first are neighbours too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
+import torch
 from torch import Tensor
 
 __all__ = ["VARIATIONS", "Variation", "VariationTerm"]
@@ -17,9 +21,13 @@ __all__ = ["VARIATIONS", "Variation", "VariationTerm"]
 _BAND = 2**20  # pixels at a time: the differences of a print would be as large as the print
 
 Step = tuple[int, int]  # rows down, columns to the right
+Wraps = tuple[bool, bool]  # whether rows and columns are circles
+Shape = tuple[int, int, int]
+
+_OPEN = (False, False)
 DOWN, ACROSS, FALLING, RISING = (1, 0), (0, 1), (1, 1), (1, -1)
 
-_EDGES = (  # each a canvas of one row or one column
+_EDGES: tuple[Any, ...] = (  # each a canvas of one row or one column
     (slice(None), slice(None, 1)),
     (slice(None), slice(-1, None)),
     (..., slice(None, 1)),
@@ -29,24 +37,46 @@ _EDGES = (  # each a canvas of one row or one column
 
 @dataclass(frozen=True)
 class Variation:
-    """Σ aₛ·Σ|Δₛ|ᵖ over steps s, with p = `power`, 1 or 2, and a = `scales(3, h, w)`."""
+    """Σ aₛ·Σ|Δₛ|ᵖ over steps s, with p = `power`, 1 or 2, and a = `scales((3, h, w), wraps)`."""
 
     power: int
-    scales: Callable[[int, int, int], Mapping[Step, float]]
+    scales: Callable[[Shape, Wraps], Mapping[Step, float]]
 
-    def add(self, canvas: Tensor, weight: float, gradient: Tensor) -> Tensor:
+    def add(self, canvas: Tensor, weight: float, gradient: Tensor, wraps: Wraps = _OPEN) -> Tensor:
         """The variation of a canvas times `weight`, a scalar; adds its gradient to `gradient`.
 
         Both are (3, h, w). Beyond the border its pixels repeat, so that two neighbours on an edge
-        are also a step of either diagonal apart. The derivative of the absolute value is 0 at 0.
+        are also a step of either diagonal apart; an axis that `wraps` has no border. The derivative
+        of the absolute value is 0 at 0.
         """
         channels, height, width = canvas.shape
-        scales = {s: weight * scale for s, scale in self.scales(channels, height, width).items()}
-        loss = self._add(canvas, scales, gradient)
+        found = self.scales((channels, height, width), wraps)
+        scales = {step: weight * scale for step, scale in found.items()}
+        loss = self._add_circle(canvas, scales, gradient, wraps)
         diagonal = sum(scales.get(step, 0.0) for step in (FALLING, RISING))
-        for edge in _EDGES if diagonal else ():
-            along = {DOWN: diagonal, ACROSS: diagonal}
-            loss = loss + self._add(canvas[edge], along, gradient[edge])
+        for number, edge in enumerate(_EDGES if diagonal else ()):
+            across = number < 2  # a row
+            if not wraps[0 if across else 1]:
+                along = {ACROSS if across else DOWN: diagonal}
+                own = (False, wraps[1]) if across else (wraps[0], False)
+                loss = loss + self._add_circle(canvas[edge], along, gradient[edge], own)
+        return loss
+
+    def _add_circle(
+        self, canvas: Tensor, scales: Mapping[Step, float], gradient: Tensor, wraps: Wraps
+    ) -> Tensor:
+        """Σ aₛ·Σφ(Δₛ) inside the canvas, and between its ends where they meet."""
+        loss = self._add(canvas, scales, gradient)
+        meeting = [axis for axis in ((1,), (2,), (1, 2)) if all(wraps[n - 1] for n in axis)]
+        for axes in meeting:
+            over = {s: a for s, a in scales.items() if all(s[n - 1] for n in axes)}
+            seam = canvas
+            for axis in axes:
+                last = seam.shape[axis] - 1
+                seam = torch.cat([seam.narrow(axis, last, 1), seam.narrow(axis, 0, 1)], axis)
+            slope = torch.zeros_like(seam)
+            loss = loss + self._add(seam, over, slope)
+            _spread(slope, gradient, axes)
         return loss
 
     def _add(self, canvas: Tensor, scales: Mapping[Step, float], gradient: Tensor) -> Tensor:
@@ -82,34 +112,49 @@ def _neighbours(planes: Tensor, rows: range, step: Step) -> tuple[Tensor, Tensor
     return here, planes[:, top + down : bottom + down, left : left + columns]
 
 
-def _counts(channels: int, height: int, width: int) -> tuple[int, int]:
+def _spread(slope: Tensor, gradient: Tensor, axes: tuple[int, ...]) -> None:
+    """Add what belongs to the two ends along each axis, last and first, to these ends."""
+    if not axes:
+        gradient.add_(slope)
+        return
+    axis, *others = axes
+    for end, place in enumerate((-1, 0)):
+        part = gradient.narrow(axis, place % gradient.shape[axis], 1)
+        _spread(slope.narrow(axis, end, 1), part, tuple(others))
+
+
+def _counts(shape: Shape, wraps: Wraps) -> tuple[int, int]:
     """The numbers of vertical and of horizontal differences; at least 1, to divide by."""
-    return max(channels * (height - 1) * width, 1), max(channels * height * (width - 1), 1)
+    channels, height, width = shape
+    down, across = height - (not wraps[0]), width - (not wraps[1])
+    return max(channels * down * width, 1), max(channels * height * across, 1)
 
 
-def _sums(channels: int, height: int, width: int) -> dict[Step, float]:
+def _sums(shape: Shape, wraps: Wraps) -> dict[Step, float]:
     return {DOWN: 1.0, ACROSS: 1.0}
 
 
-def _half_means(channels: int, height: int, width: int) -> dict[Step, float]:
-    down, across = _counts(channels, height, width)
+def _half_means(shape: Shape, wraps: Wraps) -> dict[Step, float]:
+    down, across = _counts(shape, wraps)
     return {DOWN: 0.5 / down, ACROSS: 0.5 / across}
 
 
-def _means(channels: int, height: int, width: int) -> dict[Step, float]:
-    down, across = _counts(channels, height, width)
+def _means(shape: Shape, wraps: Wraps) -> dict[Step, float]:
+    down, across = _counts(shape, wraps)
     return {DOWN: 1 / down, ACROSS: 1 / across}
 
 
-def _swapped_means(channels: int, height: int, width: int) -> dict[Step, float]:
-    down, across = _counts(channels, height, width)
+def _swapped_means(shape: Shape, wraps: Wraps) -> dict[Step, float]:
+    down, across = _counts(shape, wraps)
     return {DOWN: 1 / across, ACROSS: 1 / down}
 
 
-def _nine_points(channels: int, height: int, width: int) -> dict[Step, float]:
+def _nine_points(shape: Shape, wraps: Wraps) -> dict[Step, float]:
     """Means over the canvas and, for the diagonals, over it and half a pixel around it."""
+    channels, height, width = shape
     near = 2 / 3 / (channels * height * width)
-    diagonal = 2 / 12 / (channels * (height + 1) * (width + 1))
+    around = (height + (not wraps[0])) * (width + (not wraps[1]))
+    diagonal = 2 / 12 / (channels * around)
     return {DOWN: near, ACROSS: near, FALLING: diagonal, RISING: diagonal}
 
 
@@ -124,15 +169,18 @@ VARIATIONS: dict[str, Variation] = {
 
 
 class VariationTerm:
-    """Total variation times a weight: `kind` is a name in VARIATIONS. Without weight it is 0."""
+    """Total variation times a weight: `kind` is a name in VARIATIONS. Without weight it is 0.
+
+    `wraps` tells whether the canvas's rows and columns are circles.
+    """
 
     name = "variation"
 
-    def __init__(self, weight: float, kind: str) -> None:
-        self._weight, self._variation = weight, VARIATIONS[kind]
+    def __init__(self, weight: float, kind: str, wraps: Wraps = _OPEN) -> None:
+        self._weight, self._variation, self._wraps = weight, VARIATIONS[kind], wraps
 
     def add(self, canvas: Tensor, gradient: Tensor) -> Tensor:
         """The term at a canvas, a scalar; its gradient is added to `gradient`, both (3, h, w)."""
         if self._weight == 0:
             return canvas.new_zeros(())
-        return self._variation.add(canvas, self._weight, gradient)
+        return self._variation.add(canvas, self._weight, gradient, self._wraps)

@@ -8,7 +8,7 @@ import io
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -51,11 +51,13 @@ class Contents:
 
     `arrays` maps `conv1_1.weight`, or `features.0.weight` as torchvision counts, to the array;
     `axes` permutes its weights to (out, in, h, w); `input` is the usual colour space of the format.
+    `others` has every array by its own name, where a description may name it.
     """
 
     arrays: Mapping[str, Stored]
     axes: tuple[int, int, int, int]
     input: ColourSpace
+    others: Mapping[str, Stored] = field(default_factory=dict)
 
     def array(self, name: str, shape: tuple[int, ...]) -> Tensor:
         """A float32 copy of an array of `shape`.

@@ -26,7 +26,9 @@ from impasto.images.spaces import CAFFE, IMAGENET
 
 __all__ = ["open_pytorch", "open_safetensors"]
 
-_KEY = re.compile(r"(?:module\.)?((?:features\.\d+|conv\d_\d)\.(?:weight|bias))")
+_KEY = re.compile(
+    r"(?:module\.)?((?:features\.\d+|conv\d_\d)\.(?:weight|bias|running_mean|running_var))"
+)
 _KINDS = {"F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "float64"}
 
 _OBJECTS = (
@@ -111,14 +113,10 @@ def _check_pickles(file: BinaryIO | Any, count: int) -> None:  # noqa: ANN401 (a
 
 
 def _contents(arrays: Mapping[str, Stored]) -> Contents:
-    if any(name.endswith("running_mean") for name in arrays):
-        raise WeightsError(
-            "a network with batch normalisation; expected one without, such as vgg19"
-        )
     matches = {name: match[1] for name in arrays if (match := _KEY.fullmatch(name))}
     counted = any(key.startswith("features.") for key in matches.values())
     known = {key: arrays[name] for name, key in matches.items()}
-    return Contents(known, OIHW, IMAGENET if counted else CAFFE)
+    return Contents(known, OIHW, IMAGENET if counted else CAFFE, arrays)
 
 
 def _held(tensor: Tensor) -> Stored:

@@ -1,7 +1,7 @@
 """From a weight file to a network: recognised by content, checked, converted to our layout."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,9 +9,12 @@ from pathlib import Path
 from torch import Tensor
 
 from impasto.encoder.architecture import ARCHITECTURES, Architecture
+from impasto.encoder.operations import Conv
 from impasto.encoder.weights.bundle import BUNDLED, Weights, bundled
 from impasto.encoder.weights.compare import SAME
+from impasto.encoder.weights.folding import EPSILON, Norm, folded
 from impasto.encoder.weights.formats.contents import LIMIT, Contents, open_zip
+from impasto.encoder.weights.formats.description import Description, description_of
 from impasto.encoder.weights.formats.keras import open_keras
 from impasto.encoder.weights.formats.matconvnet import open_matconvnet
 from impasto.encoder.weights.formats.matlab import MATLAB_5
@@ -44,10 +47,11 @@ _HEAD = 128  # bytes that tell a format
 
 
 def read_weights(path: str | os.PathLike[str], net: Architecture | None = None) -> Weights:
-    """The convolutions of VGG-19 or VGG-16 in a weight file of another program, as float32.
+    """The convolutions of a network in a weight file of another program, as float32.
 
-    The format is recognised by the file's content, the network by its layers unless `net` is given,
-    and the colours by the first layer. Links are followed. Nothing in the file is executed, and
+    The format is recognised by the file's content, the network by its layers unless `net` is given
+    or a description is beside the file, and the colours by the first layer. Batch normalisation is
+    folded into the convolution before it. Links are followed. Nothing in the file is executed, and
     memory is bounded by what the network needs.
 
     Raises WeightsError, in one line, for any other file, and ExtraMissing where the format needs a
@@ -70,11 +74,25 @@ def read_weights(path: str | os.PathLike[str], net: Architecture | None = None) 
 
 def _read(file: Path, net: Architecture | None) -> Weights:
     _check_size(file)
+    described = None if net else description_of(file)
     with _format(file).open(file) as contents:
+        if described:
+            return _described(file, contents, described)
         net, keys = _network(contents, net)
-        layers = {name: _layer(contents, keys[name], net, name) for name in net.convolutions}
+        norms = {name: norm for name, key in keys.items() if (norm := _norm_after(contents, key))}
+        layers = {n: _layer(contents, conv, keys[n], norms) for n, conv in net.convolutions.items()}
     weights = Weights(net, layers, contents.input, file_checksum(file), printable(file.name))
     return replace(weights, input=_colours(weights))
+
+
+def _described(file: Path, contents: Contents, said: Description) -> Weights:
+    """The network of a description, from arrays by the names that it gives."""
+    if not contents.others:
+        raise WeightsError("described, but only .safetensors and .pth files can be")
+    named = replace(contents, arrays=contents.others)
+    net = said.architecture
+    layers = {n: _layer(named, c, said.keys[n], said.norms) for n, c in net.convolutions.items()}
+    return Weights(net, layers, said.input, file_checksum(file), printable(file.name))
 
 
 def _check_size(file: Path) -> None:
@@ -115,16 +133,24 @@ def _formats() -> str:
 def _network(contents: Contents, net: Architecture | None) -> tuple[Architecture, dict[str, str]]:
     """The network with the layers of the file, and for each layer its name in the file."""
     held = {name.rpartition(".")[0] for name in contents.arrays}
-    counted = any(name.startswith("features.") for name in held)
+    normed = {name for name in held if f"{name}.running_mean" in contents.arrays}
+    held, counted = held - normed, any(name.startswith("features.") for name in held)
     tables = {
-        each: {name: _counted(each, name) if counted else name for name in each.convolutions}
+        each: {
+            name: _counted(each, name, normed=bool(normed)) if counted else name
+            for name in each.convolutions
+        }
         for each in ([net] if net else ARCHITECTURES.values())
     }
     closest, keys = min(
         tables.items(), key=lambda entry: len(held.symmetric_difference(entry[1].values()))
     )
     if not held:
-        raise WeightsError("holds no convolution of a VGG network by a name that is known")
+        raise WeightsError(
+            "holds no convolution of a VGG network by a name that is known; another chain of "
+            "convolutions takes a description beside it, NAME.toml, and one that branches, such as "
+            "a ResNet, is not supported"
+        )
     if lacking := [key for key in keys.values() if key not in held]:
         raise WeightsError(f"lacks {', '.join(lacking[:3])} of {closest.name}; take another file")
     if surplus := sorted(held.difference(keys.values())):
@@ -134,16 +160,36 @@ def _network(contents: Contents, net: Architecture | None) -> tuple[Architecture
     return closest, keys
 
 
-def _counted(net: Architecture, name: str) -> str:
-    """Torchvision counts convolutions, ReLUs and poolings from 0."""
-    return f"features.{net.taps.index(name)}"
+def _counted(net: Architecture, name: str, *, normed: bool) -> str:
+    """Torchvision counts convolutions, their normalisations, ReLUs and poolings from 0."""
+    before = [*net.convolutions].index(name) if normed else 0
+    return f"features.{net.taps.index(name) + before}"
 
 
-def _layer(contents: Contents, key: str, net: Architecture, name: str) -> tuple[Tensor, Tensor]:
-    conv = net.convolutions[name]
+def _norm_after(contents: Contents, key: str) -> tuple[str, float] | None:
+    """Name and ε of the normalisation that torchvision counts after a convolution, if any."""
+    stem, _, number = key.rpartition(".")
+    after = f"{stem}.{int(number) + 1}" if number.isdigit() else key
+    return (after, EPSILON) if f"{after}.running_mean" in contents.arrays else None
+
+
+def _layer(
+    contents: Contents, conv: Conv, key: str, norms: Mapping[str, tuple[str, float]]
+) -> tuple[Tensor, Tensor]:
+    """Weight and bias of a convolution; `norms` have those that a normalisation follows."""
     weight = contents.array(f"{key}.weight", contents.stored_shape(conv.shape))
-    bias = contents.array(f"{key}.bias", (conv.outward,))
-    return weight.permute(contents.axes).contiguous(), bias
+    weight, channels = weight.permute(contents.axes).contiguous(), (conv.outward,)
+    if conv.name not in norms:
+        return weight, contents.array(f"{key}.bias", channels)
+    norm, epsilon = norms[conv.name]
+    parts = ("weight", "bias", "running_mean", "running_var")
+    found = [contents.array(f"{norm}.{part}", channels) for part in parts]
+    if not (found[3] + epsilon > 0).all():
+        raise WeightsError(f"{norm}.running_var is not above 0; take another copy of the weights")
+    biased = f"{key}.bias" in contents.arrays  # most leave it to the normalisation
+    bias = contents.array(f"{key}.bias", channels) if biased else weight.new_zeros(channels)
+    gain, shift, mean, variance = found
+    return folded(weight, bias, Norm(gain, shift, mean, variance, epsilon))
 
 
 def _colours(weights: Weights) -> ColourSpace:
