@@ -1,15 +1,23 @@
 """How steady a film is, what it gives up for that, and what a frame costs.
 
     python benchmarks/film.py [--size 256] [--frames 8] [--steadiness 0 0.5 1]
+    python benchmarks/film.py --every 1 2 4 --between 0 1 --steadiness 0.5
+    python benchmarks/film.py --scenes circle --loop --frames 16
+    python benchmarks/film.py --still 100 --size 64
 
 Clips are made of bundled photographs, so that the true motion of every pixel is known: a camera
-that pans, and a disc that passes over a panning ground. Each is painted frame by frame, as stills
-that know nothing of each other, and as a film of each steadiness. The table has
+that pans, a disc that passes over a panning ground, and a camera that goes round in a circle. Each
+is painted frame by frame, as stills that know nothing of each other, and as a film in each way. The
+table has
 
 - E_warp: mean squared difference of a frame from the one before, moved by the true motion, where
-  both show the same; and its part of that of the stills
+  both show the same; and its part of that of the stills; of a circle also that of its seam, where
+  the first frame follows the last
 - loss: of content, style and variation, without the temporal terms; in parts of the stills'
-- seconds a frame, but a shot's first, in parts of a still's
+- processor seconds a frame of all threads, but a shot's first, in parts of a still's
+
+With --still a photograph is repeated; the table has how far a frame's mean and its pixels are from
+those of the tenth, and how much a frame differs from the one before it, in levels of 255.
 
 By --out DIR the frames are kept, to be looked at in turn.
 """
@@ -52,11 +60,13 @@ class Scene:
 
     flows: (h, w, 2), pixels
     shown: (h, w) bool, whether the frame before shows the pixel too
+    seam: the same of the first frame, before which the last one is, in a clip that is a loop
     """
 
     frames: list[np.ndarray]
     flows: list[Flow]
     shown: list[np.ndarray]
+    seam: tuple[Flow, np.ndarray] | None = None
 
 
 def ground(name: str, size: tuple[int, int], frames: int) -> Iterator[np.ndarray]:
@@ -101,12 +111,33 @@ def disc(size: tuple[int, int], frames: int) -> Scene:
     return Scene(seen, flows, shown)
 
 
-SCENES: dict[str, Callable[[tuple[int, int], int], Scene]] = {"pan": pan, "disc": disc}
+def circle(size: tuple[int, int], frames: int) -> Scene:
+    """The ground, seen from a circle of 12 px that the camera goes round once, in whole pixels."""
+    width, height = size
+    picture = Image.open(found("sample:chelsea")).convert("RGB")
+    whole = np.asarray(picture.resize((width + 24, height + 24), Image.LANCZOS))
+    turns = 2 * np.pi * np.arange(frames) / frames
+    places = np.rint(12 + 12 * np.stack([np.cos(turns), np.sin(turns)], -1)).astype(int)
+    seen = [whole[y : y + height, x : x + width] for x, y in places]
+    steps = places - np.roll(places, 1, 0)  # the flow to the frame before, pixels
+    flows = [np.tile(step.astype(np.float32), (height, width, 1)) for step in steps]
+    y, x = np.mgrid[:height, :width]
+    shown = [
+        (x + dx >= 0) & (x + dx < width) & (y + dy >= 0) & (y + dy < height) for dx, dy in steps
+    ]
+    return Scene(seen, flows[1:], shown[1:], (flows[0], shown[0]))
+
+
+SCENES: dict[str, Callable[[tuple[int, int], int], Scene]] = {
+    "pan": pan,
+    "disc": disc,
+    "circle": circle,
+}
 
 
 @dataclass(frozen=True)
 class Painted:
-    """Canvases (3, h, w) of all frames, the losses, and seconds a frame but the first."""
+    """Canvases (3, h, w) of all frames, the losses, and processor seconds a frame but the first."""
 
     canvases: list[torch.Tensor]
     losses: list[float]
@@ -114,26 +145,36 @@ class Painted:
 
     def unsteadiness(self, scene: Scene) -> float:
         """Mean over frames of E_warp."""
-        found = []
         pairs = zip(self.canvases, self.canvases[1:], scene.flows, scene.shown, strict=False)
-        for before, now, flow, shown in pairs:
-            apart = (now - warped(before, flow)).square().mean(0)
-            found.append(float(apart[torch.from_numpy(shown)].mean()))
-        return fmean(found)
+        return fmean(e_warp(*each) for each in pairs)
+
+    def at_seam(self, scene: Scene) -> float | None:
+        """E_warp of the first frame, after the last."""
+        return scene.seam and e_warp(self.canvases[-1], self.canvases[0], *scene.seam)
+
+
+def e_warp(before: torch.Tensor, now: torch.Tensor, flow: Flow, shown: np.ndarray) -> float:
+    """Mean squared difference of a frame from the one before, where that shows it too."""
+    apart = (now - warped(before, flow)).square().mean(0)
+    return float(apart[torch.from_numpy(shown)].mean())
 
 
 def stills(scene: Scene, style: str, settings: Settings) -> Painted:
     """Each frame by itself."""
     canvases, losses, cache, taken = [], [], StyleCache(), []
     for frame in scene.frames:
-        began = time.perf_counter()
-        picture = Picture(torch.from_numpy(frame.copy()).permute(2, 0, 1).float() / 255)
-        run = impasto.Run(picture, style, settings, cache=cache)
+        began = time.process_time()
+        run = impasto.Run(picture_of(frame), style, settings, cache=cache)
         *_, last = run
         canvases.append(last.picture().pixels)
         losses.append(last.loss)
-        taken.append(time.perf_counter() - began)
+        taken.append(time.process_time() - began)
     return Painted(canvases, losses, fmean(taken[1:]))
+
+
+def picture_of(frame: np.ndarray) -> Picture:
+    """A frame (h, w, 3) uint8."""
+    return Picture(torch.from_numpy(frame.copy()).permute(2, 0, 1).float() / 255)
 
 
 def film(scene: Scene, style: str, settings: Settings, how: FilmSettings, out: Path) -> Painted:
@@ -148,11 +189,36 @@ def film(scene: Scene, style: str, settings: Settings, how: FilmSettings, out: P
     for event in made.events():
         if isinstance(event, FrameDone):
             entries.append(event.entry)
-            began = began or time.perf_counter()
-    taken = (time.perf_counter() - began) / (len(entries) - 1)
+            began = began or time.process_time()
+    taken = (time.process_time() - began) / (len(entries) - 1)
+    entries.sort(key=lambda entry: entry.index)
     levels = (work.read(entry.index).astype(np.float32) / 65535 for entry in entries)
     canvases = [torch.from_numpy(each).permute(2, 0, 1) for each in levels]
-    return Painted(canvases, [entry.loss or 0.0 for entry in entries], taken)
+    losses = [
+        loss_of(canvas, frame, style, settings) if entry.loss is None else entry.loss
+        for canvas, frame, entry in zip(canvases, scene.frames, entries, strict=True)
+    ]
+    return Painted(canvases, losses, taken)
+
+
+def loss_of(canvas: torch.Tensor, frame: np.ndarray, style: str, settings: Settings) -> float:
+    """What a still's loss is at a canvas."""
+    settings = settings.replaced(scales=(1.0,), iterations=1)
+    first: float = next(iter(impasto.Run(picture_of(frame), style, settings, init=canvas))).loss
+    return first
+
+
+def ways(o: argparse.Namespace) -> Iterator[tuple[str, FilmSettings]]:
+    """The films to paint, by name."""
+    for steadiness in o.steadiness:
+        for every in o.every:
+            for between in o.between if every > 1 else [0]:
+                for loop in (False, True) if o.loop else (False,):
+                    name = f"steadiness {steadiness}" + (f", every {every}" if every > 1 else "")
+                    name += f", between {between}" if between else ""
+                    fields = {"steadiness": steadiness, "every": every, "loop": loop}
+                    how = FilmSettings.of(between_iterations=between, **fields)
+                    yield name + (", loop" if loop else ""), how
 
 
 def rows(name: str, style: str, o: argparse.Namespace, out: Path) -> Iterator[list[str]]:
@@ -163,20 +229,44 @@ def rows(name: str, style: str, o: argparse.Namespace, out: Path) -> Iterator[li
     say(f"{name}: stills")
     alone = stills(scene, style, settings)
     apart = alone.unsteadiness(scene)
-    yield [f"{name}: stills", f"{apart:.2e}", "1.00", "1.00", "1.00"]
-    for steadiness in o.steadiness:
-        say(f"{name}: steadiness {steadiness}")
-        how = FilmSettings.of(steadiness=steadiness)
-        made = film(scene, style, settings, how, out / f"{name}-{steadiness}")
+    yield [f"{name}: stills", f"{apart:.2e}", "1.00", _seam(alone, scene, apart), "1.00", "1.00"]
+    for way, how in ways(o):
+        say(f"{name}: {way}")
+        made = film(scene, style, settings, how, out / f"{name}-{way}".replace(" ", "-"))
         unsteady = made.unsteadiness(scene)
         later = zip(made.losses[1:], alone.losses[1:], strict=True)
         yield [
-            f"{name}: film, steadiness {steadiness}",
+            f"{name}: film, {way}",
             f"{unsteady:.2e}",
             f"{unsteady / apart:.3f}",
+            _seam(made, scene, apart),
             f"{fmean(one / other for one, other in later):.3f}",
             f"{made.seconds / alone.seconds:.3f}",
         ]
+
+
+def _seam(painted: Painted, scene: Scene, apart: float) -> str:
+    """E_warp of the seam in parts of the stills' mean."""
+    at_seam = painted.at_seam(scene)
+    return "" if at_seam is None else f"{at_seam / apart:.3f}"
+
+
+def repeated(style: str, o: argparse.Namespace, out: Path) -> Iterator[list[str]]:
+    """Table rows of a photograph that is repeated, some of its frames."""
+    size = o.size, round(o.size * 0.75) // 2 * 2
+    frame = next(ground("chelsea", size, 1))
+    scene = Scene([frame] * o.still, [], [])
+    settings = Settings.of(o.recipe, size=size, supersample_below=0, encoder=o.encoder)
+    for way, how in ways(o):
+        made = film(scene, style, settings, how, out / way.replace(" ", "-"))
+        tenth = made.canvases[min(10, o.still - 1)]
+        for index in sorted(
+            {*range(1, 11), *range(20, o.still, 10), o.still - 1} & {*range(o.still)}
+        ):
+            now, before = made.canvases[index], made.canvases[index - 1]
+            drift = 255 * float((now.mean((1, 2)) - tenth.mean((1, 2))).abs().max())
+            away, moving = (255 * float((now - x).square().mean().sqrt()) for x in (tenth, before))
+            yield [f"{way}: frame {index}", *(f"{x:.3f}" for x in (drift, away, moving))]
 
 
 def main() -> None:
@@ -187,13 +277,24 @@ def main() -> None:
     parser.add_argument("--recipe", default="standard")
     parser.add_argument("--style", default="sample:waves")
     parser.add_argument("--steadiness", type=float, nargs="+", default=[0.0, 0.5, 1.0])
+    parser.add_argument("--scenes", nargs="+", choices=SCENES, default=["pan", "disc"])
+    parser.add_argument("--every", type=int, nargs="+", default=[1])
+    parser.add_argument("--between", type=int, nargs="+", default=[0])
+    parser.add_argument("--loop", action="store_true", help="paint loops too")
+    parser.add_argument("--still", type=int, metavar="N", help="repeat a photograph N times")
+    parser.add_argument("--encoder", default="vgg19", help="of the repeated photograph")
     parser.add_argument("--out", type=Path, help="keep the frames there")
     o = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary, tuned_malloc((o.size, o.size)):
         out = o.out or Path(temporary)
-        lines = [row for name in SCENES for row in rows(name, o.style, o, out)]
+        if o.still:
+            names = ["", "drift of the mean", "rms from the tenth", "rms from the last"]
+            lines = list(repeated(o.style, o, out))
+        else:
+            names = ["", "E_warp", "of stills", "seam", "loss", "seconds a frame"]
+            lines = [row for name in o.scenes for row in rows(name, o.style, o, out)]
     print(heading("Films against stills", f"{o.size} px, {o.frames} frames, recipe {o.recipe}"))
-    print(table(["", "E_warp", "of stills", "loss", "seconds a frame"], lines))
+    print(table(names, lines))
 
 
 if __name__ == "__main__":

@@ -375,6 +375,16 @@ def test_transparency_fits_pictures_of_every_scale(photo, painting):
         assert picture.alpha.shape == picture.pixels.shape[1:]
 
 
+@pytest.mark.parametrize("options", [{}, {"colour": "keep"}, {"finish": "grain"}])
+def test_any_canvas_is_shown_as_a_step_is(photo, painting, options):
+    mask = torch.zeros(photo.height, photo.width)
+    mask[:10] = 1
+    run = Run(photo, painting, Settings.of(**{**QUICK, "size": 40}, **options), protect=mask)
+    *_, last = run
+    shown = run.shown(last.space.to_srgb(last.canvas))
+    assert torch.equal(shown.pixels, run.picture(last).pixels)
+
+
 def test_reconstruction_finds_the_photograph():
     photo, layers = fit(read(samples.sample("astronaut")), 96), ("relu1_2", "relu3_1", "relu5_1")
     results = [impasto.reconstruct(photo, layer, size=96, iterations=40) for layer in layers]

@@ -5,7 +5,7 @@ import threading
 import numpy as np
 import pytest
 
-from impasto.apps.film.ahead import Ahead, moves
+from impasto.apps.film.ahead import Ahead, both_ways, joined, moves
 from impasto.errors import ImageError, SettingsError
 from support import clips
 
@@ -115,3 +115,23 @@ def test_moves_of_a_film_are_those_computed_one_by_one():
             expected = moves(*pair)
             np.testing.assert_array_equal(made.back, expected.back)
             np.testing.assert_array_equal(made.trust, expected.trust)
+
+
+def test_both_ways_are_two_motions():
+    footage = clips.disc(frames=2)
+    one, other = footage.frames
+    back, forth = both_ways(one, other)
+    for found, expected in ((back, moves(one, other)), (forth, moves(other, one))):
+        np.testing.assert_array_equal(found.back, expected.back)
+        np.testing.assert_array_equal(found.trust, expected.trust)
+
+
+def test_joined_motions_lead_to_the_third_frame():
+    footage = clips.zoom(1.02, frames=3)
+    first, second, third = footage.frames
+    found = joined(moves(third, second), moves(second, first))
+    sure = found.trust > 0.5
+    assert sure.mean() > 0.85
+    away = np.linalg.norm(found.back - footage.flow(2, 0), axis=-1)
+    assert away[sure].mean() < 0.3
+    assert not sure[footage.hidden(2, 0)].any() or sure[footage.hidden(2, 0)].mean() < 0.1

@@ -49,6 +49,13 @@ def test_a_part_is_kept_and_the_rest_follows(desk, capsys):
     assert not (desk / "kept").exists()
 
 
+def test_a_loop_of_filled_frames(desk, capsys):
+    called(f"clip.mp4 sample:swirl {QUICK} --every 2 --loop --keep-work -o out.mkv", capsys)
+    lines = (desk / "out.mkv.work" / "frames.jsonl").read_text().splitlines()
+    kinds = {line["index"]: line["kind"] for line in map(json.loads, lines)}
+    assert kinds == {0: "first", 1: "between", 2: "held", 3: "held"}
+
+
 def test_styles_masks_report_and_preview(desk, capsys):
     masks = np.zeros((4, 48, 64, 3), np.uint8)
     masks[:, :, :32] = 255
@@ -83,6 +90,8 @@ def test_styles_masks_report_and_preview(desk, capsys):
         ("clip.mp4 sample:swirl --frames 3:9", "--frames is '3:9'; expected A:B"),
         ("clip.mp4 sample:swirl --frames two", "expected A:B"),
         ("clip.mp4 sample:swirl --steadiness 2", "--steadiness is"),
+        ("clip.mp4 sample:swirl --every 0", "--every is"),
+        ("clip.mp4 sample:swirl --loop --frames 0:2", "loop needs the whole clip"),
         ("clip.mp4 sample:swirl --references 0", "--references is"),
         ("clip.mp4 sample:swirl --codec ffv1 -o out.mp4", "ffv1"),
         ("clip.mp4 sample:swirl --fps 10", "fps"),

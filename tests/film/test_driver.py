@@ -1,5 +1,7 @@
 """A clip painted frame after frame: steady, the same however it is interrupted, in shots."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -86,6 +88,82 @@ def test_interrupted_anywhere_it_ends_the_same(panned, tmp_path, stops):
     list(rest.events())
     for one, other in zip(painted(whole), painted(rest), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+EVERY = FilmSettings.of(**{**FOLLOWING.model_dump(), "every": 3})
+
+
+def test_frames_between_are_filled_from_both_sides(panned, tmp_path):
+    film = film_of(panned, tmp_path / "work", film=EVERY)
+    done = [e for e in film.events() if isinstance(e, FrameDone)]
+    assert [e.entry.index for e in done] == [0, 3, 1, 2, 4, 5]  # a shot's last one is painted
+    assert [e.entry.kind for e in done] == ["first", "held", *["between"] * 2, "first", "held"]
+    assert [e.done for e in done] == [1, 2, 3, 4, 5, 6]
+    assert [e.entry.iterations for e in done if e.entry.kind == "between"] == [0, 0]
+    assert [e.entry.loss is None for e in done] == [e.entry.kind == "between" for e in done]
+    assert all(e.entry.e_warp is not None for e in done if e.entry.kind != "first")
+    again = list(film_of(panned, tmp_path / "work", film=EVERY).events())
+    assert [e for e in again if isinstance(e, FrameDone)] == done
+    canvases = {int(f.stem) for f in (tmp_path / "work" / "canvases").iterdir()}
+    assert canvases == {0, 4, 5} or canvases == {4, 5}  # of those between none is kept
+
+
+def test_a_frame_between_stills_is_what_they_are(tmp_path):
+    """Nothing moves and both neighbours are one canvas, so the frame is that canvas."""
+    path = tmp_path / "still.mkv"
+    clips.write(path, clips.still(3, (48, SIDE)).frames, codec="ffv1", pixels="bgr0")
+    how = FilmSettings.of(every=2, frame_iterations=1, least_iterations=0, drift=10)
+    film = film_of(Clip.open(path), tmp_path / "work", film=how)
+    list(film.events())
+    first, between, last = (frame.astype(int) for frame in painted(film))
+    np.testing.assert_array_equal(first, last)
+    assert np.abs(between - first).max() <= 1
+
+
+def test_frames_between_may_be_iterated_too(panned, tmp_path):
+    how = FilmSettings.of(**{**EVERY.model_dump(), "between_iterations": 2})
+    film = film_of(panned, tmp_path / "work", film=how)
+    entries = [e.entry for e in film.events() if isinstance(e, FrameDone)]
+    between = [each for each in entries if each.kind == "between"]
+    assert all(1 <= each.iterations <= 3 and each.loss for each in between)
+
+
+@pytest.mark.parametrize("stops", [(0,), (3,), (1, 4)])
+def test_filled_frames_survive_interruption_too(panned, tmp_path, stops):
+    whole = film_of(panned, tmp_path / "whole", film=EVERY)
+    list(whole.events())
+    for stop in stops:
+        with pytest.raises(Cancelled):
+            cancelled_after(film_of(panned, tmp_path / "stopped", film=EVERY), stop)
+    rest = film_of(panned, tmp_path / "stopped", film=EVERY)
+    list(rest.events())
+    for one, other in zip(painted(whole), painted(rest), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_frame_between_that_is_lost_is_filled_again(panned, tmp_path):
+    """From the pictures of its neighbours, where their canvases are gone."""
+    film = film_of(panned, tmp_path / "work", film=EVERY)
+    list(film.events())
+    before = film.work.read(1)
+    film.work.file(1).unlink()
+    for canvas in (tmp_path / "work" / "canvases").iterdir():
+        canvas.unlink()
+    again = film_of(panned, tmp_path / "work", film=EVERY)
+    list(again.events())
+    assert np.abs(again.work.read(1).astype(int) - before).mean() < 65535 / 255
+
+
+def test_a_repeated_photograph_stands_still(tmp_path):
+    """No drift of the mean, and no movement once the first frames have settled."""
+    path = tmp_path / "still.mkv"
+    clips.write(path, clips.still(16, (48, SIDE)).frames, codec="ffv1", pixels="bgr0")
+    film = film_of(Clip.open(path), tmp_path / "work", film=FilmSettings.of())
+    list(film.events())
+    frames = [frame / 257 for frame in painted(film)]  # levels of 255
+    assert abs(frames[-1].mean((0, 1)) - frames[0].mean((0, 1))).max() < 1
+    for before, now in pairwise(frames[10:]):
+        assert np.sqrt(np.square(now - before).mean()) < 1
 
 
 def test_a_part_can_be_painted_and_the_rest_later(panned, tmp_path):

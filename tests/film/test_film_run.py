@@ -114,15 +114,21 @@ def folder_of(folder, frames):
     return str(folder)
 
 
-def test_what_a_moving_mask_protects_stays(clip, desk):
+@pytest.mark.parametrize("every", [1, 2])
+def test_what_a_moving_mask_protects_stays(clip, desk, every):
     masks = np.zeros((4, 24, 32, 3), np.uint8)
     for number, mask in enumerate(masks):
         mask[:, 4 * number : 4 * number + 12] = 255
-    painted(clip, protect=folder_of(desk / "masks", masks))
+    painted(clip, protect=folder_of(desk / "masks", masks), every=every)
     apart = np.abs(levels_of("out.mkv").astype(float) / 65535 - levels_of(clip) / 255).max(-1)
     inside = masks[..., 0] == 255
     assert apart[inside].max() < 0.02
     assert apart[~inside].mean() > 0.05
+
+
+def test_frames_between_two_styles_are_filled_too(clip, desk):
+    result = painted(clip, {0: "sample:swirl", "2f": "sample:ember"}, every=2)
+    assert [entry.kind for entry in result.entries] == ["first", "between", "held", "first"]
 
 
 def test_content_masks_may_come_and_go(clip, desk):

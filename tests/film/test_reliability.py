@@ -3,9 +3,18 @@
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from impasto.apps.film.flow import motion
-from impasto.apps.film.reliability import closest_first, confidence, disagreement, residual
+from impasto.apps.film.reliability import (
+    closest_first,
+    confidence,
+    disagreement,
+    residual,
+    shared,
+)
 from impasto.apps.film.warp import coverage
 from impasto.errors import ImageError
 from support import clips
@@ -126,3 +135,25 @@ def test_closest_first_fills_what_the_nearest_does_not_know():
     np.testing.assert_array_equal(weights[1], [[0, 1, 0.75]])
     assert not weights[2].any()
     assert closest_first([]) == []
+
+
+@given(
+    arrays(np.float32, (3, 4), elements=st.floats(0, 1, width=32)),
+    arrays(np.float32, (3, 4), elements=st.floats(0, 1, width=32)),
+    st.floats(0, 1),
+)
+def test_two_sides_share_what_either_shows(before, after, passed):
+    one, other = shared(before, after, passed)
+    assert one.dtype == other.dtype == np.float32
+    assert one.min() >= 0
+    assert other.min() >= 0
+    np.testing.assert_allclose(one + other, before + after - before * after, atol=1e-6)
+    again = shared(after, before, 1 - passed)  # time runs either way
+    np.testing.assert_allclose(again[1], one, atol=1e-6)
+
+
+def test_the_nearer_side_counts_for_more_and_an_open_one_for_nothing():
+    full, none = np.ones((1, 1), np.float32), np.zeros((1, 1), np.float32)
+    assert [float(x[0, 0]) for x in shared(full, full, 0.25)] == [0.75, 0.25]
+    assert [float(x[0, 0]) for x in shared(full, none, 0.75)] == [1, 0]
+    assert [float(x[0, 0]) for x in shared(none, full, 0.25)] == [0, 1]

@@ -139,6 +139,12 @@ class Painter:
             metadata=original.metadata if original else None,
         )
 
+    def shown(self, canvas: Tensor) -> Picture:
+        """A canvas, sRGB (3, h, w) of the last stage's size, postprocessed. Raises OutOfMemory."""
+        with self.hardware.computing(), memory_guard("the picture"):
+            inputs = self.inputs.at(self.inputs.stages[-1])
+            return Picture(self.postprocess(inputs)(canvas.to(inputs.like)).float().cpu())
+
     def _resized(self, picture: Picture, size: tuple[int, int]) -> Picture:
         """A picture at a size (w, h), content as it is there where it is protected."""
         picture = resize(picture, size, self.settings.wraps)

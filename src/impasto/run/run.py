@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 
+from torch import Tensor
+
 from impasto.errors import Cancelled
 from impasto.hardware.device import Hardware
 from impasto.images import MAX_PIXELS, Picture, Source
@@ -128,6 +130,13 @@ class Run:
         """
         size = min(self.inputs.size, step.size, key=max)
         return self._painter.picture(step, self.done, size)
+
+    def shown(self, canvas: Tensor) -> Picture:
+        """The picture of any canvas, sRGB (3, h, w) of the last stage's size, as this run shows it.
+
+        Nothing is evaluated; it carries no record.
+        """
+        return self._painter.shown(canvas)
 
     @property
     def weights(self) -> dict[str, str]:

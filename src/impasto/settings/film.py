@@ -46,7 +46,11 @@ class FilmSettings(BaseModel):
         le=10_000,
     )
     least_iterations: int = knob(
-        "Film", "minimum iterations of a frame", default=2, ge=0, le=10_000
+        "Film",
+        "minimum iterations of a frame in which something is new",
+        default=2,
+        ge=0,
+        le=10_000,
     )
     drift: float = knob(
         "Film",
@@ -55,6 +59,22 @@ class FilmSettings(BaseModel):
         ge=0,
         le=10,
     )
+
+    every: int = knob(
+        "Film",
+        "paint every Nth frame of a shot, and its last; fill the others from the two beside them",
+        default=1,
+        ge=1,
+        le=16,
+    )
+    between_iterations: int = knob(
+        "Film",
+        "maximum iterations of a frame that is filled, where its neighbours show all of it",
+        default=0,
+        ge=0,
+        le=10_000,
+    )
+    loop: bool = knob("Film", "the last frame leads to the first", default=False)
 
     @classmethod
     def of(cls, **fields: Any) -> FilmSettings:  # noqa: ANN401 (checked here)

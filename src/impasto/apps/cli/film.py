@@ -253,8 +253,10 @@ def _shown(options: Options, film: "FilmRun") -> Iterator[Show]:
             warn(event.text)
         elif isinstance(event, FrameDone) and not options.quiet:
             progress.start()  # not before the first frame, so that an error stands alone
-            doing, loss = f"painting shot {event.entry.shot + 1}", f"{event.entry.loss:.4g}"
-            progress.update(task, description=doing, completed=event.done, loss=loss)
+            progress.update(task, description=f"painting shot {event.entry.shot + 1}")
+            progress.update(task, completed=event.done)
+            if event.entry.loss is not None:
+                progress.update(task, loss=f"{event.entry.loss:.4g}")
 
     try:
         yield show

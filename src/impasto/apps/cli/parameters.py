@@ -21,7 +21,7 @@ __all__ = ["COMMON", "SOURCES", "file_name", "of_outputs", "of_settings", "of_so
 
 COMMON = (
     "output", "report", "timelapse", "overwrite", "resume",
-    "steadiness",
+    "steadiness", "every", "loop",
     "recipe", "size", "init", "seed", "strength", "style_weights", "style_scale", "protect",
     "colour", "finish", "content_weight", "style_weight", "iterations", "quiet", "as_json",
 )  # fmt: skip
@@ -83,13 +83,13 @@ def of_settings(default: str, model: type[BaseModel] = Settings) -> Iterator[ins
         option = typer.Option(
             *map(flag, (name, *former)),
             help=_help(name, field, default),
-            metavar=_metavar(name, field),
+            metavar=None if field.annotation is bool else _metavar(name, field),
             rich_help_panel=str(group),
             show_default=False,
             hidden=name not in COMMON,
             autocompletion=_completion(name, field),
         )
-        kind: Any = field.annotation if field.annotation in (int, float) else str
+        kind: Any = field.annotation if field.annotation in (int, float, bool) else str
         yield _parameter(name, Annotated[kind | None, option])
 
 
@@ -135,7 +135,7 @@ def _help(name: str, field: FieldInfo, default: str) -> str:
     names = ", ".join(_names(field))
     if names and not all(each in text for each in _names(field)):
         text += f": {names}"
-    shown = "" if value in ("", ()) else f" [{_written(value)}]"
+    shown = "" if value in ("", ()) or value is False else f" [{_written(value)}]"
     return f"{text}.{shown}".replace("[", r"\[")
 
 

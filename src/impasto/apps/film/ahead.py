@@ -20,9 +20,10 @@ import numpy as np
 
 from impasto.apps.film.flow import Flow, motion
 from impasto.apps.film.reliability import Confidence, confidence
+from impasto.apps.film.warp import looked_up
 from impasto.errors import SettingsError
 
-__all__ = ["Ahead", "Moves", "moves"]
+__all__ = ["Ahead", "Moves", "both_ways", "joined", "moves"]
 
 Given = TypeVar("Given")
 Made = TypeVar("Made")
@@ -30,9 +31,9 @@ Made = TypeVar("Made")
 
 @dataclass(frozen=True)
 class Moves:
-    """Between a frame and one before it.
+    """From one frame to another, as a rule one before it.
 
-    back: flow (h, w, 2) in pixels, from the frame to the one before
+    back: flow (h, w, 2) in pixels, from the frame to the other
     trust: confidence (h, w) in [0, 1] in it
     """
 
@@ -44,6 +45,24 @@ def moves(frame: np.ndarray, before: np.ndarray) -> Moves:
     """Motion and its reliability for two frames (h, w, 3), uint8 or uint16."""
     back, forth = motion(frame, before), motion(before, frame)
     return Moves(back, confidence(frame, before, back, forth))
+
+
+def both_ways(frame: np.ndarray, before: np.ndarray) -> tuple[Moves, Moves]:
+    """`moves(frame, before)` and `moves(before, frame)`, each flow computed once."""
+    back, forth = motion(frame, before), motion(before, frame)
+    return (
+        Moves(back, confidence(frame, before, back, forth)),
+        Moves(forth, confidence(before, frame, forth, back)),
+    )
+
+
+def joined(near: Moves, far: Moves) -> Moves:
+    """From a frame to a third by way of a second: `near` leads to the second, `far` on from it.
+
+    b(p) = n(p) + f(p + n(p)), as sure as the less sure of the two steps.
+    """
+    on, trust = looked_up(far.back, near.back), looked_up(far.trust, near.back)
+    return Moves(near.back + on, np.minimum(near.trust, trust))
 
 
 class Ahead(Generic[Given, Made]):

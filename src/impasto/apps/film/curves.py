@@ -63,7 +63,11 @@ NAMES = {"loss": "loss", "e_warp": "E_warp"}
 
 
 def _draw(axes: Axes, entries: Sequence[Entry], name: str, colour: str) -> None:
-    """One curve with gaps at cuts, and where a value is absent or not positive."""
+    """One curve with gaps at cuts, and where a value is absent or not positive.
+
+    Frames between two that are painted have no loss and leave no gap.
+    """
+    entries = [e for e in entries if e.kind != "between" or getattr(e, name) is not None]
     places: list[float] = []
     values: list[float] = []
     for before, entry in pairwise([None, *entries]):

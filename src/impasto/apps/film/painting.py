@@ -1,6 +1,7 @@
 """A shot painted frame after frame: each begins where the last canvases have moved to.
 
     first frame    a still, coarse to fine
+    between two    x₀ alone, of canvases before and after; iterations as far as neither shows it
     later frame    x₀ = Σⱼ cⱼ Wⱼ(xⱼ) + (1 - Σⱼ cⱼ) r
                    content + style + variation + w Σⱼ Σ cⱼ ‖x - Wⱼ(xⱼ)‖² / (N V)
 
@@ -41,6 +42,7 @@ __all__ = ["Moved", "Painted", "ShotPainter", "Sources"]
 
 STEADY = "steady"  # names the temporal terms, by distance in frames: steady 1, steady 2, …
 _HEAVIEST = 1200.0  # the temporal term's weight at steadiness 1
+_NEW = 0.002  # of a frame open: less is no new thing, and a frame like the last one is left alone
 _FAST = 1 / 8  # of the styles that change in a frame, so that it is painted anew
 _ENOUGH = 0.1  # of a frame covered, to tell in which colours a shot is painted
 
@@ -50,7 +52,7 @@ class Moved:
     """A canvas painted before, as the flow takes it to this frame.
 
     Attributes:
-        distance: how many frames ago it was painted.
+        distance: how many painted frames before this one it is; -1 is the next one after it.
         canvas: sRGB (3, h, w).
         where: (h, w) in [0, 1], how sure it is that each pixel is there, and in no nearer canvas;
             those of all canvases add up to 1 at most.
@@ -70,7 +72,7 @@ class Painted:
     Attributes:
         canvas: sRGB (3, h, w), of any range: what the next frame begins with.
         picture: what is shown, with the frame's record.
-        loss: the objective without the temporal terms.
+        loss: the objective without the temporal terms; None where it was not evaluated.
         terms: all weighted terms by name.
         iterations: of this frame, over all scales.
         open: part of the frame in which nothing that was painted before is known to be.
@@ -79,7 +81,7 @@ class Painted:
 
     canvas: Tensor
     picture: Picture
-    loss: float
+    loss: float | None
     terms: dict[str, float]
     iterations: int
     open: float
@@ -117,23 +119,40 @@ class ShotPainter:
         """The shot's first frame, as a still."""
         began = time.perf_counter()
         painted = self._painted(self.run(frame, sources), began)
+        assert painted.loss is not None
         self.begin(frame, sources, painted.canvas, painted.loss)
         return painted
 
     def next(self, frame: Picture, sources: FrameSources, moved: Sequence[Moved]) -> Painted:
         """A later frame; `moved` are canvases painted before, the nearest first, at least one."""
+        opened = _open(moved)
+        anew = max(opened, 1 - _alike(sources, moved[0]))
+        most = self._film.frame_iterations + round(self._film.open_iterations * anew)
+        return self._following(frame, sources, moved, most)
+
+    def between(self, frame: Picture, sources: FrameSources, moved: Sequence[Moved]) -> Painted:
+        """A frame between two that are painted, whose canvases are `moved`."""
+        most = self._film.between_iterations + round(self._film.open_iterations * _open(moved))
+        return self._following(frame, sources, moved, most)
+
+    def _following(
+        self, frame: Picture, sources: FrameSources, moved: Sequence[Moved], most: int
+    ) -> Painted:
+        """A frame that begins with canvases where they are in it; `most` iterations follow."""
         began, film = time.perf_counter(), self._film
         covered = torch.stack([each.where for each in moved]).sum(0).clamp_max(1)
-        opened = float(1 - covered.mean())
-        anew = max(opened, 1 - _alike(sources, moved[0]))
-        most = film.frame_iterations + round(film.open_iterations * anew)
-        settings = self._still.replaced(scales=(1.0,), iterations=max(1, most))
-        weight = _HEAVIEST * film.steadiness**2
-        terms = [_held(m, weight * _alike(sources, m)) for m in moved] if weight else []
         kept = torch.stack([each.where * each.canvas for each in moved]).sum(0)
         start = kept + (1 - covered) * self._coloured(frame, sources, kept, covered)
+        opened = _open(moved)
+        if most == 0:
+            picture = self.run(frame, sources).shown(start)
+            return Painted(start, picture, None, {}, 0, opened, time.perf_counter() - began)
+        settings = self._still.replaced(scales=(1.0,), iterations=most)
+        weight = _HEAVIEST * film.steadiness**2
+        terms = [_held(m, weight * _alike(sources, m)) for m in moved] if weight else []
         run = self._run(frame, sources, settings, {"init": start, "terms": terms})
-        return self._painted(run, began, goal=self._goal_of(sources), opened=opened)
+        least = film.least_iterations if opened > _NEW else 0
+        return self._painted(run, began, self._goal_of(sources), least, opened)
 
     def _run(
         self, frame: Picture, sources: FrameSources, settings: Settings, more: dict[str, Any]
@@ -143,12 +162,17 @@ class ShotPainter:
         return Run(frame, [*sources.styles], own, **arguments)
 
     def _painted(
-        self, run: Run, began: float, *, goal: float | None = None, opened: float = 1.0
+        self,
+        run: Run,
+        began: float,
+        goal: float | None = None,
+        least: int = 0,
+        opened: float = 1.0,
     ) -> Painted:
         """A run's last canvas, or the first that is near the goal, if there is one."""
         last = None
         for last in run:
-            if goal is not None and self._is_near(last, goal):
+            if goal is not None and last.iteration >= least and self._is_near(last, goal):
                 break
         assert last is not None
         assert last.canvas is not None
@@ -169,8 +193,7 @@ class ShotPainter:
 
     def _is_near(self, step: Step, goal: float) -> bool:
         """Whether the frame is as well painted as the shot's first one."""
-        enough = step.iteration >= self._film.least_iterations
-        return enough and _own_loss(step) <= goal * (1 + self._film.drift)
+        return _own_loss(step) <= goal * (1 + self._film.drift)
 
     def _coloured(
         self, frame: Picture, sources: FrameSources, kept: Tensor, covered: Tensor
@@ -188,11 +211,17 @@ class ShotPainter:
         return recoloured(frame.pixels, painted, own=own).clamp(0, 1)
 
 
+def _open(moved: Sequence[Moved]) -> float:
+    """The part of a frame in which nothing that was painted before is known to be."""
+    covered = torch.stack([each.where for each in moved]).sum(0).clamp_max(1)
+    return float(1 - covered.mean())
+
+
 def _alike(now: FrameSources, moved: Moved) -> float:
     """1 while styles stay, less the faster they change, 0 from `_FAST` a frame on."""
     if not now.weights:
         return 1.0
-    changed = (1 - overlap(now.weights, moved.sources.weights)) / moved.distance
+    changed = (1 - overlap(now.weights, moved.sources.weights)) / abs(moved.distance)
     return 1 - min(1.0, max(0.0, changed) / _FAST)
 
 

@@ -17,7 +17,15 @@ from impasto.apps.film.flow import Flow
 from impasto.apps.film.warp import coverage, looked_up
 from impasto.errors import ImageError
 
-__all__ = ["Confidence", "closest_first", "confidence", "disagreement", "motion_edges", "residual"]
+__all__ = [
+    "Confidence",
+    "closest_first",
+    "confidence",
+    "disagreement",
+    "motion_edges",
+    "residual",
+    "shared",
+]
 
 Confidence = NDArray[np.float32]
 """(h, w) in [0, 1]."""
@@ -130,6 +138,16 @@ def closest_first(confidences: Sequence[Confidence]) -> list[Confidence]:
         weights.append(np.maximum(trust - nearer, np.float32(0)))
         nearer = nearer + trust
     return weights
+
+
+def shared(before: Confidence, after: Confidence, passed: float) -> tuple[Confidence, Confidence]:
+    """Weights of one canvas before and one after, in time 0 ≤ `passed` ≤ 1 of the way.
+
+    c (1 - t c') and c' (1 - (1 - t) c): the nearer counts for more where both show a place, and
+    where one does not, the other has it. They add up to c + c' - c c', 1 at most.
+    """
+    time = np.float32(passed)
+    return before * (1 - time * after), after * (1 - (1 - time) * before)
 
 
 def _slack(frame: np.ndarray, noise: float) -> NDArray[np.float32]:

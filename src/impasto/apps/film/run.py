@@ -12,6 +12,7 @@ from impasto.apps.film.clip import Clip
 from impasto.apps.film.driver import Film, check_frame
 from impasto.apps.film.events import FilmEvent, FrameDone, Shot
 from impasto.apps.film.identity import identity
+from impasto.apps.film.loop import check_loop
 from impasto.apps.film.preview import Preview
 from impasto.apps.film.reel import Reel
 from impasto.apps.film.report import check_report, write_report
@@ -187,6 +188,8 @@ class FilmRun:
     def _check(self) -> None:
         """Raise now what would fail later; nothing is written."""
         self.sources.check(self.settings)
+        if self.film.loop:
+            check_loop(self.clip, self.span)
         self._reel()
         if self.files.report:
             check_report(self.files.report)

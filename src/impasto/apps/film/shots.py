@@ -31,14 +31,14 @@ from numpy.typing import NDArray
 from impasto.apps.film.flow import Flow, rough_motion
 from impasto.apps.film.warp import coverage, looked_up
 
-__all__ = ["Note", "Seen", "Thumbnail", "change", "shots"]
+__all__ = ["CUT", "Note", "Seen", "Thumbnail", "change", "shots"]
 
 Item = TypeVar("Item")
 Note = Literal["", "flash", "stray", "black", "white", "plain", "light"]
 """What a frame is besides a part of its shot; `light` changes fast, as in a fade."""
 
 _SIZE = 160  # px of a thumbnail's longer side
-_CUT = 0.6
+CUT = 0.6
 _PLAIN = 3.0  # σ, levels
 _DARK, _BRIGHT = 24, 231  # means of a frame without a picture that is black or white
 _BRIGHTER, _FLASH = 16, 48  # levels of the mean: in a flash; what makes a flash by itself
@@ -98,7 +98,7 @@ def change(now: Thumbnail, before: Thumbnail) -> float:
     noise on a plain surface is no change. Means and σ are each frame's own, so that light may vary.
     """
     plain = _difference(now, before, rough_motion(now.luma, before.luma))
-    if plain <= _CUT or min(now.luma.shape) < 2:
+    if plain <= CUT or min(now.luma.shape) < 2:
         return plain
     return min(plain, _difference(now, before, _shifted_motion(now.luma, before.luma)))
 
@@ -141,7 +141,7 @@ def shots(
                 difference = change(film[0], last)
                 yield Seen(index + k, film.take(), False, _oddity(film.taken, last), difference)
         else:
-            foreign = last is None or difference > _CUT
+            foreign = last is None or difference > CUT
             begins = index == 0 or (foreign and not film[0].plain)
             note = _shade(film[0]) if foreign or not last else _light(film[0], last)
             yield Seen(index, film.take(), begins, note, difference)
@@ -185,7 +185,7 @@ def _odd_frames(film: _Ahead[Any], last: Thumbnail) -> int:
 
 
 def _strange(frame: Thumbnail, last: Thumbnail) -> bool:
-    return frame.plain or frame.mean > last.mean + _FLASH or change(frame, last) > _CUT
+    return frame.plain or frame.mean > last.mean + _FLASH or change(frame, last) > CUT
 
 
 def _comes_back(film: _Ahead[Any], last: Thumbnail, odd: int) -> bool:

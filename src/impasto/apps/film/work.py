@@ -19,7 +19,7 @@ from collections.abc import Collection, Iterable, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -33,9 +33,12 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-__all__ = ["Entry", "Work"]
+__all__ = ["Entry", "Kind", "Work"]
 
 HEADER, MANIFEST, CANVASES = "film.json", "frames.jsonl", "canvases"
+
+
+Kind = Literal["first", "held", "between"]
 
 
 @dataclass(frozen=True)
@@ -46,10 +49,12 @@ class Entry:
         index: the frame's number, from 0.
         time: when it is shown, seconds from the clip's first frame.
         sha256: checksum of its file.
+        kind: how it was made: "first" of its shot, a still; "held" by frames painted before; or
+            filled in "between" two that are painted.
         shot: number of its shot, from 0.
-        iterations, loss: of the canvas that became the frame.
-        e_warp: mean squared difference from the warped frame before it, of reliable pixels, in
-            levels from 0 to 1; None for the first frame of a shot.
+        iterations, loss: of the canvas that became the frame; the loss is None without iterations.
+        e_warp: mean squared difference from the warped frame that was painted before it, of
+            reliable pixels, in levels from 0 to 1; None for the first frame of a shot.
         reliable: the part of its pixels that the flow explains, from 0 to 1; None likewise.
         seconds: how long it took.
         notes: one line each.
@@ -58,6 +63,7 @@ class Entry:
     index: int
     time: float
     sha256: str
+    kind: Kind = "held"
     shot: int = 0
     iterations: int = 0
     loss: float | None = None
