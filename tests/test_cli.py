@@ -249,7 +249,8 @@ def test_help_shows_what_people_use_and_help_all_the_rest(command, impasto, monk
     short, full = options_in(few), options_in(every)
     extra = {"--help", "--help-all"}
     own = {"batch": {"--contents", "--styles", "--pairs", "--output", "--name", "--overwrite",
-                     "--jobs", "--on"}, "reconstruct": {"--layer"}}  # fmt: skip
+                     "--jobs", "--on"},
+           "reconstruct": {"--layer"}, "stylize": {"--style"}}  # fmt: skip
     assert len({*short} - extra - own.get(command, set())) <= 20
     assert {*short} < {*full}
     for names in (short, full):
@@ -375,7 +376,7 @@ MISTAKES = {
     "range": (["photo.png", "painting.png", "--iterations", "-1"], "greater than or equal to 0"),
     "betas": (["photo.png", "painting.png", "--betas", "0.9"], "betas"),
     "option": (["photo.png", "painting.png", "--pixels", "3"], "No such option"),
-    "one picture": (["photo.png"], "Missing argument"),
+    "one picture": (["photo.png"], "STYLE is missing"),
     "too small": (["photo.png", "painting.png", "--size", "12"], "the content image is 12x10 px"),
     "too large": (["photo.png", "painting.png", "--max-pixels", "99"], "--max-pixels"),
     "too large a result": (["photo.png", "painting.png", "--size", "1000000"], "lower --size"),

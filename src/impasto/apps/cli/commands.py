@@ -13,6 +13,7 @@ from impasto.apps.cli.parameters import file_name
 from impasto.apps.cli.plans import print_plans
 from impasto.apps.cli.printing import print_json, print_parts, print_table
 from impasto.apps.cli.session import paint
+from impasto.apps.cli.several import paint_in_styles, paint_several
 from impasto.apps.cli.studio import studio
 from impasto.apps.cli.weights import app as weights
 from impasto.errors import SettingsError, version_of
@@ -35,9 +36,18 @@ Content = Annotated[
 ]
 Style = Annotated[str, typer.Argument(help="The painting: a file, https://…, -, or sample:NAME.")]
 Styles = Annotated[
-    list[str],
+    list[str] | None,
     typer.Argument(
         metavar="STYLE", help="The painting, or several; a folder is one style of many pictures."
+    ),
+]
+Named = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--style",
+        metavar="STYLE",
+        help="The painting, or one of several: then all other pictures are photographs.",
+        rich_help_panel="Styles",
     ),
 ]
 Layer = Annotated[
@@ -47,13 +57,17 @@ Layer = Annotated[
 
 @app.command(epilog=MORE_OPTIONS)
 @with_options()
-def stylize(content: Content, style: Styles, *, options: Options) -> int:
+def stylize(
+    content: Content, style: Styles = None, styles: Named = None, *, options: Options
+) -> int:
     """Paint CONTENT in the style of STYLE, or of several.
 
     Options override settings of the recipe; brackets show those of `standard`. Ctrl-C saves the
-    best picture so far.
+    best picture so far. With --style all pictures before it are photographs.
     """
-    return paint(options, content, style)
+    if styles:
+        return paint_several(options, [content, *(style or [])], styles)
+    return paint_in_styles(options, content, style or [])
 
 
 @app.command(epilog=MORE_OPTIONS)

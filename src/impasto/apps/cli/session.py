@@ -20,6 +20,7 @@ from impasto.settings.recipes import recipe
 from impasto.settings.schedule import most_iterations
 
 if TYPE_CHECKING:
+    from impasto.objective import StyleCache
     from impasto.outputs.session import Outcome
     from impasto.run.checkpoint import Checkpoint
     from impasto.run.run import Run
@@ -34,18 +35,22 @@ def paint(
     content: str | None,
     styles: Sequence[str] = (),
     wanted: Wanted | None = None,
+    cache: "StyleCache | None" = None,
 ) -> int:
     """Paint the pictures with these names; the exit code, 0, or 130 after Ctrl-C.
 
-    `wanted` replaces the recipe's own files. Errors are raised once the picture so far is saved.
+    `wanted` replaces the recipe's own files; `cache` keeps the styles' statistics for other
+    pictures. Errors are raised once the picture so far is saved.
     """
     named = Named(content, tuple(styles), options.sources)
     named.check()
     with standard_output(wanted=options.to_stdout) as stream:
-        return _paint(options, named, _request(options, named, wanted, stream))
+        return _paint(options, named, _request(options, named, wanted, stream), cache)
 
 
-def _paint(options: Options, named: Named, request: Request) -> int:
+def _paint(
+    options: Options, named: Named, request: Request, cache: "StyleCache | None" = None
+) -> int:
     settings = options.settings
     iterations = most_iterations(settings)
     request.check(named.files(), iterations=iterations)
@@ -58,6 +63,7 @@ def _paint(options: Options, named: Named, request: Request) -> int:
     content, styles, sources = named.opened(options)
     checkpoint = _checkpoint(options, request)
     how: dict[str, Any] = {"max_pixels": options.max_pixels, "resume": checkpoint, **sources}
+    how["cache"] = cache
     run = Run(content, styles or None, settings, **how)
     if options.resume:
         if checkpoint is None and not options.overwrite:
