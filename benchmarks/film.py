@@ -43,7 +43,7 @@ from impasto.apps.film.sources import Sources
 from impasto.apps.film.warp import warped
 from impasto.apps.film.work import Work
 from impasto.hardware.allocator import tuned_malloc
-from impasto.images.samples import found
+from impasto.images.names import located
 from impasto.objective import StyleCache
 from impasto.settings import FilmSettings
 from measuring import heading, say, table
@@ -73,7 +73,7 @@ def ground(name: str, size: tuple[int, int], frames: int) -> Iterator[np.ndarray
     """A photograph seen through a window that moves by STEP, in whole pixels."""
     width, height = size
     margin = STEP[0] * frames, STEP[1] * frames
-    picture = Image.open(found(f"sample:{name}")).convert("RGB")
+    picture = Image.open(located(f"sample:{name}")).convert("RGB")
     whole = np.asarray(picture.resize((width + margin[0], height + margin[1]), Image.LANCZOS))
     for t in range(frames):
         left, top = margin[0] - STEP[0] * t, margin[1] - STEP[1] * t
@@ -114,7 +114,7 @@ def disc(size: tuple[int, int], frames: int) -> Scene:
 def circle(size: tuple[int, int], frames: int) -> Scene:
     """The ground, seen from a circle of 12 px that the camera goes round once, in whole pixels."""
     width, height = size
-    picture = Image.open(found("sample:chelsea")).convert("RGB")
+    picture = Image.open(located("sample:chelsea")).convert("RGB")
     whole = np.asarray(picture.resize((width + 24, height + 24), Image.LANCZOS))
     turns = 2 * np.pi * np.arange(frames) / frames
     places = np.rint(12 + 12 * np.stack([np.cos(turns), np.sin(turns)], -1)).astype(int)

@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 
 import impasto
-from impasto.images import fit, read, samples
+from impasto.images import fit, read
+from impasto.images.names import located
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from reference import PARITY
@@ -25,7 +26,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=512)
     parser.add_argument("--iterations", type=int, default=50)
     o = parser.parse_args()
-    content, style = (fit(read(samples.found(name)), o.size) for name in (o.content, o.style))
+    content, style = (fit(read(located(name)), o.size) for name in (o.content, o.style))
     settings = impasto.Settings.of(
         o.recipe, size=o.size, iterations=o.iterations, init="content", precision="fp32"
     )

@@ -38,7 +38,8 @@ from impasto.encoder import weights_of
 from impasto.errors import ImpastoError, SettingsError
 from impasto.hardware.allocator import tuned_malloc
 from impasto.hardware.device import choose_threads
-from impasto.images import fit, read, resize, samples
+from impasto.images import fit, read, resize
+from impasto.images.names import located
 from judge import Judge, Verdict, judging_encoder
 from measuring import apart, heading, say, table
 from scene import PAIRS
@@ -159,7 +160,7 @@ def trials(
     """
     encoder = judging_encoder()
     for n, pair in enumerate(pairs, 1):
-        small = (fit(read(samples.found(name)), size) for name in pair)
+        small = (fit(read(located(name)), size) for name in pair)
         photograph, painting = (fit(picture, judge_at) for picture in small)
         judge = Judge(photograph.pixels, painting.pixels, encoder)
         yield Trial(PHOTOGRAPH, pair, photograph, judge.verdict(photograph.pixels))
@@ -243,7 +244,7 @@ def sheet_rows(
     rows = []
     for pair in pairs:
         photograph = Cell.of(found[pair, PHOTOGRAPH].picture, pair.names[0])
-        painting = Cell.of(read(samples.found(pair.style)), pair.names[1])
+        painting = Cell.of(read(located(pair.style)), pair.names[1])
         painted = (found.get((pair, recipe)) for recipe in recipes)
         results = (Cell.of(t.picture, caption(t)) if t else None for t in painted)
         rows.append([photograph, painting, *results])

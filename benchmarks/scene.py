@@ -8,7 +8,8 @@ from torch import Tensor
 
 from impasto import Objective, Picture, Settings
 from impasto.encoder import Encoder, weights_of
-from impasto.images import cropped, fit, read, resize, samples
+from impasto.images import cropped, fit, read, resize
+from impasto.images.names import located
 from impasto.images.spaces import colour_space
 from impasto.run.objective import objective_for
 from impasto.run.regions import Region, StylePart
@@ -36,14 +37,14 @@ class Scene:
     @classmethod
     def of(cls, content: str, style: str, size: tuple[int, int]) -> "Scene":
         """Two pictures, by path or `sample:NAME`, for a canvas of (width, height)."""
-        photograph, painting = (read(samples.found(name)) for name in (content, style))
+        photograph, painting = (read(located(name)) for name in (content, style))
         return cls(resize(cropped(photograph, size), size), fit(painting, max(size)))
 
     @classmethod
     def within(cls, content: str, style: str, longest: int) -> "Scene":
         """The same, for a canvas in the photograph's own shape."""
-        photograph = fit(read(samples.found(content)), longest)
-        return cls(photograph, fit(read(samples.found(style)), longest))
+        photograph = fit(read(located(content)), longest)
+        return cls(photograph, fit(read(located(style)), longest))
 
     @property
     def size(self) -> tuple[int, int]:

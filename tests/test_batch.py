@@ -696,6 +696,7 @@ def desk(folder):
         for number in (1, 2):
             picture = Path(f"{role}_{number}.jpg").read_bytes()
             Path(name, f"{role[0]}{number}.jpg").write_bytes(picture)
+    shutil.copy("style_1.jpg", "wave.jpg")
     return folder
 
 

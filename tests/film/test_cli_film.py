@@ -84,7 +84,7 @@ def test_styles_masks_report_and_preview(desk, capsys):
         ("clip.mp4 sample:swirl --report film.png", "film.png"),
         ("clip.mp4 sample:swirl --preview now.txt", "now.txt"),
         ("clip.mp4 sample:swirl --preview out.mkv -o out.mkv", "out.mkv"),
-        ("clip.mp4 sample:swirl -o clip.mp4", "clip.mp4: is also an input"),
+        ("clip.mp4 sample:swirl -o clip.mp4 --overwrite", "clip.mp4: is also an input"),
         ("missing.mp4 sample:swirl", "missing.mp4"),
         ("clip.mp4 missing.jpg", "missing.jpg"),
         ("clip.mp4 sample:swirl --frames 3:9", "--frames is '3:9'; expected A:B"),

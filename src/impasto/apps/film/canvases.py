@@ -60,7 +60,7 @@ class Canvases:
         self._next, self._first = 0, None
 
     def remember(self, item: Prepared, canvas: torch.Tensor | None) -> None:
-        """The next painted frame of the shot; None where its canvas is lost."""
+        """The next painted frame of the shot, and its canvas (3, h, w); None where that is lost."""
         if canvas is not None:
             self._known[self._next] = _Remembered(item, canvas)
             if self._next == 0 and self._film.loop:

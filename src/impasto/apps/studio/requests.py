@@ -32,6 +32,7 @@ ALLOWED = {
         "smallest",
         "scale_factor",
         "supersample_below",
+        "seamless",
         "detail",
         "init",
         "noise",
