@@ -47,7 +47,7 @@ def tiled(draw, network, taps):
     return size, draw(st.integers(least, least + 60))
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_tiled_is_whole(data):
     network = data.draw(st.sampled_from(sorted(TINY)), label="network")
@@ -101,9 +101,9 @@ def test_style_is_measured_in_windows():
         torch.testing.assert_close(tiled[tap].total, whole[tap].total, rtol=1e-12, atol=0)
 
 
-@settings(max_examples=100)
+@settings(max_examples=50)
 @given(
-    size=st.tuples(st.integers(16, 400), st.integers(16, 400)),
+    size=st.tuples(st.integers(16, 300), st.integers(16, 300)),
     room=st.integers(0, 100),
     deepest=st.sampled_from(NET.taps[:-1]),
 )
