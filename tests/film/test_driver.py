@@ -31,7 +31,8 @@ def panned(tmp_path_factory):
 def film_of(clip, folder, **options):
     film = options.pop("film", FOLLOWING)
     work = Work(folder, {"film": film.model_dump(mode="json")})
-    return Film(clip, Sources(["sample:swirl"]), SETTINGS, film, work, **options)
+    settings = options.pop("settings", SETTINGS)
+    return Film(clip, Sources(["sample:swirl"]), settings, film, work, **options)
 
 
 def cancelled_after(film, index):
@@ -112,6 +113,20 @@ def test_frames_become_a_film_with_their_times(panned, tmp_path):
             film.work.read(index) / 65535,
             atol=0.02,
         )
+
+
+@pytest.mark.parametrize("more", [{"legibility": 30}])
+def test_frames_keep_their_own_lettering_and_edges(panned, tmp_path, more):
+    """Each by its own frame: nearer to it in its steps of lightness than without."""
+    settings = SETTINGS.replaced(**more, finish_strength=1)
+    apart = []
+    for name, chosen in (("plain", SETTINGS), ("kept", settings)):
+        film = film_of(panned, tmp_path / name, settings=chosen, span=range(3))
+        list(film.events())
+        pairs = zip(painted(film), panned.frames(0, 3), strict=True)
+        differences = (a / 65535 - b.pixels / np.iinfo(b.pixels.dtype).max for a, b in pairs)
+        apart.append([np.abs(np.diff(d, axis=1)).mean() for d in differences])
+    assert all(kept < 0.95 * plain for plain, kept in zip(*apart, strict=True))
 
 
 def test_a_span_outside_the_clip_is_refused(panned, tmp_path):
