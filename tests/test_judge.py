@@ -350,6 +350,7 @@ class Unseen(ImageDraw.ImageDraw):
     ("program", "words", "says"),
     [
         ("lettering", ["0", "10", "--styles", "swirl"], "| swirl |         10 |"),
+        ("photoreal", ["--pairs", "coffee+astronaut", "--size", "96"], "coffee, astronaut: photor"),
     ],
 )
 def test_their_programs(program, words, says, tmp_path):

@@ -115,7 +115,7 @@ def test_frames_become_a_film_with_their_times(panned, tmp_path):
         )
 
 
-@pytest.mark.parametrize("more", [{"legibility": 30}])
+@pytest.mark.parametrize("more", [{"legibility": 30}, {"finish": "photographic"}])
 def test_frames_keep_their_own_lettering_and_edges(panned, tmp_path, more):
     """Each by its own frame: nearer to it in its steps of lightness than without."""
     settings = SETTINGS.replaced(**more, finish_strength=1)

@@ -14,6 +14,7 @@ from impasto.hardware.oom import memory_guard
 from impasto.images import Picture, opaque, read, samples
 from impasto.images.checksums import values_checksum
 from impasto.run.colour_modes import colour_mode
+from impasto.run.postprocess import effect_needs_content
 from impasto.run.regions import Region, StylePart, read_mask, regions
 from impasto.run.sizes import (
     Size,
@@ -87,7 +88,8 @@ class Inputs:
         areas = tuple(self._regions(brought, protect, pictures, size))
         styles = [opaque(picture).pixels for picture in pictures]
         mode = colour_mode(self.settings)
-        original = content if protect is not None or mode.needs_content else None
+        needed = mode.needs_content or effect_needs_content(self.settings)
+        original = content if needed or protect is not None else None
         if content is not None:
             content, styles = mode.compare(content, styles, self.settings)
         alpha = brought.alpha if brought else None
@@ -246,6 +248,8 @@ def _check_settings(sources: Sources, settings: Settings) -> None:
         raise SettingsError(
             f"colour is {s.colour!r}, which takes a content and a style picture; one is absent"
         )
+    if sources.content is None and effect_needs_content(s):
+        raise SettingsError(f"finish is {s.finish!r}, which takes a content picture; it is absent")
     if s.strength < 1 and sources.content is None:
         raise SettingsError("strength is below 1, but there is no content picture to start from")
     if isinstance(s.style_scale, tuple) and len(s.style_scale) != len(styles):

@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from impasto.images.effects.base import ContentEffect, applied
 from impasto.run.colour_modes import colour_mode
 from impasto.settings import Settings
 from impasto.settings.variants import EFFECTS
 
-__all__ = ["TONES", "Postprocess"]
+__all__ = ["TONES", "Postprocess", "effect_needs_content"]
 
 Size = tuple[int, int]
 
@@ -34,13 +35,18 @@ TONES: dict[str, Callable[[Tensor], Tensor]] = {"clip": clipped, "stretch": stre
 """Canvas (3, h, w), sRGB, unbounded -> [0, 1]."""
 
 
+def effect_needs_content(settings: Settings) -> bool:
+    """Whether the effect that the settings choose looks at the content picture."""
+    return isinstance(EFFECTS.get(settings.finish), ContentEffect)
+
+
 @dataclass(frozen=True, eq=False)
 class Postprocess:
     """A function from canvases to pictures, as data: it can be sent to another process.
 
-    `content` is (3, h, w) in [0, 1] in its own colours, where they or parts of it are kept;
-    `protect` (h, w) in [0, 1] is 1 where content stays as it is. Without settings a canvas is
-    clipped to what is visible.
+    `content` is (3, h, w) in [0, 1] in its own colours, where they or parts of it are kept, or the
+    effect looks at it; `protect` (h, w) in [0, 1] is 1 where content stays as it is. Without
+    settings a canvas is clipped to what is visible.
     """
 
     settings: Settings | None = None
@@ -55,8 +61,7 @@ class Postprocess:
             return clipped(rgb)
         mode = colour_mode(s)
         picture = mode.finish(TONES[s.tones](mode.show(rgb, s)), content, s)
-        picture = EFFECTS.get(s.finish)(picture, s.finish_strength)
-        assert isinstance(picture, Tensor)
+        picture = applied(EFFECTS.get(s.finish), picture, s.finish_strength, content)
         if self.protect is not None and content is not None:
             picture = picture.lerp(content, self.protect)
         return picture

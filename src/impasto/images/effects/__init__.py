@@ -8,4 +8,7 @@ them for the setting `finish`; a new one is a file that registers its function:
 
     @EFFECTS.registered("sepia")
     def sepia(picture: Tensor, strength: float) -> Tensor: ...
+
+One that looks at the photograph too is an object with `needs_content = True`, called with the
+photograph as a third argument (`impasto.images.effects.base.ContentEffect`).
 """
