@@ -29,11 +29,14 @@ __all__ = [
     "Verdict",
     "border_colour",
     "border_detail",
+    "colour_distance",
     "content_distance",
     "copied",
+    "edge_correlation",
     "gram_distance",
     "judging_encoder",
     "noise",
+    "strong_edges",
     "wasserstein",
 ]
 
@@ -44,6 +47,7 @@ OBJECT_TAP = "relu5_1"
 FRAME = 0.02  # of the longest side: how wide the border's frame is
 WINDOW = 0.02  # of the longest side: the window in which flat is flat
 FLAT = 0.25  # of the photograph's pixels
+EDGES = 0.1  # of the photograph's pixels
 BLUR = 1.0  # px: what is finer counts as noise
 
 LUMA = (0.2126, 0.7152, 0.0722)  # Rec. 709
@@ -81,13 +85,18 @@ def wasserstein(canvas: Normal, style: Normal) -> float:
     W₂² = ‖μ - μₛ‖² + tr(Σ + Σₛ - 2(Σₛ½ Σ Σₛ½)½) (Olkin and Pukelsheim 1982). What it is divided by
     is W₂² from the style to no features at all.
     """
+    most = style.mean.square().sum() + style.covariance.trace()
+    return float(_transport(canvas, style) / most)
+
+
+def _transport(canvas: Normal, style: Normal) -> Tensor:
+    """W₂², a scalar."""
     root = _square_root(style.covariance)
     between = root @ canvas.covariance @ root  # its square root's trace is Σ √eigenvalue
     shared = torch.linalg.eigvalsh(between).clamp_min(0).sqrt().sum()
     shapes = canvas.covariance.trace() + style.covariance.trace() - 2 * shared
     moved = (canvas.mean - style.mean).square().sum()
-    most = style.mean.square().sum() + style.covariance.trace()
-    return float((moved + shapes.clamp_min(0)) / most)
+    return moved + shapes.clamp_min(0)
 
 
 def _square_root(covariance: Tensor) -> Tensor:
@@ -154,6 +163,31 @@ def noise(picture: Tensor, photograph: Tensor) -> float:
     light = lightness(picture)
     residual = light - blurred(light, BLUR)
     return float(residual[flat_parts(photograph)].square().mean().sqrt())
+
+
+def colour_distance(picture: Tensor, painting: Tensor) -> float:
+    """W₂ of the normal distributions of two pictures' sRGB colours, in levels of 255."""
+    colours = (Normal.of(x[None]) for x in (picture, painting))
+    return float(_transport(*colours).sqrt()) * 255
+
+
+def edge_correlation(picture: Tensor, photograph: Tensor, where: Tensor) -> float:
+    """Σ ∇L·∇P / √(Σ‖∇L‖² Σ‖∇P‖²) over the pixels `where`, (h, w) bool.
+
+    L and P are the lightness of the two, ∇ the steps to the pixels to the right and below. 1 for
+    the same edges of any strength, 0 for edges that have nothing to do with each other.
+    """
+    inside = where[:-1, :-1]
+    mine, theirs = (steps(x)[:, inside] for x in (picture, photograph))
+    most = (mine.square().sum() * theirs.square().sum()).sqrt()
+    return float((mine * theirs).sum() / most.clamp_min(1e-9))
+
+
+def strong_edges(photograph: Tensor) -> Tensor:
+    """The tenth of the pixels at which the photograph is steepest, (h, w) bool; see `slopes`."""
+    steep = F.pad(slopes(photograph), (0, 1, 0, 1))
+    rank = max(1, round((1 - EDGES) * steep.numel()))
+    return steep > steep.flatten().kthvalue(rank).values
 
 
 def flat_parts(photograph: Tensor) -> Tensor:
@@ -229,9 +263,14 @@ def strips(x: Tensor) -> Iterator[Tensor]:
 
 def slopes(picture: Tensor) -> Tensor:
     """(L right - L)² + (L below - L)² of a picture (3, h, w), (h - 1, w - 1)."""
+    return steps(picture).square().sum(0)
+
+
+def steps(picture: Tensor) -> Tensor:
+    """L right - L and L below - L of a picture (3, h, w), (2, h - 1, w - 1)."""
     light = lightness(picture)
     here = light[:-1, :-1]
-    return (light[:-1, 1:] - here).square() + (light[1:, :-1] - here).square()
+    return torch.stack([light[:-1, 1:] - here, light[1:, :-1] - here])
 
 
 def _rms(x: Tensor) -> float:

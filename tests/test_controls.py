@@ -13,6 +13,7 @@ from impasto.encoder import Encoder, Weights
 from impasto.errors import ImageTooSmall, ImpastoError, SettingsError
 from impasto.images import Picture, fit, read, resize, samples
 from impasto.images.colour_transfer import Palette
+from impasto.images.effects.base import applied
 from impasto.images.oklab import to_oklab
 from impasto.images.spaces import SPACES, colour_space
 from impasto.objective import Evaluation, blend_statistics, measure_statistics
@@ -512,7 +513,8 @@ def test_a_finish_is_a_last_touch(finish, strength, photo, painting):
     plain = impasto.stylize(photo, painting, **QUICK)
     found = impasto.stylize(photo, painting, **QUICK, finish=finish, finish_strength=strength)
     assert [step.loss for step in found.steps] == [step.loss for step in plain.steps]
-    expected = EFFECTS.get(finish)(plain.image.pixels, strength)
+    content = fit(photo, 48).pixels
+    expected = applied(EFFECTS.get(finish), plain.image.pixels, strength, content)
     torch.testing.assert_close(found.image.pixels, expected, rtol=0, atol=1e-6)
     same = finish == "none" or strength == 0
     assert torch.equal(found.image.pixels, plain.image.pixels) == same

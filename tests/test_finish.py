@@ -9,9 +9,10 @@ from conftest import random_image, smooth_picture
 from impasto.images import resize
 from impasto.images.effects import grain, light
 from impasto.images.effects import relief as relief_module
+from impasto.images.effects.base import applied, needs_content
 from impasto.settings.variants import EFFECTS
 
-LIGHTING = [name for name in EFFECTS.names() if name != "none"]
+LIGHTING = ["relief", "grain"]
 
 
 def lightness(picture):
@@ -51,7 +52,17 @@ def test_laws_for_any_size(name, height, width, strength, seed):
 
 @pytest.mark.parametrize("name", EFFECTS.names())
 def test_no_strength_no_change(name):
-    assert torch.equal(EFFECTS.get(name)(strokes(), 0), strokes())
+    content = random_image(72, 96, dtype=torch.float32)
+    assert torch.equal(applied(EFFECTS.get(name), strokes(), 0, content), strokes())
+
+
+@pytest.mark.parametrize("name", EFFECTS.names())
+def test_content_is_for_those_who_need_it(name):
+    """Others look the same beside any content, and one that needs it is none without."""
+    effect, content = EFFECTS.get(name), random_image(72, 96, dtype=torch.float32)
+    beside, alone = (applied(effect, strokes(), 1, other) for other in (content, None))
+    assert torch.equal(beside, alone) == (not needs_content(effect))
+    assert torch.equal(alone, strokes()) == (name not in LIGHTING)
 
 
 def test_none_changes_nothing():

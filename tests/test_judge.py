@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw
 from scipy.linalg import sqrtm
 
 from conftest import random_image, smooth_picture, tiny_weights
@@ -280,3 +280,80 @@ def test_the_experiment(tmp_path):
     assert len(list(tmp_path.glob("*.png"))) == 2
     with Image.open(tmp_path / "sheet.jpg") as sheet:
         assert sheet.width == 12 + 4 * (384 + 12)
+
+
+# Edges and colours
+
+
+def test_edges_are_alike_whatever_their_strength_and_colour():
+    photograph = random_image(30, 40, 1)
+    everywhere = torch.ones(30, 40, dtype=torch.bool)
+    darker = 0.2 + 0.3 * photograph
+    assert judge.edge_correlation(darker, photograph, everywhere) == pytest.approx(1)
+    assert judge.edge_correlation(1 - photograph, photograph, everywhere) == pytest.approx(-1)
+    assert abs(judge.edge_correlation(random_image(30, 40, 2), photograph, everywhere)) < 0.1
+    assert judge.edge_correlation(levels(90), levels(80), torch.ones(60, 100).bool()) == 0
+
+
+def test_edges_count_where_they_are_asked_for():
+    photograph = random_image(30, 40, 1)
+    half = photograph.clone()
+    half[:, :, 20:] = random_image(30, 40, 2)[:, :, 20:]
+    left = torch.zeros(30, 40, dtype=torch.bool)
+    left[:, :18] = True
+    assert judge.edge_correlation(half, photograph, left) == pytest.approx(1)
+    assert judge.edge_correlation(half, photograph, ~left) < 0.5
+
+
+def test_strong_edges_are_the_steepest_tenth():
+    ramp = torch.linspace(0, 1, 100).square().expand(3, 50, 100)
+    strong = judge.strong_edges(ramp)
+    assert strong.shape == (50, 100)
+    assert strong[:49, 95].all()
+    assert not strong[:, :85].any()
+    assert not judge.strong_edges(levels(60)).any()
+
+
+def test_the_distance_of_colours_is_that_of_their_normal_distributions():
+    assert judge.colour_distance(levels(60), levels(60)) == pytest.approx(0, abs=1e-4)
+    assert judge.colour_distance(levels(60), levels(64)) == pytest.approx(4 * 3**0.5)
+    one, other = random_image(30, 40, 1), 0.5 * random_image(60, 20, 2)
+    (m, a), (n, b) = ((x.flatten(1).mean(1), x.flatten(1).cov(correction=0)) for x in (one, other))
+    cross = torch.from_numpy(sqrtm((a @ b).numpy()).real)
+    expected = ((m - n).square().sum() + (a + b - 2 * cross).trace()).sqrt() * 255
+    assert judge.colour_distance(one, other) == pytest.approx(float(expected), rel=1e-6)
+
+
+# Lettering and photographs
+
+
+def test_the_menu_has_letters_where_it_says():
+    lettering = pytest.importorskip("lettering")
+    scene = lettering.menu()
+    assert scene.photograph.size == (512, 341)
+    assert not scene.letters[:, lettering.HALF :].any()
+    deviation = judge.lightness(scene.photograph.pixels)[scene.letters].std()
+    assert deviation > 40
+    boxes = [box for card in lettering.CARDS for box in lettering.drawn(card, Unseen())]
+    assert len(boxes) == 9
+    assert {bottom - top for _, top, _, bottom in boxes} & {11, 12, 13}
+
+
+class Unseen(ImageDraw.ImageDraw):
+    """Measures text and draws nothing that is looked at."""
+
+    def __init__(self):
+        super().__init__(Image.new("RGB", (512, 341)))
+
+
+@pytest.mark.parametrize(
+    ("program", "words", "says"),
+    [
+        ("lettering", ["0", "10", "--styles", "swirl"], "| swirl |         10 |"),
+        ("photoreal", ["--pairs", "coffee+astronaut", "--size", "96"], "coffee, astronaut: photor"),
+    ],
+)
+def test_their_programs(program, words, says, tmp_path):
+    command = [sys.executable, BENCHMARKS / f"{program}.py", *words, "--fast", "--out", tmp_path]
+    assert says in succeeded(command).stdout
+    assert len(list(tmp_path.glob("*.png"))) == 1

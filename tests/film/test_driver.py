@@ -33,7 +33,8 @@ def panned(tmp_path_factory):
 def film_of(clip, folder, **options):
     film = options.pop("film", FOLLOWING)
     work = Work(folder, {"film": film.model_dump(mode="json")})
-    return Film(clip, Sources(["sample:swirl"]), SETTINGS, film, work, **options)
+    settings = options.pop("settings", SETTINGS)
+    return Film(clip, Sources(["sample:swirl"]), settings, film, work, **options)
 
 
 def cancelled_after(film, index):
@@ -196,6 +197,20 @@ def test_seamless_frames_are_refused(panned, tmp_path):
     seamless = SETTINGS.replaced(seamless="x")
     with pytest.raises(SettingsError, match="seamless is for single pictures"):
         Film(panned, Sources([]), seamless, FOLLOWING, Work(tmp_path / "work", {}))
+
+
+@pytest.mark.parametrize("more", [{"legibility": 30}, {"finish": "photographic"}])
+def test_frames_keep_their_own_lettering_and_edges(panned, tmp_path, more):
+    """Each by its own frame: nearer to it in its steps of lightness than without."""
+    settings = SETTINGS.replaced(**more, finish_strength=1)
+    apart = []
+    for name, chosen in (("plain", SETTINGS), ("kept", settings)):
+        film = film_of(panned, tmp_path / name, settings=chosen, span=range(3))
+        list(film.events())
+        pairs = zip(painted(film), panned.frames(0, 3), strict=True)
+        differences = (a / 65535 - b.pixels / np.iinfo(b.pixels.dtype).max for a, b in pairs)
+        apart.append([np.abs(np.diff(d, axis=1)).mean() for d in differences])
+    assert all(kept < 0.95 * plain for plain, kept in zip(*apart, strict=True))
 
 
 def test_a_span_outside_the_clip_is_refused(panned, tmp_path):

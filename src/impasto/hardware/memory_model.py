@@ -81,6 +81,7 @@ class Demand:
             yield pictures + canvas + contents + self._allocated(cut.target.forward)
         optimiser = self._optimiser(history)
         kept = 3 if self.settings.average else 2  # first canvas, best canvas, average
+        kept += bool(self.settings.legibility)  # the photograph's lightness, and where it counts
         features = self._allocated(self._windows_bytes(cut, tiling), evaluating=True)
         statistics = self._statistics
         yield kept * canvas + contents + optimiser.evaluating + features + statistics

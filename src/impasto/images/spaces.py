@@ -15,7 +15,19 @@ from torch import Tensor
 
 from impasto.errors import SettingsError
 
-__all__ = ["CAFFE", "CAFFE_RGB", "IMAGENET", "SPACES", "SRGB", "ColourSpace", "colour_space"]
+__all__ = [
+    "CAFFE",
+    "CAFFE_RGB",
+    "IMAGENET",
+    "LUMA",
+    "SPACES",
+    "SRGB",
+    "ColourSpace",
+    "colour_space",
+]
+
+LUMA = (0.2126, 0.7152, 0.0722)
+"""Shares of red, green and blue in Rec. 709's luma, here of encoded values: close to lightness."""
 
 
 @dataclass(frozen=True)

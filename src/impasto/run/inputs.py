@@ -15,6 +15,7 @@ from impasto.images import Picture, located, opaque, read
 from impasto.images.checksums import values_checksum
 from impasto.run.colour_modes import colour_mode
 from impasto.run.layers import with_layers_of
+from impasto.run.postprocess import effect_needs_content
 from impasto.run.regions import Region, StylePart, read_mask, regions
 from impasto.run.sizes import (
     Size,
@@ -89,7 +90,8 @@ class Inputs:
         areas = tuple(self._regions(brought, protect, pictures, size))
         styles = [opaque(picture).pixels for picture in pictures]
         mode = colour_mode(self.settings)
-        original = content if protect is not None or mode.needs_content else None
+        needed = mode.needs_content or effect_needs_content(self.settings)
+        original = content if needed or protect is not None else None
         if content is not None:
             content, styles = mode.compare(content, styles, self.settings)
         alpha = brought.alpha if brought else None
@@ -247,7 +249,7 @@ def check_terms(settings: Settings) -> None:
     """SettingsError where there is nothing to minimise."""
     content = settings.content_weight and any(settings.content_layers.values())
     style = settings.style_weight and any(settings.style_layers.values())
-    if not (content or style or settings.tv_weight):
+    if not (content or style or settings.tv_weight or settings.legibility):
         raise SettingsError("every term has weight 0; give one of them a weight and layers")
 
 
@@ -258,6 +260,8 @@ def _check_settings(sources: Sources, settings: Settings) -> None:
         raise SettingsError(
             f"colour is {s.colour!r}, which takes a content and a style picture; one is absent"
         )
+    if sources.content is None and effect_needs_content(s):
+        raise SettingsError(f"finish is {s.finish!r}, which takes a content picture; it is absent")
     if s.strength < 1 and sources.content is None:
         raise SettingsError("strength is below 1, but there is no content picture to start from")
     if isinstance(s.style_scale, tuple) and len(s.style_scale) != len(styles):

@@ -23,6 +23,7 @@ from impasto.objective.style_losses import declaration, find_style_loss
 from impasto.objective.terms import (
     AnyTerm,
     ContentTerm,
+    LegibilityTerm,
     StyleTarget,
     StyleTerm,
     TermContext,
@@ -81,6 +82,8 @@ def objective_for(
         style,
         VariationTerm(s.tv_weight, s.tv_normalisation, s.wraps),
     ]
+    if s.legibility:
+        listed.append(LegibilityTerm(inputs.content, s.legibility, space))
     context = TermContext(encoder, space, inputs.size, inputs.content, tiling)
     listed += [_named(make(context)) for make in terms]
     return Objective(encoder, listed, space=space, tiling=tiling, check=check)

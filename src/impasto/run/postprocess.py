@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from inspect import signature
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from impasto.images.effects.base import applied, needs_content
 from impasto.run.colour_modes import colour_mode
 from impasto.settings import Settings
 from impasto.settings.variants import EFFECTS
 
-__all__ = ["TONES", "Postprocess"]
+__all__ = ["TONES", "Postprocess", "effect_needs_content"]
 
 Size = tuple[int, int]
 
@@ -35,13 +35,18 @@ TONES: dict[str, Callable[[Tensor], Tensor]] = {"clip": clipped, "stretch": stre
 """Canvas (3, h, w), sRGB, unbounded -> [0, 1]."""
 
 
+def effect_needs_content(settings: Settings) -> bool:
+    """Whether the effect that the settings choose looks at the content picture."""
+    return needs_content(EFFECTS.get(settings.finish))
+
+
 @dataclass(frozen=True, eq=False)
 class Postprocess:
     """A function from canvases to pictures, as data: it can be sent to another process.
 
-    `content` is (3, h, w) in [0, 1] in its own colours, where they or parts of it are kept;
-    `protect` (h, w) in [0, 1] is 1 where content stays as it is. Without settings a canvas is
-    clipped to what is visible.
+    `content` is (3, h, w) in [0, 1] in its own colours, where they or parts of it are kept, or the
+    effect looks at it; `protect` (h, w) in [0, 1] is 1 where content stays as it is. Without
+    settings a canvas is clipped to what is visible.
     """
 
     settings: Settings | None = None
@@ -56,7 +61,7 @@ class Postprocess:
             return clipped(rgb)
         mode = colour_mode(s)
         picture = mode.finish(TONES[s.tones](mode.show(rgb, s)), content, s)
-        picture = _with_effect(picture, s)
+        picture = applied(EFFECTS.get(s.finish), picture, s.finish_strength, content, s.wraps)
         if self.protect is not None and content is not None:
             picture = picture.lerp(content, self.protect)
         return picture
@@ -72,15 +77,6 @@ class Postprocess:
     def __getstate__(self) -> dict[str, Any]:
         """Without the shrunk copies, which can be made again."""
         return {**self.__dict__, "_small": {}}
-
-
-def _with_effect(picture: Tensor, settings: Settings) -> Tensor:
-    """The picture under its effect, which is told of circles if it looks at neighbours."""
-    effect = EFFECTS.get(settings.finish)
-    around = {"wraps": settings.wraps} if "wraps" in signature(effect).parameters else {}
-    found = effect(picture, settings.finish_strength, **around)
-    assert isinstance(found, Tensor)
-    return found
 
 
 def _shrunk(plane: Tensor | None, size: Size) -> Tensor | None:

@@ -19,6 +19,11 @@ class ObjectiveSettings(BaseModel):
     tv_weight: Weight = knob(
         "Objective", "weight of the total variation, which smooths", default=0.001
     )
+    legibility: Weight = knob(
+        "Objective",
+        "weight of the legibility term, which keeps lettering and thin lines of the content",
+        default=0.0,
+    )
     content_layers: Layers = knob(
         "Objective",
         "layers at which content is compared, LAYER[=WEIGHT],…",

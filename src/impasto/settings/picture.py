@@ -130,7 +130,10 @@ class PictureSettings(BaseModel):
         "Colour", "how far colours are kept or matched, 0 to 1", default=1.0, ge=0, le=1
     )
     finish: Effect = knob(
-        "Finish", "effect on the finished picture: relief of thick paint, or grain", default="none"
+        "Finish",
+        "effect on the finished picture: relief of thick paint, grain, or photographic (the "
+        "content's own structure in the picture's colours)",
+        default="none",
     )
     finish_strength: float = knob("Finish", "strength of the effect", default=0.5, ge=0, le=1)
     tones: Literal["clip", "stretch"] = knob(

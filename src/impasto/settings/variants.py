@@ -77,6 +77,7 @@ EFFECTS: Registry[Any] = Registry(
         "none": "impasto.images.effects.none:none",
         "relief": "impasto.images.effects.relief:relief",
         "grain": "impasto.images.effects.grain:grain",
+        "photographic": "impasto.images.effects.photographic:photographic",
     },
     "impasto.effects",
 )

@@ -49,6 +49,7 @@ ALLOWED = {
         "content_weight",
         "style_weight",
         "tv_weight",
+        "legibility",
         "content_layers",
         "style_layers",
         "weighting",

@@ -14,7 +14,7 @@ from impasto.settings.registry import Registry
 __all__ = ["PRESETS", "presets", "schema"]
 
 PRESETS = ("draft", "standard", "fine", "print")
-"""Recipes of impasto's own, from the fastest on; the others are published systems."""
+"""Recipes that paint, from the fastest on; the others are photoreal and published systems."""
 
 _LIMITS = {
     "minimum": "min",

@@ -39,7 +39,7 @@ _MAX_LOSSES = 2000
 
 _SIMPLE = {
     *("strength", "content_weight", "style_weight", "tv_weight", "colour_strength"),
-    *("finish", "finish_strength", "iterations", "seed"),
+    *("finish_strength", "iterations", "seed"),
 }
 """Settings that fit every network, size and picture: the planner need not look at them."""
 

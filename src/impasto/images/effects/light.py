@@ -15,12 +15,12 @@ from torch import Tensor
 from torch.nn.functional import conv2d
 
 from impasto.images.circles import OPEN, Wraps, continued, interpolated
+from impasto.images.spaces import LUMA
 
 __all__ = ["DARKEST", "blurred", "gaussian", "lit", "luma", "reduced", "reduced_size"]
 
 DARKEST = 0.45  # a shade's greatest value; below 0.5 no colour leaves the gamut (see `lit`)
 _LARGEST = 2048  # longest side of a reduced plane, in pixels
-_LUMA = (0.2126, 0.7152, 0.0722)  # Rec. 709, here of encoded values: close to lightness
 
 
 def lit(picture: Tensor, shade: Tensor, wraps: Wraps = OPEN) -> Tensor:
@@ -61,7 +61,7 @@ def gaussian(radius: float) -> Tensor:
 
 def luma(picture: Tensor) -> Tensor:
     """Picture (3, h, w) in [0, 1] -> its Rec. 709 luma (h, w) in [0, 1]."""
-    luma: Tensor = torch.tensordot(picture.new_tensor(_LUMA), picture, 1)
+    luma: Tensor = torch.tensordot(picture.new_tensor(LUMA), picture, 1)
     return luma
 
 

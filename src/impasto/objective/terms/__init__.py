@@ -10,6 +10,7 @@ from impasto.objective.terms.base import (
     WindowedTerm,
 )
 from impasto.objective.terms.content import CONTENT_SCALES, ContentTerm
+from impasto.objective.terms.legibility import LegibilityTerm
 from impasto.objective.terms.reference import ReferenceTerm, reference
 from impasto.objective.terms.style import StyleTarget, StyleTerm
 from impasto.objective.terms.variation import VARIATIONS, Variation, VariationTerm
@@ -20,6 +21,7 @@ __all__ = [
     "AnyTerm",
     "ContentTerm",
     "FeatureTerm",
+    "LegibilityTerm",
     "LocalTerm",
     "PixelTerm",
     "ReferenceTerm",

@@ -21,7 +21,7 @@ else:
 __all__ = ["Recipe", "recipe", "recipes"]
 
 
-_OWN = ("standard", "draft", "fine", "print")  # presets; the others are published
+_OWN = ("standard", "draft", "fine", "print", "photoreal")  # presets; the others are published
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ function grouped(fields) {
   return [...groups];
 }
 
-/** Published systems, beside the four presets. */
+/** Published systems and photoreal, beside the four presets. */
 function recipeRow(hello, actions) {
   const choose = (event) => actions.edit((draft) => ({ ...draft, recipe: event.target.value }));
   const select = h("select", { id: "recipe", on: { change: choose } }, hello.recipes.map(({ name }) => h("option", { value: name }, name)));
