@@ -1,4 +1,4 @@
-"""Runs watched in a notebook: one output, updated in place, whatever ends the run."""
+"""Runs watched without widgets: one output, updated in place, whatever ends the run."""
 
 import io
 import sys
@@ -100,7 +100,7 @@ def test_a_last_update_that_fails_does_not_hide_the_error(cell, monkeypatch):
 
     def broken():
         yield from steps[:4]
-        monkeypatch.setattr("impasto.apps.notebook.Panel", None)
+        monkeypatch.setattr("impasto.apps.notebook.plain.Panel", None)
         raise Diverged("the loss is nan")
 
     with pytest.raises(Diverged, match="the loss is nan"):

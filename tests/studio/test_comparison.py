@@ -274,3 +274,56 @@ def test_a_comparison_by_touch(browse, address):
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
         page.get_by_role("button", name="Left").tap()
     page.get_by_role("heading", name="Result").wait_for()
+
+
+PRESETS = {"draft": "1", "fine": "2", "standard": "3"}  # newest job of each, of two photographs
+
+
+@pytest.fixture
+def presets(tmp_path):
+    """A studio that painted two photographs with three presets; `fine` is the brightest."""
+    folder, jobs = tmp_path / "studio", []
+    for seed, photograph in enumerate(("cat", "dog")):
+        for recipe, number in PRESETS.items():
+            name = f"{photograph}{number}"
+            jobs.append(job(name, recipe, content=photograph))
+            levels = np.asarray(noise(60, 40, seed=seed)) // 2 + 100 * (recipe == "fine")
+            (folder / "jobs" / name).mkdir(parents=True)
+            result = folder / "jobs" / name / "result.png"
+            Image.fromarray(levels.astype(np.uint8)).save(result)
+    rooms = Rooms(folder)
+    with served(rooms, more=Bench(folder, rooms.darkroom, lambda: jobs).routes) as address:
+        yield address
+
+
+def test_two_presets_are_compared_blindly(browse, presets):
+    page = browse(f"{presets}/compare")
+    page.get_by_role("heading", name="Which is better?").wait_for()
+    offered = page.locator(".compare-card button").all_inner_texts()
+    assert offered == [
+        "draft or fine · 2 pairs",
+        "draft or standard · 2 pairs",
+        "fine or standard · 2 pairs",
+    ]
+    assert axe_violations(page) == []
+    page.get_by_role("button", name="draft or fine").click()
+    for done in range(2):
+        page.get_by_text(f"{done} of 2", exact=True).wait_for()
+        page.locator(".pane .after img").nth(1).wait_for()
+        assert not any(name in page.content() for name in (*PRESETS, "cat", "dog"))
+        side = {"ArrowLeft": "Left", "ArrowRight": "Right"}[choose_brighter(page)]
+        page.locator(".compare-choices").get_by_role("button", name=side).click()
+    page.get_by_role("heading", name="Result").wait_for()
+    assert "draft is preferred in 0 % of 2 votes" in page.inner_text(".compare-card")
+    page.get_by_role("button", name="Other presets").click()
+    page.get_by_role("button", name="fine or standard").press("Enter")
+    page.get_by_text("0 of 2", exact=True).wait_for()
+
+
+def test_without_results_there_is_nothing_to_compare(browse, tmp_path):
+    rooms = Rooms(tmp_path)
+    with served(rooms, more=Bench(tmp_path, rooms.darkroom, list).routes) as address:
+        page = browse(f"{address}/compare")
+        page.get_by_text("There is nothing to compare yet.").wait_for()
+        assert page.get_by_role("link", name="Studio").get_attribute("href") == "/"
+        assert axe_violations(page) == []

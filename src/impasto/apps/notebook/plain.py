@@ -1,14 +1,4 @@
-"""A run watched in a Jupyter notebook: canvas and curves, updated in place.
-
-    result = live("photo.jpg", "painting.jpg", size=512)
-
-or, with every Step at hand,
-
-    run = impasto.Run("photo.jpg", "painting.jpg")
-    for step in watch(run):
-        ...
-    run.result().image
-"""
+"""A run watched without widgets: canvas and curves as one picture, updated in place."""
 
 from __future__ import annotations
 
@@ -18,37 +8,20 @@ from contextlib import suppress
 from typing import Any
 
 from impasto.errors import SettingsError, optional
-from impasto.images import Picture, Source
+from impasto.images import Picture
 from impasto.outputs.report.curves import draw_curves
 from impasto.outputs.report.figure import figure
 from impasto.outputs.report.history import PREVIEW, RunHistory
 from impasto.outputs.report.layout import Box, Placed
 from impasto.outputs.report.words import summary
-from impasto.run import Result, Run
-from impasto.run.api import run_arguments
+from impasto.run import Run
 from impasto.run.events import Notice, Step
-from impasto.settings import DEFAULT_RECIPE, Settings
 
-__all__ = ["live", "watch"]
+__all__ = ["watch"]
 
 CURVES = (640, 320)  # width and minimum height in pixels
 GAP = 24  # pixels between canvas and curves
 DPI = 96
-
-
-def live(
-    content: Source,
-    style: Source,
-    recipe: str = DEFAULT_RECIPE,
-    every: int = 10,
-    **overrides: Any,  # noqa: ANN401 (fields of Settings and arguments of Run, checked there)
-) -> Result:
-    """`impasto.stylize`, watched; see `watch`."""
-    arguments = run_arguments(overrides, depth=3)
-    run = Run(content, style, Settings.of(recipe, **overrides), **arguments)
-    for _ in watch(run, every):
-        pass
-    return run.result()
 
 
 def watch(run: Iterable[Step], every: int = 10) -> Iterator[Step]:
