@@ -15,6 +15,7 @@ from impasto.images.colour_transfer import (
     recoloured,
     with_colours_of,
 )
+from impasto.images.effects.base import applied
 from impasto.images.oklab import from_oklab, to_oklab
 from impasto.settings.variants import EFFECTS
 from support.colours import colour_error, quantiles
@@ -201,7 +202,7 @@ def on_both(function, *pictures):
         lambda painted, content: recoloured(painted, content, painted[0]),
         lambda painted, content: recoloured(painted, Palette.of(content, content[1])),
         *(
-            lambda painted, _, name=name: EFFECTS.get(name)(painted, 0.7)
+            lambda painted, content, name=name: applied(EFFECTS.get(name), painted, 0.7, content)
             for name in EFFECTS.names()
         ),
     ],

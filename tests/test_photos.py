@@ -1,6 +1,8 @@
 """Formats of phones and cameras, in files that their own libraries write; raw ones by hand."""
 
+import functools
 import io
+import subprocess
 import sys
 
 import numpy as np
@@ -29,11 +31,21 @@ def exif(orientation=1):
     return tags.tobytes()
 
 
-def heic(orientation=1, **options):
+WRITE_HEIC = """
+import sys, pillow_heif
+from PIL import Image
+image = pillow_heif.from_pillow(Image.open(sys.stdin.buffer))
+image.save(sys.stdout.buffer, quality=95, exif=bytes.fromhex(sys.argv[1]))
+"""
+
+
+@functools.cache
+def heic(orientation=1):
+    """Written in a process of its own: after its encoder has run, PyAV's cannot write 10 bits."""
     file = io.BytesIO()
-    image = pillow_heif.from_pillow(Image.fromarray(levels()))
-    image.save(file, quality=95, exif=exif(orientation), **options)
-    return file.getvalue()
+    Image.fromarray(levels()).save(file, "PNG")
+    command = [sys.executable, "-c", WRITE_HEIC, exif(orientation).hex()]
+    return subprocess.run(command, input=file.getvalue(), capture_output=True, check=True).stdout
 
 
 def jxl(array=None, **options):

@@ -70,11 +70,19 @@ def _paint(
             _check_ours(request, run)
         if run.done in (None, run.total) and _is_finished(options, run, request):
             return 0
+    _tell_styles(options, named)
     patient = request.path("checkpoint") is not None
     with _shown(options)(run) as show, graceful(patient=patient) as stop:
         outcome = paint_tuned(run, request, show, stop)
     _tell(options, run, request, outcome)
     return 130 if outcome.interrupted else 0
+
+
+def _tell_styles(options: Options, named: Named) -> None:
+    """Say what is content and what is style where there are several, before anything is painted."""
+    if len(named.styles) > 1 and not (options.quiet or options.as_json):
+        content = f"content: {named.content}; " if named.content else ""
+        print(one_line(f"{content}styles: {', '.join(named.styles)}"), file=sys.stderr)
 
 
 def _names(named: Named) -> dict[str, str]:

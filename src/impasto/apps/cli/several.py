@@ -33,7 +33,7 @@ MOST_STYLES = 8  # of one picture that are not named by --style
 
 
 def paint_in_styles(options: Options, content: str, styles: Sequence[str]) -> int:
-    """One photograph in one or more styles; says which is which where there are several.
+    """One photograph in one or more styles; `paint` says which is which where there are several.
 
     Raises SettingsError without a style, or with so many that they must be photographs.
     """
@@ -44,8 +44,6 @@ def paint_in_styles(options: Options, content: str, styles: Sequence[str]) -> in
             f"the {len(styles)} pictures after the first would be its styles, and {MOST_STYLES} "
             f"are the most; to paint several photographs name the painting by --style"
         )
-    if len(styles) > 1:
-        _say(options, f"content: {content}; styles: {', '.join(styles)}")
     return paint(options, content, styles)
 
 
