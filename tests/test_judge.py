@@ -349,7 +349,7 @@ class Unseen(ImageDraw.ImageDraw):
 @pytest.mark.parametrize(
     ("program", "words", "says"),
     [
-        ("lettering", ["0", "10", "--styles", "swirl"], "| swirl |         10 |"),
+        ("lettering", ["10", "--styles", "swirl"], "| swirl |         10 |"),
         ("photoreal", ["--pairs", "coffee+astronaut", "--size", "96"], "coffee, astronaut: photor"),
     ],
 )

@@ -222,7 +222,7 @@ def test_a_killed_painter_interrupts_its_job_alone(studio, pictures, whole):
 def test_previews_are_made_for_who_looks(studio, pictures):
     parts, client = studio
     job = client.start(*pictures, LONG)
-    client.until(job, lambda j: j["preview"] == 1)
+    client.until(job, lambda j: j["preview"] >= 1)
     assert parts.workshop._side == 0 or parts._sides
     page = Listener(str(client.http.base_url))
     page.until(lambda kind, data: kind == "step" and data["preview"] > 1)
