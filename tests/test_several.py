@@ -105,11 +105,14 @@ def test_a_picture_that_fails_does_not_stop_the_others(stylize):
         (["--report", "r.html"], "--report is one file for several photographs"),
         (["--trace", "t.jsonl"], "--trace is one file"),
         (["--style-layers", "relu9_9"], "relu9_9"),
+        (["-o", "folder", "--style-layers", "relu9_9"], "relu9_9"),
+        (["-o", "no/folder"], "several photographs need a folder"),
         (["-"], "with several photographs name files"),
     ],
 )
 def test_what_only_one_picture_has(stylize, arguments, expected):
+    before = sorted(Path().iterdir())
     code, out, err = stylize("one.png", "two.png", "--style", "wave.png", *arguments)
     assert (code, out) == (2, "")
     assert expected in err
-    assert not made()
+    assert sorted(Path().iterdir()) == before

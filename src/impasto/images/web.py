@@ -16,12 +16,13 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
 from impasto.errors import ImageError, optional, printable
+from impasto.images.connections import Connections
 from impasto.images.held import MAX_BYTES, Encoded
 
 __all__ = ["fetch", "is_address", "name_in"]
@@ -107,7 +108,7 @@ class _Deadline:
 
     seconds: float
     over: bool = False
-    _sockets: list[socket.socket] = field(default_factory=list)
+    connections: Connections = field(default_factory=Connections)
 
     def __enter__(self) -> _Deadline:
         self._timer = threading.Timer(self.seconds, self._end)
@@ -118,17 +119,9 @@ class _Deadline:
     def __exit__(self, *_: object) -> None:
         self._timer.cancel()
 
-    def trace(self, event: str, info: dict[str, Any]) -> None:
-        """Called by httpx for each event: a new socket is one to end."""
-        stream = info.get("return_value")
-        if event.endswith(("connect_tcp.complete", "start_tls.complete")) and stream is not None:
-            self._sockets.append(stream.get_extra_info("socket"))
-
     def _end(self) -> None:
         self.over = True
-        for each in self._sockets:
-            with suppress(OSError):  # it has ended, or TLS has taken it over
-                socket.socket.shutdown(each, socket.SHUT_RDWR)
+        self.connections.end()
 
 
 def _followed(client: Any, httpx: Any, address: str, rules: _Rules, deadline: _Deadline) -> bytes:  # noqa: ANN401
@@ -163,7 +156,7 @@ def _answered(
             "GET",
             url.copy_with(host=str(number)),
             headers={"Host": url.netloc.decode("ascii")},
-            extensions={"sni_hostname": url.host, "trace": deadline.trace},
+            extensions={"sni_hostname": url.host, "trace": deadline.connections.trace},
         )
         try:
             answer = client.send(request, stream=True)

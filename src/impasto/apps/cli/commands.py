@@ -63,7 +63,7 @@ def stylize(
     """Paint CONTENT in the style of STYLE, or of several.
 
     Options override settings of the recipe; brackets show those of `standard`. Ctrl-C saves the
-    best picture so far. With --style all pictures before it are photographs.
+    best picture so far. With --style all other pictures are photographs.
     """
     if styles:
         return paint_several(options, [content, *(style or [])], styles)

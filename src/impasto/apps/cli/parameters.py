@@ -96,12 +96,12 @@ def of_settings(default: str, model: type[BaseModel] = Settings) -> Iterator[ins
 def _completion(name: str, field: FieldInfo) -> Callable[[str], list[str]]:
     """What gives the names that a shell offers for a value that begins like its argument."""
     registry = next((part for part in field.metadata if isinstance(part, Registry)), None)
+    literals = _literals(field)
 
     def completed(incomplete: str) -> list[str]:
         names = recipes() if name == "recipe" else _listed(registry) if registry else literals
         return [each for each in names if each.startswith(incomplete)]
 
-    literals = _literals(field)
     return completed
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,6 +57,11 @@ def paint_several(options: Options, contents: Sequence[str], styles: Sequence[st
     if len(contents) == 1:
         return paint(options, contents[0], styles)
     _check(options, [*contents, *styles])
+    with _folder(options):
+        return _paint_all(options, contents, styles)
+
+
+def _paint_all(options: Options, contents: Sequence[str], styles: Sequence[str]) -> int:
     from impasto.objective import StyleCache
 
     failed, cache = 0, StyleCache()
@@ -79,14 +85,27 @@ def _paint(options: Options, content: str, styles: Sequence[str], cache: StyleCa
     return paint(options, content, styles, cache=cache)
 
 
-def _place(options: Options, folder: Path, names: Sequence[str]) -> Path:
-    """The picture's place in the folder, which is made; another number where one is there."""
+@contextmanager
+def _folder(options: Options) -> Iterator[None]:
+    """The folder of the results, made if need be; gone again if nothing is in it at the end."""
+    folder = Path(str(options.outputs.get("output", ".")))
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        made = not folder.exists()
+        folder.mkdir(exist_ok=True)
     except OSError as error:
         raise OutputError(
             f"{printable(folder)}: {error.strerror}; several photographs need a folder"
         ) from error
+    try:
+        yield
+    finally:
+        if made:
+            with suppress(OSError):  # it holds results
+                folder.rmdir()
+
+
+def _place(options: Options, folder: Path, names: Sequence[str]) -> Path:
+    """The picture's place in the folder; another number where one is there."""
     content, *styles = (Path(file_of(name)).stem for name in names)
     places = numbered(folder / f"{content}_{'+'.join(styles)}.png")
     if options.overwrite or options.resume:

@@ -4,10 +4,9 @@ pooch does less here: it neither resumes half a gigabyte after a cut, nor ends a
 brings a byte now and then.
 """
 
-import socket
 import ssl
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Thread
@@ -15,6 +14,7 @@ from typing import Any
 
 from impasto.encoder.weights.originals import Original
 from impasto.errors import WeightsError, optional, printable
+from impasto.images.connections import Connections
 
 __all__ = ["Progress", "fetch"]
 
@@ -99,13 +99,12 @@ class _Cut(Exception):
 class _Pace:
     """Ends a connection that is too slow, in whatever it does, while the context lasts.
 
-    `trace` is told of the connection's sockets, and `count` is the number of bytes of the file that
-    have come.
+    `count` is the number of bytes of the file that have come.
     """
 
     def __init__(self) -> None:
         self.count, self.slow = 0, False
-        self._sockets: list[socket.socket] = []
+        self.connections = Connections()
         self._over = Event()
         self._thread = Thread(target=self._watch, daemon=True)
 
@@ -117,20 +116,13 @@ class _Pace:
         self._over.set()
         self._thread.join()
 
-    def trace(self, event: str, info: dict[str, Any]) -> None:
-        """Called by httpx for each event of a request: a new socket is one to end."""
-        stream = info.get("return_value")
-        if event.endswith(("connect_tcp.complete", "start_tls.complete")) and stream is not None:
-            self._sockets.append(stream.get_extra_info("socket"))
-
     def _watch(self) -> None:
         before = 0
         while not self._over.wait(_WINDOW):
             self.slow = self.count - before < _MIN_BYTES
             before = self.count
-            for each in self._sockets if self.slow else ():
-                with suppress(OSError):  # it has ended, or TLS has taken it over
-                    socket.socket.shutdown(each, socket.SHUT_RDWR)
+            if self.slow:
+                self.connections.end()
 
 
 @dataclass(frozen=True)
@@ -175,7 +167,7 @@ class _Download:
         if there == size:
             return
         wanted = {"Range": f"bytes={there}-"} if 0 < there < size else {}
-        watched = {"trace": pace.trace}
+        watched = {"trace": pace.connections.trace}
         with self.client.stream(
             "GET", self.original.url, headers=wanted, extensions=watched
         ) as answer:
