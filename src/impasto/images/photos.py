@@ -48,10 +48,15 @@ class Decoded:
 
 @dataclass(frozen=True)
 class Photo:
-    """A format, and the function that reads a stream of it, of at most so many pixels."""
+    """A format, its decoder, and that one's memory, in that of Pillow's decoder of PNG."""
 
     name: str
-    decode: Callable[[BinaryIO, int], Decoded]
+    decoder: Callable[[BinaryIO, int], Decoded]
+    cost: int
+
+    def decode(self, stream: BinaryIO, max_pixels: int) -> Decoded:
+        """The picture in a stream; ImageTooLarge where it takes the memory of a larger one."""
+        return self.decoder(stream, max_pixels // self.cost)
 
 
 def photo_of(stream: BinaryIO) -> Photo | None:
@@ -94,7 +99,7 @@ def _is_raw_tiff(head: bytes, stream: BinaryIO) -> bool:
 def _heif(stream: BinaryIO, max_pixels: int) -> Decoded:
     library = optional("pillow_heif", "photos", "reading HEIC")
     found = library.open_heif(stream)
-    check_size(found.size, max_pixels // 3)
+    check_size(found.size, max_pixels)
     check_plausible(found.size, stream)
     return Decoded(found.to_pillow())
 
@@ -103,7 +108,7 @@ def _jxl(stream: BinaryIO, max_pixels: int) -> Decoded:
     """The library decodes on opening, so the size is read from the header before."""
     library = optional("pillow_jxl.JpegXLImagePlugin", "photos", "reading JPEG XL")
     size = _jxl_size(stream)
-    check_size(size, max_pixels // 3)
+    check_size(size, max_pixels)
     check_plausible(size, stream)
     stream.seek(0)
     image = library.JXLImageFile(stream)
@@ -116,7 +121,7 @@ def _raw(stream: BinaryIO, max_pixels: int) -> Decoded:
     library = optional("rawpy", "photos", "reading a camera's raw file")
     try:
         with library.imread(stream) as raw:
-            check_size((raw.sizes.iwidth, raw.sizes.iheight), max_pixels // 4)
+            check_size((raw.sizes.iwidth, raw.sizes.iheight), max_pixels)
             levels = raw.postprocess(use_camera_wb=True, output_bps=16)
     except library.LibRawError as error:
         reason = error.args[0].decode() if error.args else "unknown"
@@ -127,7 +132,7 @@ def _raw(stream: BinaryIO, max_pixels: int) -> Decoded:
     return Decoded(None, levels)
 
 
-HEIF, JXL, RAW = Photo("HEIF", _heif), Photo("JXL", _jxl), Photo("RAW", _raw)
+HEIF, JXL, RAW = Photo("HEIF", _heif, 3), Photo("JXL", _jxl, 3), Photo("RAW", _raw, 4)
 
 
 # Width to height by the number in the header; 0: the width is written out
