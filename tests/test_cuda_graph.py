@@ -6,6 +6,7 @@ would make the host wait for the device is refused while it records, as CUDA ref
 
 import gc
 import weakref
+from contextlib import contextmanager
 
 import pytest
 import torch
@@ -18,6 +19,9 @@ from impasto.errors import OutOfMemory
 from impasto.hardware.cuda_graph import captured
 from impasto.hardware.oom import OutOfMemoryRetry, is_out_of_memory, memory_guard
 from impasto.images.spaces import CAFFE
+from impasto.objective import Evaluation
+from impasto.objective.graphs import outside_graphs
+from impasto.objective.threads import threads
 from impasto.objective.tiles import Tiling
 from impasto.settings.variants import STYLE_LOSSES
 from support.objectives import make_objective
@@ -27,51 +31,69 @@ CONTENT, STYLE = {"relu3_2": 3.0}, {"relu1_1": 50.0, "relu2_1": 20.0}
 
 WAITING = {  # operations whose result the host reads, or that check their result on the host
     "_local_scalar_dense", "_linalg_eigh", "nonzero", "equal", "is_nonzero", "_linalg_check_errors",
-    "masked_select", "_unique2", "unique_dim",
+    "masked_select", "_unique2", "unique_dim", "trace",  # whose derivative reads its cotangent
 }  # fmt: skip
 
 
-class Recording(TorchDispatchMode):
-    """Notes operations; refuses those that wait."""
+WAITS = dict.fromkeys(["wasserstein", "principal-wasserstein"], len(STYLE))
+"""Style losses whose evaluation leaves the graph, once a layer."""
 
-    def __init__(self):
-        super().__init__()
-        self.operations = []
+
+class Operations(TorchDispatchMode):
+    """Notes operations in a list while there is one; refuses those that wait."""
+
+    noted = None
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        if function.overloadpacket.__name__ in WAITING:
+        if self.noted is not None and function.overloadpacket.__name__ in WAITING:
             raise RuntimeError("CUDA error: operation not permitted when stream is capturing")
         made = function(*args, **(kwargs or {}))
-        self.operations.append((function, args, kwargs or {}, made))
+        if self.noted is not None:
+            self.noted.append((function, args, kwargs or {}, made))
         return made
 
 
 class Recorder:
-    """Records on the CPU."""
+    """Records on the CPU, on one thread: others are not seen."""
 
     def __init__(self):
-        self.recorded, self.recording = 0, False
+        self.recorded, self.operations = 0, Operations()
 
-    def warm_up(self, function):
-        function()
+    @property
+    def is_recording(self):
+        return self.operations.noted is not None
 
-    def record(self, function):
-        self.recording = True
-        try:
-            with Recording() as recording:
-                made = function()
-        finally:
-            self.recording = False
+    @contextmanager
+    def recording(self):
+        with threads(1), self.operations:
+            try:
+                yield
+            finally:
+                self.operations.noted = None
+
+    def begin(self):
+        self.operations.noted = []
+
+    def end(self):
+        noted, self.operations.noted = self.operations.noted, None
         self.recorded += 1
 
+        @torch.no_grad()
         def replay():
-            for operation, args, kwargs, before in recording.operations:
+            for operation, args, kwargs, before in noted:
                 again = operation(*args, **kwargs)
                 for old, new in zip(tensors(before), tensors(again), strict=True):
                     if old.data_ptr() != new.data_ptr():
                         old.copy_(new)
 
-        return made, replay
+        return replay
+
+
+def record(recorder, function):
+    with recorder.recording():
+        recorder.begin()
+        function()
+        recorder.end()
 
 
 def tensors(tree):
@@ -107,8 +129,10 @@ def test_the_recorder_refuses_what_cuda_refuses():
         lambda: torch.linalg.eigh(torch.eye(3)),
         lambda: torch.ones(3).nonzero(),
     ):
-        with pytest.raises(RuntimeError, match="not permitted when stream is capturing"):
-            Recorder().record(waits)
+        recorder = Recorder()
+        with pytest.raises(RuntimeError, match="not permitted"):
+            record(recorder, waits)
+        assert not recorder.is_recording
 
 
 @pytest.mark.parametrize("name", STYLE_LOSSES.names())
@@ -118,7 +142,7 @@ def test_every_style_loss_is_recorded(name, tiling):
     recorded = captured(plain, notices.append, recorder)
     found = [recorded(canvas(seed)) for seed in (3, 4, 3)]
     assert notices == []
-    assert recorder.recorded == 2
+    assert recorder.recorded == 1 + WAITS.get(name, 0)
     for seed, at in zip((3, 4, 3), found, strict=True):
         expected = plain(canvas(seed))
         assert torch.equal(at.loss, expected.loss)
@@ -132,6 +156,44 @@ def test_terms_of_others_are_recorded():
     for seed in (3, 4):
         assert torch.equal(recorded(canvas(seed)).gradient, plain(canvas(seed)).gradient)
     assert notices == []
+
+
+class Comparing(MeanActivation):
+    """Looks at numbers while it compares."""
+
+    def compare(self, measured):
+        value, gradient = super().compare(measured)
+        assert value.item() != 0.5
+        return value, gradient
+
+
+@pytest.mark.parametrize("name", ["gram", "wasserstein"])
+def test_a_comparison_that_waits_runs_between_two_graphs(name):
+    notices, recorder, plain = [], Recorder(), objective(name, more=[Comparing(0.4, 30.0)])
+    recorded = captured(plain, notices.append, recorder)
+    for seed in (3, 4, 3):
+        at, expected = recorded(canvas(seed)), plain(canvas(seed))
+        assert torch.equal(at.gradient, expected.gradient)
+        assert at.terms == expected.terms
+    assert notices == []
+    assert recorder.recorded >= 2
+
+
+def test_what_runs_between_graphs_is_computed_from_what_was_recorded():
+    """Not from memory that is not filled before the graph is replayed: it may hold any number."""
+    recorder, seen = Recorder(), []
+
+    def evaluate(canvas):
+        double = canvas * 2
+        total = outside_graphs(lambda: seen.append(double.clone()) or double.sum().round())
+        return Evaluation(total, {}, double + total)
+
+    graphs = captured(evaluate, [].append, recorder)
+    for number in (1.0, 2.0, 3.0):
+        at = graphs(torch.full((3, 2, 2), number))
+        assert torch.equal(seen[-1], torch.full((3, 2, 2), 2 * number))
+        assert torch.equal(at.gradient, torch.full((3, 2, 2), 26 * number))
+    assert recorder.recorded == 2
 
 
 class Waiting(MeanActivation):
@@ -209,8 +271,8 @@ class Scarce(Encoder):
 
     def features(self, image, taps, *rest, **options):
         if self.recorder is not None:
-            self.seen.append((self.recorder.recording, tuple(taps)))
-        if image.shape[-1] > self.widest and (self.recorder is None or self.recorder.recording):
+            self.seen.append((self.recorder.is_recording, tuple(taps)))
+        if image.shape[-1] > self.widest and (self.recorder is None or self.recorder.is_recording):
             raise torch.OutOfMemoryError("CUDA out of memory")
         return super().features(image, taps, *rest, **options)
 

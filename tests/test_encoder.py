@@ -21,7 +21,7 @@ from impasto.encoder import (
     bundled,
     vgg,
 )
-from impasto.encoder.layers import convolution
+from impasto.encoder.convolutions import convolution
 from impasto.errors import ImageTooSmall, SettingsError
 from impasto.hardware.device import Hardware
 from impasto.hardware.planner import plan

@@ -6,7 +6,7 @@ import torch
 import impasto
 from conftest import random_image, tiny_weights
 from impasto.encoder import Encoder
-from impasto.hardware.cuda_graph import captured
+from impasto.hardware.cuda_graph import CudaRecorder, captured
 from impasto.images.spaces import CAFFE
 from impasto.objective import Evaluation
 from impasto.objective.style_losses import find_style_loss
@@ -20,13 +20,15 @@ PICTURES = ("sample:astronaut", "sample:swirl")
 
 
 def make_objective(device, dtype, style_loss="gram"):
-    pictures = (random_image(40, 52, seed, dtype=torch.float32).to(device) for seed in (1, 2))
+    accurate = torch.promote_types(dtype, torch.float32)
+    pictures = (random_image(40, 52, seed, dtype=accurate).to(device) for seed in (1, 2))
+    loss = find_style_loss(style_loss) if isinstance(style_loss, str) else style_loss
     return objective_of(
         Encoder(tiny_weights(), dtype=dtype, device=device),
         *pictures,
         content_weights={"relu4_2": 5.0},
         style_weights={"relu1_1": 100.0, "relu3_1": 100.0},
-        style_loss=find_style_loss(style_loss),
+        style_loss=loss,
         variation=(0.1, "l1-sum"),
     )
 
@@ -69,6 +71,48 @@ def test_recorded_evaluations_are_the_plain_ones(style_loss):
         expected = objective(canvas(seed).cuda())
         torch.testing.assert_close(found.loss, expected.loss)
         torch.testing.assert_close(found.gradient, expected.gradient, rtol=1e-3, atol=1e-3)
+
+
+@on_gpu
+def test_after_a_failed_recording_the_device_is_as_before():
+    """Its random numbers and its memory are others' too."""
+    recorder, value = CudaRecorder(torch.device("cuda:0")), torch.ones(4, device="cuda")
+    with pytest.raises(RuntimeError, match="capturing"):
+        record(recorder, lambda: (value + 1).sum().item())
+    assert torch.randn(4, device="cuda").isfinite().all()
+    double = value * 0
+    record(recorder, lambda: torch.mul(value, 2, out=double))()
+    assert double.tolist() == [2.0] * 4
+
+
+def record(recorder, function):
+    with recorder.recording():
+        recorder.begin()
+        function()
+        return recorder.end()
+
+
+@on_gpu
+def test_a_comparison_that_waits_runs_between_two_graphs():
+    class Waiting:
+        def __call__(self, canvas, style):
+            return (canvas.gram - style.gram).square().sum() * (1 + 0 * canvas.gram[0, 0].item())
+
+    objective, notices = make_objective("cuda", torch.float32, Waiting()), []
+    recorded = captured(objective, notices.append)
+    for seed in (3, 4):
+        found, expected = recorded(canvas(seed).cuda()), objective(canvas(seed).cuda())
+        torch.testing.assert_close(found.gradient, expected.gradient, rtol=1e-3, atol=1e-3)
+    assert notices == []
+
+
+@on_gpu
+def test_float32_is_not_rounded_to_tf32():
+    expected = make_objective("cpu", torch.float64)(canvas().double())
+    found = make_objective("cuda", torch.float32)(canvas().cuda())
+    difference = found.gradient.cpu() - expected.gradient
+    # not all of it is rounding: a ReLU or a maximum may choose otherwise
+    assert difference.norm() < 5e-4 * expected.gradient.norm()
 
 
 @on_gpu

@@ -109,7 +109,7 @@ def test_convolutions_are_described_for_every_device():
 
 def test_oneDNN_is_asked_only_where_it_is_known_to_answer(monkeypatch):  # noqa: N802
     cpu = torch.device("cpu")
-    monkeypatch.setattr("impasto.encoder.layers.platform.machine", lambda: "arm64")
+    monkeypatch.setattr("impasto.encoder.convolutions.platform.machine", lambda: "arm64")
     for dtype in (torch.bfloat16, torch.float32):
         assert "oneDNN" not in describe_convolutions(cpu, dtype, exact=False)
 

@@ -238,7 +238,7 @@ def test_sliced_follows_normal_distributions():
     generator = torch.Generator().manual_seed(0)
     f = torch.randn(1, 8, 60, 60, generator=generator, dtype=torch.float64)
     shift = torch.full((8, 1, 1), 3.0, dtype=torch.float64)
-    directions = matching._directions(8).double()
+    directions = matching._directions(Features.of(f))
     assert (directions.norm(dim=1) - 1).abs().max() < 1e-6
     expected = (directions @ shift.view(8)).square().mean()
     torch.testing.assert_close(between("sliced-wasserstein", f, f + shift), expected)

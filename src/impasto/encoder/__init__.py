@@ -1,9 +1,10 @@
 """The frozen network: operations, weights, features and their pullback."""
 
 from impasto.encoder.architecture import ARCHITECTURES, Architecture, architecture, vgg
-from impasto.encoder.layers import POOLINGS, describe_convolutions
+from impasto.encoder.convolutions import describe_convolutions
 from impasto.encoder.network import PADDINGS, Cotangent, Encoder, Tape
 from impasto.encoder.operations import Conv, Ends, Halo, Operation, Pool, Relu
+from impasto.encoder.pooling import POOLINGS
 from impasto.encoder.weights import BUNDLED, Weights, bundled
 from impasto.encoder.weights.catalogue import ENCODERS, weights_of
 from impasto.encoder.weights.formats import read_weights

@@ -16,8 +16,9 @@ import torch
 from torch import Tensor
 
 from impasto.encoder.borders import copied, zeros
-from impasto.encoder.layers import POOLINGS, Convolution, convolution, layout, mask_
+from impasto.encoder.convolutions import Convolution, convolution, layout
 from impasto.encoder.operations import Conv, Ends, Operation, Pool, Relu
+from impasto.encoder.pooling import POOLINGS, mask_
 from impasto.encoder.weights.bundle import Weights
 from impasto.errors import ImageTooSmall, SettingsError
 from impasto.images.spaces import SRGB, ColourSpace

@@ -66,7 +66,7 @@ class Relu:
 
 @dataclass(frozen=True)
 class Pool:
-    """Pooling of kernel x kernel positions that are not negative; see `layers.POOLINGS`.
+    """Pooling of kernel x kernel positions that are not negative; see `pooling.POOLINGS`.
 
     Last rows and columns that fill no window are left out.
     """

@@ -19,7 +19,7 @@ from impasto.encoder import Architecture, Conv, Operation, Pool
 
 __all__ = ["ForwardPass", "Network"]
 
-_LEADS = 2 + 1  # numbers per output of max pooling of four in its two leads; see encoder.layers
+_LEADS = 2 + 1  # numbers per output of max pooling of four in its two leads; see encoder.pooling
 _INDEX = 8  # bytes per output of any other max pooling: where the largest is
 
 

@@ -1,14 +1,15 @@
-"""An evaluation as two CUDA graphs: kernels launched at once, with no Python between them.
+"""An evaluation as CUDA graphs: kernels launched at once, with no Python between them.
 
-The measuring phase is one graph, the pullback another. The comparison between them, a few C x C
-matrices, runs as it is: eigendecompositions and the like wait for the device, which no graph can
-record. Each graph reads from and writes to fixed places; gradients of the comparison are copied to
-theirs.
+Most evaluations are one graph. What waits for the device, such as an eigendecomposition, runs
+between two; see `impasto.objective.graphs`. Where the comparison of statistics waits in a way that
+does not say so, all of it runs between two graphs: that of the measuring phase, and the pullback's.
+Each graph reads from and writes to fixed places.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, Protocol, TypeVar, cast
 
@@ -17,25 +18,29 @@ from torch import Tensor
 
 from impasto.hardware.oom import is_out_of_memory
 from impasto.objective import CanvasFunction, Evaluation, Objective
+from impasto.objective.graphs import leaving_by, outside_graphs
 
 __all__ = ["CudaRecorder", "Recorder", "captured"]
 
-Made = TypeVar("Made")
+T = TypeVar("T")
 
 _WARM_UPS = 3  # cuDNN chooses its algorithms, and memory is taken, before anything is recorded
 
 
 class Recorder(Protocol):
-    """Records functions whose tensors keep their places."""
+    """Records graphs of computations whose tensors keep their places."""
 
-    def warm_up(self, function: Callable[[], object]) -> None:
-        """Run a function as it will be recorded."""
+    def recording(self) -> AbstractContextManager[None]:
+        """Around all that is computed before, between and within graphs."""
 
-    def record(self, function: Callable[[], Made]) -> tuple[Made, Callable[[], object]]:
-        """Record a function: what it returned, and a function that computes it again in place.
+    def begin(self) -> None:
+        """Record from here on."""
 
-        Functions are replayed in the order in which they were recorded. Raises RuntimeError for one
-        that cannot be recorded.
+    def end(self) -> Callable[[], object]:
+        """Record no longer: a function that computes what was recorded again, in place.
+
+        Graphs are replayed in the order in which they were recorded. Raises RuntimeError for what
+        cannot be recorded.
         """
 
 
@@ -44,24 +49,50 @@ class CudaRecorder:
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
-        with torch.cuda.device(device):
-            self._pool = torch.cuda.graph_pool_handle()
+        self._graph: torch.cuda.CUDAGraph | None = None
+        self._pool = torch.cuda.graph_pool_handle()
 
-    def warm_up(self, function: Callable[[], object]) -> None:
-        """Run a function on a stream of its own."""
+    @contextmanager
+    def recording(self) -> Iterator[None]:
+        """On a stream of its own."""
         aside = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
         aside.wait_stream(torch.cuda.current_stream(self._device))
-        with torch.cuda.stream(aside):
-            function()
+        with torch.cuda.device(self._device), torch.cuda.stream(aside):
+            try:
+                yield
+            finally:
+                if self._graph is not None:
+                    self._abandon()
         torch.cuda.current_stream(self._device).wait_stream(aside)
 
-    def record(self, function: Callable[[], Made]) -> tuple[Made, Callable[[], object]]:
-        """Record a function as a CUDA graph."""
-        graph, mode = torch.cuda.CUDAGraph(), "thread_local"
-        recording = torch.cuda.graph(graph, pool=self._pool, capture_error_mode=mode)
-        with torch.cuda.device(self._device), recording:
-            made = function()
-        return made, graph.replay
+    def begin(self) -> None:
+        """Begin a CUDA graph."""
+        self._graph = torch.cuda.CUDAGraph()
+        self._graph.capture_begin(self._pool, "thread_local")
+
+    def end(self) -> Callable[[], object]:
+        """End it."""
+        assert self._graph is not None
+        self._graph.capture_end()
+        graph, self._graph = self._graph, None
+        return graph.replay
+
+    def _abandon(self) -> None:
+        """End a graph that cannot be recorded, and what torch leaves as if it still were.
+
+        The stream, the allocation of memory to the pool, and the device's generator of random
+        numbers, which others use.
+        """
+        assert self._graph is not None
+        with suppress(RuntimeError):
+            self._graph.capture_end()
+        with suppress(AttributeError, RuntimeError):
+            torch._C._cuda_endAllocateToPool(self._device.index or 0, self._pool)
+        self._pool = torch.cuda.graph_pool_handle()
+        generator = torch.cuda.default_generators[self._device.index or 0]
+        with suppress(AttributeError, RuntimeError):
+            generator.graphsafe_set_state(generator.clone_state().graphsafe_get_state())
+        self._graph = None
 
 
 def captured(
@@ -91,38 +122,63 @@ class _Captured:
     def _recorded(self, canvas: Tensor) -> CanvasFunction:
         if self._recorder is None and not canvas.is_cuda:
             return self._objective
+        with suppress(_Unrecordable):
+            return self._graphs(self._objective, canvas)
         try:
-            return _Graphs(self._objective, canvas, self._recorder or CudaRecorder(canvas.device))
+            return self._graphs(self._comparing_outside, canvas)
+        except _Unrecordable as error:
+            self._notify(f"no CUDA graph, which costs some speed: {error}")
+        return self._objective
+
+    def _graphs(self, evaluate: CanvasFunction, canvas: Tensor) -> CanvasFunction:
+        """The function recorded, at canvases like this one; out-of-memory errors pass."""
+        try:
+            return _Graphs(evaluate, canvas, self._recorder or CudaRecorder(canvas.device))
         except (RuntimeError, TypeError) as error:
             if is_out_of_memory(error):
                 raise
-            reason = str(error).partition("\n")[0]
-        self._notify(f"no CUDA graph, which costs some speed: {reason}")
-        return self._objective
+            raise _Unrecordable(str(error).partition("\n")[0]) from None
+
+    def _comparing_outside(self, canvas: Tensor) -> Evaluation:
+        """The objective, its comparison outside of graphs."""
+        measurement = self._objective.measure(canvas)
+        comparison = outside_graphs(lambda: _copied(self._objective.compare(measurement)))
+        return self._objective.pullback(canvas, measurement, comparison)
+
+
+class _Unrecordable(Exception):
+    """Some operation cannot be in a graph; one line says why."""
 
 
 class _Graphs:
-    """A recorded evaluation."""
+    """A recorded function of canvases: graphs, and what runs between them."""
 
-    def __init__(self, objective: Objective, canvas: Tensor, recorder: Recorder) -> None:
-        self._objective, self._canvas = objective, canvas.clone()
-        recorder.warm_up(self._warm_up)
-        self._measurement, self._measure = recorder.record(lambda: objective.measure(self._canvas))
-        self._comparison = _copied(objective.compare(self._measurement))
-        self._evaluation, self._pullback = recorder.record(
-            lambda: objective.pullback(self._canvas, self._measurement, self._comparison)
-        )
+    def __init__(self, evaluate: CanvasFunction, canvas: Tensor, recorder: Recorder) -> None:
+        self._canvas, self._recorder = canvas.clone(), recorder
+        self._steps: list[Callable[[], object]] = []
+        with recorder.recording():
+            for _ in range(_WARM_UPS):
+                evaluate(self._canvas)
+            recorder.begin()
+            with leaving_by(self._leave):
+                self._evaluation = evaluate(self._canvas)
+            self._steps.append(recorder.end())
 
     def __call__(self, canvas: Tensor) -> Evaluation:
         self._canvas.copy_(canvas)
-        self._measure()
-        _copy(self._objective.compare(self._measurement), self._comparison)
-        self._pullback()
+        for step in self._steps:
+            step()
         return cast("Evaluation", _copied(self._evaluation))
 
-    def _warm_up(self) -> None:
-        for _ in range(_WARM_UPS):
-            self._objective(self._canvas)
+    def _leave(self, function: Callable[[], T]) -> T:
+        """End the graph, compute what it only recorded, call the function, begin the next graph."""
+        replay = self._recorder.end()
+        replay()
+        with leaving_by(None):
+            made = function()
+        self._steps += [replay, lambda: _copy(function(), made)]
+        self._recorder.begin()
+        return made
 
 
 def _copied(value: Any) -> Any:  # noqa: ANN401 (any structure of tensors)

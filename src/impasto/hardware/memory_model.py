@@ -14,7 +14,7 @@ from math import ceil, prod
 import torch
 
 from impasto.encoder import Architecture, Encoder, weights_of
-from impasto.encoder.layers import layout
+from impasto.encoder.convolutions import layout
 from impasto.hardware.cost import Network
 from impasto.hardware.cut import Cut
 from impasto.objective.style_losses import declaration, find_style_loss

@@ -8,12 +8,22 @@ from torch import Tensor
 from impasto.optimisers.history import MIN_CURVATURE, Rows
 from impasto.optimisers.state import State, integers, load_rows, load_tensor
 
-__all__ = ["BLOCK", "Compact"]
+__all__ = ["Compact", "allocated_pairs"]
 
-BLOCK = 10
-"""Pairs that are allocated at once."""
-
+_BLOCK, _GPU_BLOCK = 10, 50  # pairs that are allocated at once
 _CHUNK = 12288  # entries: the rows of one chunk stay in a core's cache
+_GPU_CHUNK = 1024  # a GPU needs as many chunks as it has multiprocessors, and more
+
+
+def allocated_pairs(pairs: int, device: torch.device) -> int:
+    """How many pairs there is memory for when `pairs` are in use."""
+    block = _block(pairs, device)
+    return -(-pairs // block) * block
+
+
+def _block(length: int, device: torch.device) -> int:
+    """Pairs that are allocated at once, of at most `length`."""
+    return min(_GPU_BLOCK if device.type == "cuda" else _BLOCK, length)
 
 
 class Compact:
@@ -37,7 +47,8 @@ class Compact:
 
     def __init__(self, length: int, like: Tensor) -> None:
         self._like, self._entries = like.new_empty(0), like.numel()  # does not keep the vector
-        self._rows, self._block = Rows(length), min(BLOCK, length)  # pairs in a block
+        self._rows, self._block = Rows(length), _block(length, like.device)
+        self._chunk = _GPU_CHUNK if like.is_cuda else _CHUNK
         self._type = torch.bfloat16 if like.dtype == torch.float32 else like.dtype
         self._blocks: list[Tensor] = []
         self._products = like.new_zeros((2 * length, 2 * length), dtype=torch.float64)
@@ -142,11 +153,11 @@ class Compact:
 
     def _allocate(self, columns: int) -> Tensor:
         """Zeros for so many vectors of n entries: (chunks, columns, chunk)."""
-        shape = (-(-self._entries // _CHUNK), columns, _CHUNK)
+        shape = (-(-self._entries // self._chunk), columns, self._chunk)
         return self._like.new_zeros(shape, dtype=self._type)
 
     def _write(self, column: Tensor, vector: Tensor) -> None:
         """Write a vector (n,) to a column (chunks, chunk), whose end stays 0."""
-        whole = self._entries // _CHUNK
-        column[:whole] = vector[: whole * _CHUNK].view(-1, _CHUNK)
-        column[whole:, : self._entries % _CHUNK] = vector[whole * _CHUNK :]
+        whole = self._entries // self._chunk
+        column[:whole] = vector[: whole * self._chunk].view(-1, self._chunk)
+        column[whole:, : self._entries % self._chunk] = vector[whole * self._chunk :]

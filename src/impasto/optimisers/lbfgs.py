@@ -10,7 +10,7 @@ from torch import Tensor
 from impasto.images.precision import has_float64
 from impasto.optimisers.base import Iterate, Minimiser, ValueAndGrad
 from impasto.optimisers.box import Box
-from impasto.optimisers.compact import BLOCK, Compact
+from impasto.optimisers.compact import Compact, allocated_pairs
 from impasto.optimisers.history import History, Recursion
 from impasto.optimisers.line_search import LineSearch, Ray, Trial
 from impasto.optimisers.preconditioner import Preconditioner
@@ -182,7 +182,7 @@ def _history_bytes(problem: Problem) -> int:
     pairs = _pairs(problem)
     if not _is_compact(problem):
         return 2 * pairs * problem.vector_bytes
-    allocated = pairs if pairs < BLOCK else -(-pairs // BLOCK) * BLOCK
+    allocated = allocated_pairs(pairs, problem.device)
     return allocated * problem.vector_bytes  # a pair of bfloat16 vectors is as large as a vector
 
 

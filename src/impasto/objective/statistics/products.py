@@ -13,6 +13,7 @@ from impasto.images import precision
 __all__ = ["add_product", "exact_outer", "exact_total", "flat", "outer", "total"]
 
 _CHUNKS = 8  # bfloat16 products round their result; a float32 sum of a few averages that out
+_GPU_CHUNK = 2**14  # positions: enough chunks that each multiprocessor has one
 _RUN = 64  # length of bfloat16 sums, for the same reason
 _EXACT_RUN = 2**16  # positions added up in float32 before float64 takes over
 
@@ -35,7 +36,8 @@ def outer(columns: Tensor) -> Tensor:
     """Σ f fᵀ of columns (c, n) -> (c, c)."""
     if columns.dtype != torch.bfloat16:
         return columns @ columns.T
-    chunks, rest = _split(columns, max(1, columns.shape[1] // _CHUNKS))
+    length = max(1, columns.shape[1] // _CHUNKS)
+    chunks, rest = _split(columns, min(length, _GPU_CHUNK) if columns.is_cuda else length)
     product = torch.bmm(chunks.transpose(1, 2), chunks).sum(0, dtype=torch.float32)
     return product + rest.T @ rest if len(rest) else product
 

@@ -2,7 +2,8 @@
 
 Notation: μ and Σ are mean (C) and covariance (C x C) of the canvas's features over its positions,
 σ² the diagonal of Σ; μₛ, Σₛ and σₛ² are the same of the style image. None depends on the places of
-features, nor on their number.
+features, nor on their number. Traces are sums of diagonals: the derivative of `Tensor.trace` waits
+for the device.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor
 
 from impasto.images.precision import in_float64
+from impasto.objective.graphs import outside_graphs
 from impasto.objective.statistics import Moments
 from impasto.objective.style_losses.base import declare
 
@@ -22,6 +24,7 @@ __all__ = ["moments", "principal_wasserstein", "wasserstein"]
 _MIN_VARIANCE = 1e-4  # keeps a square root away from 0, where it has no slope
 _SUPPORT = 32  # positions that a direction takes
 _MAX_DIRECTIONS = 64
+_QUICK_ON_CPU = 64  # rows of a matrix that a GPU hands to the CPU: half the time on an H200
 
 
 @declare(reads={"mean", "gram"})
@@ -51,7 +54,7 @@ def wasserstein(canvas: Moments, style: Moments) -> Tensor:
     factor, variances, floor = style.once(_factor)
     covariance = canvas.covariance.to(factor.dtype)
     crossed: Tensor = _TraceOfRoot.apply(covariance, factor, floor * variances)  # type: ignore[no-untyped-call]
-    spread = covariance.trace() + len(variances) * floor + variances.sum() - 2 * crossed
+    spread = covariance.diagonal().sum() + len(variances) * floor + variances.sum() - 2 * crossed
     apart = (canvas.mean - style.mean).square().sum()
     return (apart + spread) / len(variances)
 
@@ -84,7 +87,9 @@ def principal_wasserstein(canvas: Moments, style: Moments) -> Tensor:
     crossed: Tensor = _TraceOfRoot.apply(  # type: ignore[no-untyped-call]
         inner, deviations.diag(), basis.floor * deviations.square()
     )
-    apart = inner.trace() + directions * basis.floor + deviations.square().sum() - 2 * crossed
+    apart = (
+        inner.diagonal().sum() + directions * basis.floor + deviations.square().sum() - 2 * crossed
+    )
     rest = diagonal + ((vectors @ inner - 2 * turned) * vectors).sum(1)  # of NΣN
     own = basis.diagonal - (vectors.square() @ variances)
     apart = apart + (_root(rest, basis.floor) - _root(own, basis.floor)).square().sum()
@@ -141,17 +146,19 @@ def _factor(style: Moments) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _eigh(matrix: Tensor) -> tuple[Tensor, Tensor]:
-    """Eigenvalues (c,) and eigenvectors (c, c) of a symmetric matrix (c, c).
+    """Eigenvalues (c,) and eigenvectors (c, c) of a symmetric matrix (c, c), on its device.
 
     All are NaN for a matrix that has none, such as one of a canvas that is not finite: the loss is
     then not a number either, and the run goes back to the last canvas with one.
     """
+    place = matrix.device
+    at = matrix.cpu() if len(matrix) <= _QUICK_ON_CPU else matrix
     try:
-        values, vectors = torch.linalg.eigh(matrix)
+        values, vectors = torch.linalg.eigh(at)
     except torch.linalg.LinAlgError:  # type: ignore[attr-defined]
-        vectors = torch.full_like(matrix, torch.nan)
+        vectors = torch.full_like(at, torch.nan)
         values = vectors[0]
-    return values, vectors
+    return values.to(place), vectors.to(place)
 
 
 class _TraceOfRoot(torch.autograd.Function):
@@ -167,7 +174,7 @@ class _TraceOfRoot(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, covariance: Tensor, factor: Tensor, diagonal: Tensor) -> Tensor:  # noqa: ANN401 (torch's own context)
         matrix = in_float64(factor.T @ (covariance @ factor) + diagonal.diag())
-        values, vectors = _eigh(matrix)
+        values, vectors = outside_graphs(lambda: _eigh(matrix))
         dropped = values <= diagonal.min().to(values) / 2
         roots = torch.where(dropped, 0, values).sqrt()
         slopes = torch.where(dropped, 0, 0.5 / roots)

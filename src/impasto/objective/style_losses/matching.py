@@ -29,35 +29,34 @@ def sliced_wasserstein(canvas: Features, style: Features) -> Tensor:
     Source: Heitz et al. 2021, "A Sliced Wasserstein Loss for Neural Texture Synthesis". They draw
     new directions for each evaluation, which rules out line searches and L-BFGS; ours are fixed.
     """
-    values, order = _projected(canvas).sort(1)  # (directions, n)
+    values, order = _projected(canvas, style.once(_directions)).sort(1)  # (directions, n)
     shares = canvas.shares[order]
     middles = shares.cumsum(1) - shares / 2
     goal = _interpolated(style.once(_quantiles), middles)
     return (shares * (values - goal).square()).sum(1).mean()
 
 
-def _projected(features: Features) -> Tensor:
-    """Projections on each direction, (directions, n), in float32 or better."""
-    values = features.values
-    accurate = torch.promote_types(values.dtype, torch.float32)
-    directions = _directions(values.shape[1]).to(values.device, accurate)
-    projected: Tensor = directions @ values.to(accurate).T
+def _projected(features: Features, directions: Tensor) -> Tensor:
+    """Projections on each direction (directions, c), (directions, n)."""
+    projected: Tensor = directions @ features.values.to(directions).T
     return projected
 
 
-def _directions(channels: int) -> Tensor:
-    """32 unit vectors, the same for each number of channels, (directions, c), float32."""
+def _directions(style: Features) -> Tensor:
+    """32 unit vectors, the same for each number of channels, (directions, c), float32 or better."""
+    values = style.values
+    channels = values.shape[1]
     generator = torch.Generator("cpu").manual_seed(channels)
     directions = torch.randn(
         _DIRECTIONS, channels, generator=generator, dtype=torch.float32, device="cpu"
     )
     unit: Tensor = directions / directions.norm(dim=1, keepdim=True)
-    return unit
+    return unit.to(values.device, torch.promote_types(values.dtype, torch.float32))
 
 
 def _quantiles(style: Features) -> Tensor:
     """The style's projections at the middles of n equal shares, (directions, n)."""
-    values, order = _projected(style).sort(1)
+    values, order = _projected(style, style.once(_directions)).sort(1)
     shares = style.shares[order]
     count = values.shape[1]
     if torch.equal(shares, shares[:, :1].expand_as(shares)):
@@ -76,7 +75,7 @@ def _interpolated(quantiles: Tensor, at: Tensor) -> Tensor:
     """Quantiles at the middles of equal shares (k, m), interpolated at places of [0, 1] (k, n)."""
     count = quantiles.shape[1]
     place = (at * count - 0.5).clamp(0, count - 1)
-    below = place.long()
+    below = place.long().clamp(0, count - 1)  # of a place that is not a number
     above = (below + 1).clamp_max(count - 1)
     return torch.lerp(quantiles.gather(1, below), quantiles.gather(1, above), place - below)
 
