@@ -5,11 +5,13 @@
     python benchmarks/gpu.py --device cpu --quick
 
 - Each recipe paints the pair at its own size and iterations, but `print` at 2048 px. Seconds are
-  from the pictures to the result, once the device is warm.
-- `neural-style` at 512x384 runs 500 iterations from the photograph, in bfloat16 and in float32.
+  from the pictures to the result, once the device is warm; those of the first run of the process
+  stand apart.
+- `neural-style` at 512x384 runs 500 iterations from the photograph, in each precision.
 - One loss and gradient at 2048x1536 gives the convolutions' arithmetic, as a part of what the
   device does in products of 8192 x 8192 bfloat16 matrices.
 - One loss and gradient at 512x384 is compared with the CPU's in float32.
+- With `--peer`, the 500 iterations of another program; see `peer.py`.
 
 Memory is the most that torch took of the device, statistics of the style included. Rows that would
 begin after `--minutes` are left out, and named. `--quick` does everything at 64 px with two
@@ -27,9 +29,11 @@ import torch
 import impasto
 from impasto.encoder import Conv, Encoder, weights_of
 from impasto.errors import SettingsError
+from impasto.hardware.cuda_graph import captured
 from impasto.hardware.device import choose_device
 from impasto.settings.recipes import recipes
 from measuring import heading, say, table
+from peer import PEER, peer
 from scene import Scene, add_pictures, objective
 
 COLUMNS = ["", "seconds", "device MB", "TFLOP/s", "loss differs", "gradient differs"]
@@ -38,6 +42,7 @@ SIDE = 8192  # of the matrices
 CALLS = 10
 QUICK = 64  # px
 DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
+PRECISIONS = ("bf16", "fast32", "fp32")
 
 Row = list[str]
 
@@ -103,12 +108,12 @@ def paint(bench: Bench, settings: impasto.Settings) -> Row:
 
 
 def recipe_rows(bench: Bench) -> Iterator[tuple[str, Callable[[], Row]]]:
-    """Every preset and recipe, and `neural-style` at one size in two types."""
+    """Every preset and recipe, and `neural-style` at one size in each precision."""
     for name in recipes():
         fields = {"size": PRINT} if name == "print" else {}
         yield name, lambda n=name, f=fields: paint(bench, bench.settings(n, **f))
     fields = {"size": SMALL, "init": "content", "iterations": 500}
-    for precision in DTYPES:
+    for precision in PRECISIONS:
         settings = bench.settings("neural-style", precision=precision, **fields)
         label = f"neural-style at 512x384, 500 iterations, {precision}"
         yield label, lambda s=settings: paint(bench, s)
@@ -139,7 +144,7 @@ def product(bench: Bench) -> Row:
 def gradient(bench: Bench, name: str) -> Row:
     """Cells of a loss and gradient in bfloat16 at the large size."""
     settings, scene = bench.settings(name, precision="bf16"), bench.scene(LARGE)
-    evaluate = objective(scene, settings, torch.bfloat16, bench.device)
+    evaluate = captured(objective(scene, settings, torch.bfloat16, bench.device), say)
     canvas = scene.canvas(settings).to(bench.device)
     taps = [*settings.content_layers, *settings.style_layers]
     count = operations(Encoder(weights_of(settings.encoder)), taps, scene.size)
@@ -163,8 +168,18 @@ def agreement(bench: Bench, name: str, dtype: torch.dtype) -> Row:
     return ["", "", "", f"{loss:.1e}", f"{float(apart):.1e}"]
 
 
-def all_rows(bench: Bench) -> Iterator[tuple[str, Callable[[], Row]]]:
+def peer_row(bench: Bench) -> Row:
+    """Cells of the peer's 500 iterations from the photograph; its memory is not known here."""
+    scene = bench.scene(SMALL)
+    with peer(scene, device=str(bench.device)) as rival:
+        taken, _ = rival.iterate(2 if bench.quick else 500)
+    return [f"{sum(taken):.2f}"]
+
+
+def all_rows(bench: Bench, with_peer: bool) -> Iterator[tuple[str, Callable[[], Row]]]:
     """Every row by name, with what measures its cells."""
+    if with_peer:
+        yield f"{PEER} at 512x384, 500 iterations, fp32", lambda: peer_row(bench)
     yield f"product of {SIDE} x {SIDE} matrices, bf16", lambda: product(bench)
     for name in ("neural-style", "standard"):
         yield f"{name}: gradient at 2048x1536, bf16", lambda n=name: gradient(bench, n)
@@ -182,6 +197,7 @@ def main() -> None:
     add_pictures(parser)
     parser.add_argument("--device", default="cuda", help="cuda, cuda:N, or cpu to try the script")
     parser.add_argument("--minutes", type=float, default=9.0, help="after which no row begins")
+    parser.add_argument("--peer", action="store_true", help="another program too")
     parser.add_argument("--quick", action="store_true", help="everything small")
     o = parser.parse_args()
     try:
@@ -191,13 +207,16 @@ def main() -> None:
         return
     name = torch.cuda.get_device_name(bench.device) if bench.device.type == "cuda" else "CPU"
     until, rows, left = time.monotonic() + 60 * o.minutes, [], []
-    paint(bench, bench.settings("draft", iterations=2))  # warms the device and the libraries
-    for label, cells in all_rows(bench):
+    say("the first run, which starts the device and its libraries")
+    rows.append(
+        _filled("standard, the first run", lambda: paint(bench, bench.settings("standard")))
+    )
+    for label, cells in all_rows(bench, o.peer):
         if time.monotonic() > until:
             left.append(label)
             continue
-        say(label)
         rows.append(_filled(label, cells))
+        say(" | ".join(rows[-1]))
     print(heading("On the GPU", name))
     print(table(COLUMNS, rows))
     if left:

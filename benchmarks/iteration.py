@@ -22,7 +22,7 @@ from torch import Tensor
 
 from impasto import Objective, Run, Settings
 from impasto.encoder import Conv, weights_of
-from impasto.encoder.layers import layout
+from impasto.encoder.convolutions import layout
 from impasto.hardware.allocator import tuned_malloc
 from impasto.hardware.device import choose_dtype, choose_threads
 from measuring import SPREAD, Spread, alternated, compared, heading, say, seconds, table

@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from importlib.metadata import version
 from typing import Any
 
 import torch
 
+from impasto.errors import version_of
 from impasto.hardware.device import choose_threads, describe_cpu
 
 __all__ = [
@@ -124,7 +124,7 @@ def heading(title: str, *notes: str, threads: int = 0) -> str:
     versions = f"python {platform.python_version()}, torch {torch.__version__}"
     facts = [
         f"{describe_cpu()}, {cores} cores, {used} torch threads",
-        f"{versions}, impasto {version('impasto')}",
+        f"{versions}, impasto {version_of('impasto')}",
         *notes,
         now,
     ]

