@@ -3,14 +3,15 @@
 #   make test    everything that continuous integration runs
 #   make test-browser    the studio's page in a real Chromium alone
 #   make gallery paint the pictures of docs/gallery.md again; make clips those of docs/film.md
-#   make manual  write the manual page again
+#   make docs    build the site of docs/ into site/, to be read without a network
+#   make manual  write the manual page and the reference again
 #   make release-check    install the wheel into a clean environment and paint with it, and the
 #                container's steps
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-browser release-check samples gallery clips manual clean
+.PHONY: demo test test-browser release-check samples gallery clips docs manual clean
 
 demo: .venv/installed
 	@mkdir -p out
@@ -33,14 +34,20 @@ samples: .venv/developed
 gallery: .venv/developed
 	$(BIN)/python scripts/paint_gallery.py
 
+docs: .venv/developed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	@echo "site/index.html"
+
 manual: .venv/developed
 	$(BIN)/python scripts/write_manual.py
+	$(BIN)/python scripts/write_reference.py
+	$(BIN)/python scripts/draw_house.py
 
 clips: .venv/developed
 	$(BIN)/python scripts/paint_clips.py
 
 clean:
-	rm -rf .venv build dist out
+	rm -rf .venv build dist out site
 
 .venv/bin/pip:
 	$(PYTHON) -m venv .venv

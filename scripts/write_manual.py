@@ -43,7 +43,7 @@ def manual() -> str:
         *_options(root),
         ".SH COMMANDS",
     ]
-    for name, command in _commands(root):
+    for name, command in commands(root):
         lines += [f'.SS "impasto {_escaped(name)}{_usage(command)}"', _text(command.help)]
         lines += _options(command)
     lines += [".SH EXIT STATUS"]
@@ -52,22 +52,23 @@ def manual() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _commands(group: typer.core.TyperGroup) -> Iterator[tuple[str, typer.core.TyperCommand]]:
+def commands(group: typer.core.TyperGroup) -> Iterator[tuple[str, typer.core.TyperCommand]]:
     """Every command by its full name, those of groups too."""
     for name, command in group.commands.items():
         if hasattr(command, "commands"):
-            yield from ((f"{name} {part}", each) for part, each in _commands(command))
+            yield from ((f"{name} {part}", each) for part, each in commands(command))
         elif not command.hidden:
             yield name, command
 
 
 def _usage(command: typer.core.TyperCommand) -> str:
     """The arguments, after a space each."""
-    names = [_argument(each) for each in command.params if each.param_type_name == "argument"]
+    names = [argument_name(each) for each in command.params if each.param_type_name == "argument"]
     return "".join(f" {_escaped(name)}" for name in names)
 
 
-def _argument(argument: typer.core.TyperArgument) -> str:
+def argument_name(argument: typer.core.TyperArgument) -> str:
+    """An argument as usage lines have it."""
     name = (argument.metavar or argument.name or "").upper()
     shown = name if argument.required or name.startswith("[") else f"[{name}]"
     return f"{shown} ..." if argument.nargs == -1 else shown
@@ -77,16 +78,16 @@ def _options(command: typer.core.TyperCommand) -> Iterator[str]:
     """Each argument and option, in the order of the help, with what it is for."""
     for each in command.params:
         if each.param_type_name == "argument":
-            head = rf"\fI{_escaped(_argument(each))}\fR"
+            head = rf"\fI{_escaped(argument_name(each))}\fR"
         else:
-            value = "" if each.is_flag else rf" \fI{_escaped(each.metavar or _kind(each))}\fR"
+            value = "" if each.is_flag else rf" \fI{_escaped(value_name(each))}\fR"
             head = ", ".join(rf"\fB{_escaped(flag)}\fR" for flag in each.opts) + value
         yield from (".TP", head, _text(each.help))
 
 
-def _kind(option: typer.core.TyperOption) -> str:
-    """What stands for a value that has no name of its own."""
-    return {int: "N", float: "X"}.get(option.type_descriptor.annotation, "TEXT")
+def value_name(option: typer.core.TyperOption) -> str:
+    """What stands for an option's value."""
+    return option.metavar or {int: "N", float: "X"}.get(option.type_descriptor.annotation, "TEXT")
 
 
 def _text(text: str | None) -> str:
