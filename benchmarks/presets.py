@@ -45,7 +45,7 @@ from measuring import apart, heading, say, table
 from scene import PAIRS
 
 SAMPLES = [*PAIRS, ("coffee", "dots")]
-FAST = {"size": 128, "iterations": 10}
+FAST = {"size": 128, "iterations": 5}
 
 THUMB, GAP = 384, 12  # px: a picture's longest side on the sheet, and the space between two
 TEXT, LINE = 14, 19  # px: the letters' height, and a line's
@@ -286,7 +286,7 @@ def asked() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=Path("out/presets"), help="folder of results")
     parser.add_argument("--each", action="store_true", help="print each pair's numbers as well")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there too")
-    parser.add_argument("--fast", action="store_true", help="128 px, 10 iterations: does it run?")
+    parser.add_argument("--fast", action="store_true", help="128 px, 5 iterations: does it run?")
     return parser.parse_args()
 
 

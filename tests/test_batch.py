@@ -45,6 +45,7 @@ from impasto.apps.cli import main
 from impasto.errors import ImageError, OutputError, SettingsError
 from impasto.images import read
 from impasto.objective import StyleCache
+from impasto.outputs.report.writing import REPORTS
 from impasto.run.events import Step
 from impasto.run.provenance import show_record
 
@@ -533,7 +534,17 @@ def test_names_too_long_are_one_pairs_failure(folder, batch):
 
 
 def test_a_diverging_pair_leaves_its_best_picture(folder, batch):
-    code, _, err = batch(".", "-q", "--learning-rate", "1e30", "--iterations", "5", small=QUICK[:2])
+    code, _, err = batch(
+        ".",
+        "-q",
+        "--learning-rate",
+        "1e30",
+        "--iterations",
+        "5",
+        "--encoder",
+        "tiny",
+        small=QUICK[:2],
+    )
     assert (code, err.count("lower --learning-rate")) == (1, 2)
     assert read("gen_1/content_2_style_2.png").size == (32, 26)
     assert statuses() == [(0, "failed"), (1, "failed")]
@@ -549,7 +560,7 @@ def test_a_failure_leaves_no_arrays_behind(folder, monkeypatch):
             runs.add(self)
 
     monkeypatch.setattr(job, "Run", Noted)
-    settings = Settings.of(size=32, iterations=5, learning_rate=1e30)
+    settings = SETTINGS.replaced(iterations=5, learning_rate=1e30)
     gc.disable()
     try:
         for entry in Batch(pairs_in("."), settings, Layout(Path("out"))):
@@ -705,7 +716,8 @@ def test_commands_of_the_page(block, desk, batch):
     for command in block:
         program, name, *arguments = shlex.split(command)
         assert (program, name) == ("impasto", "batch")
-        code, _, err = batch(*arguments, small=["--size", "32", "--iterations", "2"])
+        small = ["--size", "32", "--iterations", "2", "--encoder", "tiny"]
+        code, _, err = batch(*arguments, small=small)
         assert code == 0, err
 
 
@@ -758,11 +770,13 @@ def test_what_every_pair_reads_is_checked_first(option, hostile, batch):
 
 
 @pytest.mark.parametrize("option", ["-o", "--trace", "--report", "--timelapse", "--name"])
-def test_places_that_cannot_be_written_are_refused_first(option, hostile, batch):
+def test_places_that_cannot_be_written_are_refused_first(option, hostile, batch, monkeypatch):
     """Or one pair's failure, where only the pair's own place is wrong."""
+    undrawn = replace(REPORTS[".png"], make=lambda *_: b"a sheet takes a second")
+    monkeypatch.setitem(REPORTS, ".png", undrawn)
     output = [] if option == "-o" else ["-o", "out/of/many"]
     for other in ("content_2.jpg", "style_2.jpg"):
-        Path(other).unlink()  # one pair is enough, for a report takes a second
+        Path(other).unlink()  # one pair is enough
     for path in HOSTILE_PATHS:
         before = sorted(hostile.rglob("*"))
         code, out, err = batch(".", *output, option, path, "-q")
@@ -927,9 +941,10 @@ def test_each_worker_has_its_share(folder):
 
 
 def test_notices_are_lines(folder, batch):
-    _, out, err = batch(".", "--json", "--learning-rate", "1e30", small=QUICK[:2])
+    diverging = ["--learning-rate", "1e30", "--encoder", "tiny"]
+    _, out, err = batch(".", "--json", *diverging, small=QUICK[:2])
     notices = [line for line in map(json.loads, out.splitlines()) if line["event"] == "notice"]
     assert {line["output"] for line in notices} == {line["output"] for line in manifest()}
     assert "warning" not in err.replace("failed: ", "")
-    _, _, err = batch(".", "-q", "--learning-rate", "1e30", small=QUICK[:2])
+    _, _, err = batch(".", "-q", *diverging, small=QUICK[:2])
     assert "warning: gen_0/content_1_style_1.png: " in err

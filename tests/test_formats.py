@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import scipy.io
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -492,6 +492,7 @@ def loads_or_refuses(blob, folder):
 
 
 @pytest.mark.parametrize("form", WRITERS)
+@settings(max_examples=40)  # of each format
 @given(draw=st.data())
 def test_cut_short(whole_files, tmp_path_factory, form, draw):
     whole = whole_files[form]
@@ -500,6 +501,7 @@ def test_cut_short(whole_files, tmp_path_factory, form, draw):
 
 
 @pytest.mark.parametrize("form", WRITERS)
+@settings(max_examples=40)  # of each format
 @given(draw=st.data())
 def test_bytes_changed(whole_files, tmp_path_factory, form, draw):
     blob = bytearray(whole_files[form])

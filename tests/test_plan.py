@@ -281,7 +281,7 @@ from impasto.hardware.planner import plan
 size = (400, 300)
 tile, precision, optimiser = sys.argv[1:]
 settings = impasto.Settings.of(
-    "standard", size=size, tile=tile, precision=precision, optimiser=optimiser, iterations=3,
+    "standard", size=size, tile=tile, precision=precision, optimiser=optimiser, iterations=1,
     supersample_below=0,
 )
 torch.manual_seed(0)

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import impasto
+from impasto.apps.cli import main
 from impasto.errors import CheckpointError, Diverged, OutputError
 from impasto.images import read
 from impasto.objective import Objective
@@ -140,11 +141,17 @@ def folder(tmp_path):
     return made(tmp_path)
 
 
+def here(command):
+    """The same command in this process, which succeeds."""
+    with pytest.raises(SystemExit, match=r"^0$"):
+        main(command[command.index(str(PROGRAM)) + 1 :])
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     """What `command` paints when nothing interrupts it."""
     folder = made(tmp_path_factory.mktemp("whole"))
-    succeeded(command(folder, folder / "whole.png"))
+    here(command(folder, folder / "whole.png"))
     return read(folder / "whole.png")
 
 
@@ -184,16 +191,17 @@ def test_asked_to_end_it_saves_picture_and_checkpoint(folder, whole, number):
     assert (asked.returncode, asked.stderr) == (130, "")
     assert broken.exists()
     assert (folder / "c.checkpoint").exists()
-    succeeded([*again, "--resume"])
+    here([*again, "--resume"])
     assert torch.equal(read(broken).pixels, whole.pixels)
 
 
-def test_to_resume_what_never_began_is_to_begin(folder):
+def test_to_resume_what_never_began_is_to_begin(folder, capsys):
     again = command(folder, folder / "o.png", "--resume", "--iterations", "1")
     again.remove("--quiet")
-    done = succeeded(again)
-    assert "no checkpoint" in done.stderr
-    assert "painting from the beginning" in done.stderr
+    here(again)
+    told = capsys.readouterr().err
+    assert "no checkpoint" in told
+    assert "painting from the beginning" in told
 
 
 # --- trouble --------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from importlib.metadata import entry_points
 from pathlib import Path
 from threading import Event, Timer
 
@@ -435,6 +436,20 @@ def plugin(tmp_path, monkeypatch):
     monkeypatch.setattr(OUTPUTS, "_found", dict(OUTPUTS._found))
     yield site
     sys.modules.pop("losses_csv", None)
+
+
+def test_installed_packages_are_looked_through_once(plugin, monkeypatch):
+    looked = []
+
+    def counted(group):
+        looked.append(group)
+        return entry_points(group=group)
+
+    monkeypatch.setattr("impasto.settings.registry.entry_points", counted)
+    monkeypatch.syspath_prepend(str(plugin / "elsewhere"))  # another path, so another look
+    assert "losses" in OUTPUTS.names()
+    assert "losses" in OUTPUTS.names()
+    assert looked == ["impasto.outputs"]
 
 
 def table(path):

@@ -1,5 +1,6 @@
 """A clip painted frame after frame: steady, the same however it is interrupted, in shots."""
 
+import shutil
 from itertools import pairwise
 
 import numpy as np
@@ -47,9 +48,15 @@ def painted(film):
     return [film.work.read(index) for index in film.span]
 
 
-def test_every_frame_is_painted_in_its_shot(panned, tmp_path):
-    film = film_of(panned, tmp_path / "work")
-    events = list(film.events())
+@pytest.fixture(scope="module")
+def whole(panned, tmp_path_factory):
+    """The film that nothing interrupts, and its events."""
+    film = film_of(panned, tmp_path_factory.mktemp("whole"))
+    return film, list(film.events())
+
+
+def test_every_frame_is_painted_in_its_shot(panned, whole):
+    film, events = whole
     assert [e for e in events if isinstance(e, Shot)] == [Shot(0, 0), Shot(1, 4)]
     done = [e for e in events if isinstance(e, FrameDone)]
     assert [e.entry.index for e in done] == [0, 1, 2, 3, 4, 5]
@@ -58,7 +65,7 @@ def test_every_frame_is_painted_in_its_shot(panned, tmp_path):
     assert [e.entry.e_warp is None for e in done] == [True, False, False, False, True, False]
     assert done[0].entry.iterations == done[4].entry.iterations == 8
     assert all(1 <= e.entry.iterations <= 6 for e in done if e.entry.index not in (0, 4))
-    again = [e for e in film_of(panned, tmp_path / "work").events() if isinstance(e, FrameDone)]
+    again = [e for e in film_of(panned, film.work.folder).events() if isinstance(e, FrameDone)]
     assert again == done  # nothing is painted again
 
 
@@ -78,34 +85,39 @@ def test_frames_keep_what_was_painted_before(panned, tmp_path):
 
 
 @pytest.mark.parametrize("stops", [(1,), (2, 3), (4,)])
-def test_interrupted_anywhere_it_ends_the_same(panned, tmp_path, stops):
-    whole = film_of(panned, tmp_path / "whole")
-    list(whole.events())
+def test_interrupted_anywhere_it_ends_the_same(panned, whole, tmp_path, stops):
     for stop in stops:
         film = film_of(panned, tmp_path / "stopped")
         with pytest.raises(Cancelled):
             cancelled_after(film, stop)
     rest = film_of(panned, tmp_path / "stopped")
     list(rest.events())
-    for one, other in zip(painted(whole), painted(rest), strict=True):
+    for one, other in zip(painted(whole[0]), painted(rest), strict=True):
         np.testing.assert_array_equal(one, other)
 
 
 EVERY = FilmSettings.of(**{**FOLLOWING.model_dump(), "every": 3})
 
 
-def test_frames_between_are_filled_from_both_sides(panned, tmp_path):
-    film = film_of(panned, tmp_path / "work", film=EVERY)
-    done = [e for e in film.events() if isinstance(e, FrameDone)]
+@pytest.fixture(scope="module")
+def filled(panned, tmp_path_factory):
+    """The film with frames between that nothing interrupts, and its events."""
+    film = film_of(panned, tmp_path_factory.mktemp("filled"), film=EVERY)
+    return film, list(film.events())
+
+
+def test_frames_between_are_filled_from_both_sides(panned, filled):
+    film, events = filled
+    done = [e for e in events if isinstance(e, FrameDone)]
     assert [e.entry.index for e in done] == [0, 3, 1, 2, 4, 5]  # a shot's last one is painted
     assert [e.entry.kind for e in done] == ["first", "held", *["between"] * 2, "first", "held"]
     assert [e.done for e in done] == [1, 2, 3, 4, 5, 6]
     assert [e.entry.iterations for e in done if e.entry.kind == "between"] == [0, 0]
     assert [e.entry.loss is None for e in done] == [e.entry.kind == "between" for e in done]
     assert all(e.entry.e_warp is not None for e in done if e.entry.kind != "first")
-    again = list(film_of(panned, tmp_path / "work", film=EVERY).events())
+    again = list(film_of(panned, film.work.folder, film=EVERY).events())
     assert [e for e in again if isinstance(e, FrameDone)] == done
-    canvases = {int(f.stem) for f in (tmp_path / "work" / "canvases").iterdir()}
+    canvases = {int(f.stem) for f in (film.work.folder / "canvases").iterdir()}
     assert canvases == {0, 4, 5} or canvases == {4, 5}  # of those between none is kept
 
 
@@ -130,22 +142,20 @@ def test_frames_between_may_be_iterated_too(panned, tmp_path):
 
 
 @pytest.mark.parametrize("stops", [(0,), (3,), (1, 4)])
-def test_filled_frames_survive_interruption_too(panned, tmp_path, stops):
-    whole = film_of(panned, tmp_path / "whole", film=EVERY)
-    list(whole.events())
+def test_filled_frames_survive_interruption_too(panned, filled, tmp_path, stops):
     for stop in stops:
         with pytest.raises(Cancelled):
             cancelled_after(film_of(panned, tmp_path / "stopped", film=EVERY), stop)
     rest = film_of(panned, tmp_path / "stopped", film=EVERY)
     list(rest.events())
-    for one, other in zip(painted(whole), painted(rest), strict=True):
+    for one, other in zip(painted(filled[0]), painted(rest), strict=True):
         np.testing.assert_array_equal(one, other)
 
 
-def test_a_frame_between_that_is_lost_is_filled_again(panned, tmp_path):
+def test_a_frame_between_that_is_lost_is_filled_again(panned, filled, tmp_path):
     """From the pictures of its neighbours, where their canvases are gone."""
+    shutil.copytree(filled[0].work.folder, tmp_path / "work")
     film = film_of(panned, tmp_path / "work", film=EVERY)
-    list(film.events())
     before = film.work.read(1)
     film.work.file(1).unlink()
     for canvas in (tmp_path / "work" / "canvases").iterdir():
@@ -167,13 +177,11 @@ def test_a_repeated_photograph_stands_still(tmp_path):
         assert np.sqrt(np.square(now - before).mean()) < 1
 
 
-def test_a_part_can_be_painted_and_the_rest_later(panned, tmp_path):
-    whole = film_of(panned, tmp_path / "whole")
-    list(whole.events())
+def test_a_part_can_be_painted_and_the_rest_later(panned, whole, tmp_path):
     list(film_of(panned, tmp_path / "parts", span=range(3)).events())
     parts = film_of(panned, tmp_path / "parts")
     list(parts.events())
-    for one, other in zip(painted(whole), painted(parts), strict=True):
+    for one, other in zip(painted(whole[0]), painted(parts), strict=True):
         np.testing.assert_array_equal(one, other)
 
 

@@ -6,13 +6,14 @@ import io
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binomtest
 
 from impasto.apps.studio.preference import as_csv, sign_test, wilson
 
 
 @given(st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
 def test_interval_and_test_are_scipys(counts):
+    from scipy.stats import binomtest  # takes a second, and other tests are collected beside it
+
     successes, trials = counts
     expected = binomtest(successes, trials).proportion_ci(method="wilson")
     assert wilson(successes, trials) == pytest.approx((expected.low, expected.high), abs=1e-12)

@@ -9,6 +9,7 @@ import httpx
 import psutil
 import pytest
 
+from impasto.apps.cli import main
 from impasto.apps.studio.serve import address, bound, locked, token_for
 from impasto.errors import OutputError, SettingsError
 from support.children import PATIENCE, child, finished, impasto_command, wait_until
@@ -55,32 +56,34 @@ def runs(process):
         return False
 
 
-def refused(command):
-    done = finished(command)
-    assert done.returncode == 2, done.stderr
-    assert done.stdout == ""
-    (line,) = done.stderr.splitlines()
+def refused(capsys, *arguments):
+    """The one line of an error."""
+    with pytest.raises(SystemExit, match=r"^2$"):
+        main(["studio", "--no-open", *map(str, arguments)])
+    out, err = capsys.readouterr()
+    (line,) = err.splitlines()
+    assert (out, line[:7]) == ("", "error: ")
     return line
 
 
-def test_a_folder_has_one_studio_at_a_time(tmp_path):
+def test_a_folder_has_one_studio_at_a_time(tmp_path, capsys):
     with child(studio(tmp_path)) as process:
         started(process)
-        assert "another studio works in this folder" in refused(studio(tmp_path))
+        assert "another studio works in this folder" in refused(
+            capsys, "--port", 0, "--jobs", tmp_path
+        )
         process.kill()
         process.wait()
         with child(studio(tmp_path)) as next_one:
             started(next_one)
 
 
-def test_a_port_that_is_taken_is_told(tmp_path):
+def test_a_port_that_is_taken_is_told(tmp_path, capsys):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        line = refused(
-            impasto_command("studio", "--port", port, "--no-open", "--jobs", tmp_path / "jobs")
-        )
+        line = refused(capsys, "--port", port, "--jobs", tmp_path / "jobs")
     assert line.startswith(f"error: --port {port}") or f"port {port}" in line
     assert "is not free" in line
 
@@ -107,9 +110,8 @@ def test_other_hosts_get_a_token(tmp_path):
         (["--jobs", "/proc/x"], "choose another folder"),
     ],
 )
-def test_what_does_not_fit_is_one_line(tmp_path, arguments, text):
-    command = impasto_command("studio", "--no-open", "--jobs", tmp_path, *arguments)
-    assert text in refused(command)
+def test_what_does_not_fit_is_one_line(tmp_path, capsys, arguments, text):
+    assert text in refused(capsys, "--jobs", tmp_path, *arguments)
 
 
 MISSING = (
@@ -119,7 +121,9 @@ MISSING = (
 
 @pytest.mark.parametrize("module", ["starlette", "uvicorn"])
 def test_without_the_extra_it_is_named(module):
-    line = refused([sys.executable, "-c", MISSING.format(module)])
+    done = finished([sys.executable, "-c", MISSING.format(module)])
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
     assert f"the studio needs {module}, which is not installed" in line
     assert "pip install 'impasto[studio]'" in line
 

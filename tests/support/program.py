@@ -41,12 +41,14 @@ if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     sys.path[0] = str(Path(__file__).parents[1])
     from impasto.apps.cli import main
-    from support.networks import register_tiny
     from support.small import paint_as_small_as_asked
 
-    register_tiny()
     paint_as_small_as_asked()
     arguments = sys.argv[1:]
+    if "tiny" in arguments:  # other commands may do without torch
+        from support.networks import register_tiny
+
+        register_tiny()
     if arguments[:1] == ["--signal"]:
         signal_oneself(int(arguments[1]), int(arguments[2]), arguments[3])
         arguments = arguments[4:]

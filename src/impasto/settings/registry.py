@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
+from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Generic, TypeVar
@@ -71,4 +73,10 @@ class Registry(Generic[T]):
         raise SettingsError(f"{self.kind} is {name!r}; expected one of {names}")
 
     def _points(self) -> tuple[EntryPoint, ...]:
-        return tuple(entry_points(group=self.group))
+        return _installed(self.group, tuple(sys.path))
+
+
+@cache
+def _installed(group: str, path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
+    """What packages on `sys.path` offer, read once: there is a file of each to look into."""
+    return tuple(entry_points(group=group))
