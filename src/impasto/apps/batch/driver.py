@@ -87,8 +87,9 @@ class Batch:
         self._rehearse(waiting)
         with self.layout.prepared(self.jobs):
             self.manifest.latest()  # raises where it is not a file that can be read
+            entries = self._executor.map(waiting, self.task, _watching(show, watch))
         raised: BaseException | None = None
-        for entry in self._executor.map(waiting, self.task, _watching(show, watch)):
+        for entry in entries:
             self.manifest.append(entry)
             while done and done[0].index < entry.index:
                 yield done.popleft()

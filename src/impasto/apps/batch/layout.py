@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -42,9 +43,17 @@ class Job:
     path: Path
     outputs: Outputs = field(default_factory=dict)
 
-    def request(self) -> Request:
-        """The outputs of a run of this job."""
-        return Request.of({**self.outputs, "output": self.path}, _sources(self.pair))
+    def request(self, checkpoint: Path | None = None) -> Request:
+        """The outputs of a run of this job, and a checkpoint if it has a path."""
+        places = {"output": self.path, "checkpoint": checkpoint}
+        return Request.of({**self.outputs, **places}, _sources(self.pair))
+
+    @property
+    def checkpoint(self) -> Path:
+        """A hidden file beside the result, from which another worker can continue."""
+        # the name is cut, because a folder takes 255 bytes and a character may be four
+        digest = hashlib.sha256(os.fsencode(self.path.name)).hexdigest()[:8]
+        return self.path.with_name(f".{self.path.name[:40]}.{digest}.checkpoint")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from impasto.apps.batch.executors import EXECUTORS
+from impasto.apps.batch.executors import EXECUTORS, executor_at
 from impasto.apps.cli import batch_progress
 from impasto.apps.cli.flags import flag, with_flags
 from impasto.apps.cli.inputs import Named, check_files
@@ -85,18 +85,23 @@ Name = Annotated[
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Paint pairs that are done too.")]
 Jobs = Annotated[
-    int,
+    int | None,
     typer.Option(
-        "--jobs", metavar="N", min=1, help="Pairs to paint at once, each in a process of its own."
+        "--jobs",
+        metavar="N",
+        min=1,
+        help="Pairs to paint at once, each in a process of its own. By default 1, and on a cluster "
+        "as many as it has room for.",
     ),
 ]
 On = Annotated[
     str | None,
     typer.Option(
         "--on",
-        metavar="NAME",
+        metavar="NAME[://ADDRESS]",
         help=f"Where to paint: {', '.join(EXECUTORS.names())}. By default processes for several "
-        f"jobs, otherwise serial.",
+        f"jobs, otherwise serial. ray is a cluster of this machine alone; ray://auto and "
+        f"ray://HOST:PORT the one that this machine is part of.",
     ),
 ]
 
@@ -110,7 +115,7 @@ def batch(
     output: Output = None,
     name: Name = None,
     overwrite: Overwrite = False,
-    jobs: Jobs = 1,
+    jobs: Jobs = None,
     on: On = None,
     *,
     options: Options,
@@ -182,9 +187,9 @@ def _outputs(options: Options) -> dict[str, Value]:
     return {kind: name for kind, name in wanted.items() if name != "none"}
 
 
-def _executor(jobs: int, on: str | None) -> "Executor":
+def _executor(jobs: int | None, on: str | None) -> "Executor":
     """Where the pairs are painted."""
-    return EXECUTORS.get(on or ("processes" if jobs > 1 else "serial"))(jobs)
+    return executor_at(on or ("processes" if jobs and jobs > 1 else "serial"), jobs)
 
 
 def _pairs(galleries: "Sequence[Gallery]", layout: "Layout", how: str) -> "list[Pair]":
