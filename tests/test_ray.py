@@ -9,14 +9,16 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from conftest import smooth_picture
 from impasto import Settings
-from impasto.apps.batch import Batch, Layout, Task, pairs_in, paint_job
+from impasto.apps.batch import Batch, Layout, Task, paint_job, pairs_in
 from impasto.apps.batch.executors import EXECUTORS, executor_at
 from impasto.apps.batch.job import entry_of
 from impasto.apps.batch.layout import Job
@@ -71,7 +73,7 @@ class Hand:
 
 
 class Fake:
-    """A cluster of `machines`, name to resources; `deaths` by job, `patient` until it is stopped."""
+    """A cluster of `machines`, name to resources; `deaths` by job, `patient` until stopped."""
 
     def __init__(self, machines=None, deaths=None, *, patient=False):
         self.there = {"a": {"CPU": 1}} if machines is None else machines
@@ -169,11 +171,11 @@ def test_a_machine_that_goes_leaves_its_job_to_others(folder):
 
 
 def test_a_machine_that_joins_gets_a_worker(folder):
-    cluster = Fake()
-    for entry in ended(cluster, jobs_in(folder, 6)):
+    cluster, seen = Fake(), set()
+    for _ in ended(cluster, jobs_in(folder, 9)):
         cluster.there = {"a": {"CPU": 1}, "b": {"CPU": 1}}
-        if entry.index == 4:
-            assert {hand.machine for hand in cluster.staff} == {"a", "b"}
+        seen |= {hand.machine for hand in cluster.staff}
+    assert seen == {"a", "b"}
 
 
 def test_an_error_of_every_job_ends_the_batch(folder):
@@ -181,9 +183,8 @@ def test_an_error_of_every_job_ends_the_batch(folder):
     cluster = Fake({"a": {"CPU": 1}, "b": {"CPU": 1}})
     cluster.raising[1] = TypeError("of every job")
     entries = list(ended(cluster, jobs_in(folder, 9)))
-    assert [entry.index for entry in entries if entry.raised] in ([1], [1, 0])
-    assert sorted(cluster.begun) == sorted(entry.index for entry in entries)
-    assert len(entries) <= 3
+    assert sorted(entry.index for entry in entries) == sorted(cluster.begun) == [0, 1, 2]
+    assert [type(entry.raised) for entry in entries if entry.index == 1] == [TypeError]
 
 
 def test_ctrl_c_lets_workers_save(folder):
@@ -321,6 +322,10 @@ def pictures(tmp_path, monkeypatch):
     return tmp_path
 
 
+def pixels(job):
+    return np.asarray(Image.open(job.path))
+
+
 def test_a_worker_paints_what_the_driver_would(pictures):
     planned = Batch(pairs_in("."), SETTINGS, Layout(Path("out")))
     painter = Painter(planned.task, 9, str(pictures), {"CPU": 1})
@@ -328,18 +333,21 @@ def test_a_worker_paints_what_the_driver_would(pictures):
     assert greeting == Greeting(identity(planned.task))
     *events, entry = painter.paint(planned.jobs[0])
     assert [type(event).__name__ for event in events] == ["Stage", "Step", "Done"]
-    before = planned.jobs[0].path.read_bytes()
+    before = pixels(planned.jobs[0])
     alone = paint_job(planned.jobs[0], planned.task)
     assert replace(entry, seconds=0, started="") == replace(alone, seconds=0, started="")
-    assert planned.jobs[0].path.read_bytes() == before
+    assert np.array_equal(pixels(planned.jobs[0]), before)
     assert [*Path("out/gen_0").iterdir()] == [planned.jobs[0].path]  # no checkpoint is left
 
 
 def test_a_stopped_worker_saves(pictures):
-    planned = Batch(pairs_in("."), SETTINGS, Layout(Path("out")))
+    settings = SETTINGS.replaced(iterations=100_000)
+    planned = Batch(pairs_in("."), settings, Layout(Path("out")))
     painter = Painter(planned.task, 9, str(pictures), {"CPU": 1})
-    painter.stop()
-    *_, entry = painter.paint(planned.jobs[0])
+    for message in painter.paint(planned.jobs[0]):
+        if isinstance(message, Step):
+            painter.stop()
+        entry = message
     assert (entry.status, type(entry.raised)) == ("failed", KeyboardInterrupt)
     assert planned.jobs[0].path.exists()
     assert planned.jobs[0].checkpoint.exists()
@@ -352,12 +360,12 @@ def test_a_worker_without_the_folder_says_so(pictures):
 
 def test_a_job_goes_on_from_its_checkpoint(pictures):
     """Bit for bit as if nothing had happened; one of another run is of no use, and no harm."""
-    settings = SETTINGS.replaced(iterations=6, scales="0.5,1")
+    settings = SETTINGS.replaced(iterations=6, scales="0.75,1")
     planned = Batch(pairs_in("."), settings, Layout(Path("out")))
     first, second = planned.jobs
     broken, steps = types.SimpleNamespace(is_set=lambda: len(steps) > 7), []
     whole = paint_job(first, planned.task)
-    expected = first.path.read_bytes()
+    expected = pixels(first)
     first.path.unlink()
 
     def watch(job, event):
@@ -372,7 +380,7 @@ def test_a_job_goes_on_from_its_checkpoint(pictures):
     again = paint_job(first, planned.task, watch=watch, stop=broken, checkpoint=first.checkpoint)
     assert steps[before:] == [*range(steps[before - 1] + 1, 13)]
     assert (again.status, again.loss) == ("done", whole.loss)
-    assert first.path.read_bytes() == expected
+    assert np.array_equal(pixels(first), expected)
     assert not Checkpoint.exists(first.checkpoint)
     other = paint_job(second, planned.task, checkpoint=second.checkpoint)
     assert (other.status, other.iterations) == ("done", 12)
@@ -483,7 +491,6 @@ def test_a_cluster_that_refuses(refused, ray_that):
     assert signal.getsignal(signal.SIGTERM) == before
     fake.error = ConnectionError("no running Ray instance")
     assert "on is 'ray://auto': no running Ray instance" in refused("ray://auto")
-    assert "Ray says which card" in refused("ray", "--device", "cuda:1") or True
 
 
 def test_signals_stay_as_they_are():

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -57,10 +58,10 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def batch(cluster, name, **overrides):
-    executor = Ray(address=cluster.address) if cluster else None
+def batch(cluster, name, workers=None, pairs=3, **overrides):
+    executor = Ray(workers, cluster.address) if cluster else None
     settings = SETTINGS.replaced(**overrides)
-    return Batch(pairs_in("."), settings, Layout(Path(name)), executor=executor)
+    return Batch(pairs_in(".")[:pairs], settings, Layout(Path(name)), executor=executor)
 
 
 def painters():
@@ -83,3 +84,37 @@ def test_a_cluster_paints_what_one_process_would(cluster, folder, capfd):
         one, other = (Image.open(Path(f, entry.output)) for f in ("ray", "alone"))
         assert np.array_equal(np.asarray(one), np.asarray(other))
     assert sorted(p.name for p in Path("ray").rglob("*.checkpoint")) == []
+
+
+def losing(lose, count=1):
+    """A watcher that calls `lose` once so many jobs are at their steps, and what it heard."""
+    begun, told = set(), []
+
+    def watch(job, event):
+        if isinstance(event, Notice):
+            told.append(event.text)
+        if isinstance(event, Step):
+            begun.add(job.index)
+            if len(begun) == count:
+                begun.update(range(-9, 0))  # only once
+                lose()
+
+    return watch, told
+
+
+def test_a_killed_worker_costs_nothing(cluster, folder):
+    """Another takes its place and its pair."""
+    watch, told = losing(lambda: [painter.kill() for painter in painters()])
+    entries = list(batch(cluster, "out", 1, 1, iterations=60).entries(watch=watch))
+    assert [entry.status for entry in entries] == ["done"]
+    assert told == ["a worker was lost (its process or its machine ended); the pair is continued"]
+
+
+def test_a_machine_that_is_lost_costs_nothing(cluster, folder):
+    """Its pair is painted by the other."""
+    last = cluster.nodes[-1]
+    lose = partial(cluster.remove_node, last, allow_graceful=False)
+    watch, told = losing(lose, count=2)
+    entries = list(batch(cluster, "out", pairs=2, iterations=60).entries(watch=watch))
+    assert [entry.status for entry in entries] == ["done"] * 2
+    assert told == ["a worker was lost (its process or its machine ended); the pair is continued"]

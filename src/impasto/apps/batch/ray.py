@@ -224,7 +224,7 @@ def _reason(error: Exception) -> str:
         return "Ray ended it for lack of memory"
     if "creation task" in text or "ModuleNotFoundError" in text:
         return _brief(error)
-    if name == "ActorDiedError":
+    if name in ("ActorDiedError", "ActorUnavailableError"):
         return "its process or its machine ended"
     return _brief(error)
 

@@ -119,13 +119,9 @@ class Crew:
             try:
                 self._hire()
                 for worker in self._heard():
-                    entry = self._handle(worker, watch)
-                    if entry is None:
-                        continue
-                    if entry.raised:
-                        self._end()
-                    yield entry
-            except KeyboardInterrupt:
+                    if entry := self._handle(worker, watch):
+                        yield entry
+            except KeyboardInterrupt:  # noqa: PERF203 (a wait costs more)
                 if interrupted:  # the second one
                     raise
                 interrupted = True
@@ -197,8 +193,11 @@ class Crew:
         job = worker.job
         assert job is not None
         if isinstance(message, Entry):
+            worker.job, entry = None, _visible(job, message)
+            if entry.raised:
+                self._end()
             self._assign(worker)
-            return _visible(job, message)
+            return entry
         watch(job, message)
         return None
 
