@@ -493,6 +493,11 @@ def test_a_cluster_that_refuses(refused, ray_that):
     assert "on is 'ray://auto': no running Ray instance" in refused("ray://auto")
 
 
+def test_a_cluster_is_not_shared_as_well(refused, ray_that):
+    ray_that(AssertionError())
+    assert "a cluster divides the pairs by itself" in refused("ray", "--share")
+
+
 def test_signals_stay_as_they_are():
     before = signal.getsignal(signal.SIGTERM)
     with _own_signals() as restore:

@@ -19,6 +19,7 @@ import pytest
 from PIL import Image
 
 import impasto
+from impasto.apps.studio import headers
 from impasto.apps.studio.bodies import Patience
 from impasto.apps.studio.guard import COOKIE
 from support.children import PATIENCE
@@ -268,6 +269,24 @@ def test_a_body_without_end_is_cut(address):
 @pytest.mark.parametrize("start", [b"", b"\x89PNG"])
 def test_a_slow_body_is_given_up(address, start):
     assert status(raw(address, head(1000), rest=start)) == 408
+
+
+@pytest.mark.parametrize("start", [b"", b"GET /", b"GET / HTTP/1.1\r\nHost: x\r\nX: "])
+def test_a_connection_whose_headers_have_no_end_is_closed(address, start, monkeypatch):
+    monkeypatch.setattr(headers, "_PATIENCE", 0.2)
+    place = urlsplit(address)
+    with socket.create_connection((place.hostname, place.port), timeout=PATIENCE) as connection:
+        connection.sendall(start)
+        assert connection.recv(100) == b""
+
+
+def test_headers_that_come_in_pieces_are_answered(address):
+    place = urlsplit(address)
+    with socket.create_connection((place.hostname, place.port), timeout=PATIENCE) as connection:
+        for _ in range(2):  # the second on the connection that is kept
+            for piece in (b"GET /hea", b"lthz HTTP/1.1\r\nHo", b"st: 127.0.0.1\r\n", b"\r\n"):
+                connection.sendall(piece)
+            assert connection.recv(20_000).startswith(b"HTTP/1.1 200")
 
 
 def test_a_body_that_breaks_off_leaves_nothing(address, folder, client):

@@ -11,6 +11,7 @@ from PIL import Image
 
 from impasto.apps.studio.darkroom import Darkroom
 from impasto.apps.studio.forecast import Forecast
+from impasto.apps.studio.headers import TimedHeaders
 from impasto.apps.studio.pictures import Library
 from impasto.apps.studio.serve import bound
 from impasto.apps.studio.site import build
@@ -39,7 +40,7 @@ def served(studio, host="127.0.0.1", **options):
     """The address of a running site, which ends with the block."""
     listening = bound("127.0.0.1", 0)
     app = build(studio, host=host, **options)
-    plain = {"log_config": None, "log_level": "critical", "http": "h11", "ws": "none"}
+    plain = {"log_config": None, "log_level": "critical", "http": TimedHeaders, "ws": "none"}
     server = uvicorn.Server(uvicorn.Config(app, lifespan="on", proxy_headers=False, **plain))
     thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
     thread.start()

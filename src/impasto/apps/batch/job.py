@@ -14,6 +14,7 @@ from typing import Any
 
 from impasto.apps.batch.layout import Job, make_folder
 from impasto.apps.batch.manifest import Entry
+from impasto.apps.batch.round import Round
 from impasto.apps.tuned import paint_tuned
 from impasto.errors import CheckpointError, Diverged, ImageError, OutOfMemory, OutputError
 from impasto.hardware import Hardware
@@ -46,6 +47,7 @@ class Task:
         max_pixels: larger pictures are refused before they are decoded.
         share: part of the machine's cores and memory that one job may use, 1/n for n at once.
         limits: threads and memory that a job has instead, where a scheduler grants them.
+        round: what other workers know of, if the batch is shared with them.
     """
 
     settings: Settings
@@ -53,6 +55,7 @@ class Task:
     max_pixels: int = MAX_PIXELS
     share: float = 1.0
     limits: Mapping[str, int] = field(default_factory=dict)
+    round: Round | None = None
 
     def files(self) -> Iterator[tuple[str, Path]]:
         """Role and path of each file that all runs read."""
@@ -110,9 +113,36 @@ def paint_job(
     """Paint a job's pair, write its files, and tell how it ended; raises nothing.
 
     An error of this pair alone makes the entry "failed". Any other error, KeyboardInterrupt too, is
-    also its `raised`: it ends the batch. `stop` ends the run early, as Ctrl-C does.
-    The run continues from `checkpoint` if there is such a file, and writes it.
+    also its `raised`: it ends the batch. `stop` ends the run early, as Ctrl-C does. The run
+    continues from `checkpoint` if there is such a file, and writes it. Where the batch is shared,
+    the pair may have been painted by another worker, or be ELSEWHERE, and the checkpoint is the
+    round's; see `Round`.
     """
+    if task.round is None:
+        return _paint(job, task, cache, watch, stop, checkpoint)
+
+    def paint(checkpoint: Path, guard: Callable[[Event], None]) -> Entry:
+        def guarded(job: Job, event: Event) -> None:
+            guard(event)
+            watch(job, event)
+
+        return _paint(job, task, cache, guarded, stop, checkpoint)
+
+    try:
+        return task.round.painted(job, paint)
+    except BaseException as error:
+        return entry_of(job, task, status="failed", error=one_line(error), raised=error)
+
+
+def _paint(
+    job: Job,
+    task: Task,
+    cache: StyleCache | None,
+    watch: Watch,
+    stop: Stop | None,
+    checkpoint: Path | None = None,
+) -> Entry:
+    """Paint a job's pair, from its checkpoint if there is one."""
     begun, clock = entry_of(job, task), time.perf_counter()
 
     def ended(status: str, **facts: Any) -> Entry:  # noqa: ANN401 (fields of Entry)

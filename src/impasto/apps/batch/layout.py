@@ -21,6 +21,7 @@ from impasto.settings.schedule import most_iterations
 __all__ = ["Job", "Layout", "make_folder"]
 
 MANIFEST = "manifest.jsonl"
+SHARED = "manifest.shared"
 
 Outputs = Mapping[str, Value]
 
@@ -77,6 +78,11 @@ class Layout:
     def manifest(self) -> Path:
         """The file with a line for each pair."""
         return self.folder / MANIFEST
+
+    @property
+    def shared(self) -> Path:
+        """The folder of workers that share the batch, while it is painted."""
+        return self.folder / SHARED
 
     def jobs(
         self, pairs: Sequence[Pair], settings: Settings, shared: Iterable[Path] = ()
@@ -141,17 +147,19 @@ class Layout:
         self, jobs: Sequence[Job], shared: Iterable[Path], iterations: int
     ) -> None:
         """Every file is in the folder, and none is read, or written twice."""
-        home, manifest = _real(self.folder), _real(self.manifest)
+        home = _real(self.folder)
         inputs = [path for job in jobs for path in (job.pair.content, job.pair.style)]
         taken = {_real(path): f"the input {path}" for path in (*inputs, *shared)}
-        taken[manifest] = "the manifest"
+        workers = "the folder of the batch's workers"
+        own = {_real(self.manifest): "the manifest", _real(self.shared): workers}
+        taken |= own
         for job in jobs:
             for path in job.request().paths(iterations):
                 real = _real(path)
                 if not real.is_relative_to(home):
                     raise OutputError(f"{path}: a link leads out of {self.folder}; remove the link")
-                if manifest in real.parents:
-                    raise OutputError(f"{path}: is below the manifest; choose another name")
+                if within := own.keys() & set(real.parents):
+                    raise OutputError(f"{path}: is below {own[within.pop()]}; choose another name")
                 if real in taken:
                     raise OutputError(
                         f"{path}: is also {taken[real]}; choose another output folder, or a name "

@@ -42,6 +42,9 @@ class Ray:
     Raises ExtraMissing without Ray, SettingsError for an address where nobody answers.
     """
 
+    distributes = True
+    """Whether it divides the jobs among machines, so that the batch cannot be shared as well."""
+
     def __init__(self, workers: int | None = None, address: str | None = None) -> None:
         self._workers, self._address = workers, address
         _set_up(local=address is None)

@@ -19,6 +19,7 @@ from platformdirs import user_data_path
 from starlette.types import ASGIApp
 
 from impasto.apps.studio.guard import is_local
+from impasto.apps.studio.headers import TimedHeaders
 from impasto.errors import OutputError, SettingsError, shown
 
 try:
@@ -122,7 +123,7 @@ def serve(
     server = _Server(
         uvicorn.Config(
             app,
-            http="h11",
+            http=TimedHeaders,
             ws="none",
             lifespan="on",
             proxy_headers=False,
