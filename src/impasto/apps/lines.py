@@ -5,12 +5,13 @@ from __future__ import annotations
 import errno
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from impasto.errors import OutputError, shown
+from impasto.images import AtomicFile
 
 __all__ = ["Lines"]
 
@@ -33,12 +34,24 @@ class Lines:
 
         It is one write, and it starts a new line behind one that was broken off.
         """
-        line = json.dumps(values, separators=(",", ":")).encode() + b"\n"
+        line = _line(values)
         with self._opened("a+b") as file:
             line = line if _ends_whole(file) else b"\n" + line
             if file.write(line) < len(line):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             os.fsync(file.fileno())
+
+    def rewrite(
+        self, records: Iterable[Mapping[str, Any]], check: Callable[[], object] = lambda: None
+    ) -> None:
+        """Replace the file by one with these objects, as a whole; OutputError where that fails.
+
+        What `check` raises, once all is written and before it takes the file's place, prevents it.
+        """
+        with AtomicFile(self.path) as draft:
+            with draft.open("wb") as file:
+                file.writelines(map(_line, records))
+            check()
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         """The objects in the order of their lines; lines that hold none are passed over.
@@ -63,6 +76,10 @@ class Lines:
                 yield cast(BinaryIO, file)
         except OSError as error:
             raise OutputError(f"{name}: {error.strerror}; {self._use}") from error
+
+
+def _line(values: Mapping[str, Any]) -> bytes:
+    return json.dumps(values, separators=(",", ":")).encode() + b"\n"
 
 
 def _ends_whole(file: BinaryIO) -> bool:

@@ -105,7 +105,7 @@ class Step:
 class Notice:
     """One line for people, such as that memory ran out and the run goes on in smaller windows.
 
-    `kind` is memory, optimiser, device, speed, resume or output.
+    `kind` is memory, optimiser, device, speed, resume, output or sharing.
     """
 
     text: str

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import lru_cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Generic, TypeVar
@@ -73,10 +74,17 @@ class Registry(Generic[T]):
         raise SettingsError(f"{self.kind} is {name!r}; expected one of {names}")
 
     def _points(self) -> tuple[EntryPoint, ...]:
-        return _installed(self.group, tuple(sys.path))
+        return _points(self.group, tuple((place, _changed(place)) for place in sys.path))
 
 
-@cache
-def _installed(group: str, path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
-    """What packages on `sys.path` offer, read once: there is a file of each to look into."""
+@lru_cache(maxsize=100)
+def _points(group: str, places: tuple[tuple[str, int], ...]) -> tuple[EntryPoint, ...]:
+    """Entry points of a group, read again once a folder of packages has changed."""
     return tuple(entry_points(group=group))
+
+
+def _changed(place: str) -> int:
+    try:
+        return os.stat(place or ".").st_mtime_ns  # noqa: PTH116 (much faster)
+    except OSError:
+        return 0

@@ -7,6 +7,8 @@
 Gallery ── pair_up ──> Pair, Pair, … ── Layout ──> Job, Job, … ── executor ──> Entry, Entry, …
                                                    Manifest <── done before? ──┘ └──> Manifest
 
+Several processes and machines paint one batch together by `Leases`.
+
 Names are loaded when first used, so that the command line can list the executors at once.
 """
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from impasto.apps.batch.executors import EXECUTORS, Executor
     from impasto.apps.batch.job import Task, paint_job
     from impasto.apps.batch.layout import Job, Layout
+    from impasto.apps.batch.leases import Leases
     from impasto.apps.batch.manifest import Entry, Manifest
     from impasto.apps.batch.pairs import PAIRINGS, Gallery, Pair, galleries_in, pair_up, pairs_in
 
@@ -30,6 +33,7 @@ _HOMES = {
     "Gallery": "pairs",
     "Job": "layout",
     "Layout": "layout",
+    "Leases": "leases",
     "Manifest": "manifest",
     "Pair": "pairs",
     "Task": "job",
@@ -48,6 +52,7 @@ __all__ = [
     "Gallery",
     "Job",
     "Layout",
+    "Leases",
     "Manifest",
     "Pair",
     "Task",

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
 from impasto.apps.batch.executors import Executor
 from impasto.apps.batch.job import OWN, Task, Watch, entry_of
 from impasto.apps.batch.layout import Job, Layout
+from impasto.apps.batch.leases import Leases
 from impasto.apps.batch.manifest import Entry, Manifest
 from impasto.apps.batch.pairs import Pair
 from impasto.apps.batch.serial import Serial
+from impasto.apps.batch.sharing import Sharing, worker_name
 from impasto.encoder import weights_of
+from impasto.errors import SettingsError
 from impasto.images import MAX_PIXELS, read
 from impasto.images.names import located
 from impasto.run.events import Step
@@ -40,6 +43,8 @@ class Batch:
         max_pixels: larger pictures are refused before they are decoded.
         overwrite: paint pairs that were done before too.
         executor: paints the jobs, by default one after the other in this process.
+        leases: those by which any number of processes and machines that see the layout's folder
+            paint this batch together, `Leases(layout.shared)`; each has the same arguments.
 
     A pair that fails by itself is recorded, and the next one begins. Any other error ends the
     batch, KeyboardInterrupt too: it is recorded and raised. No result stays in memory.
@@ -57,12 +62,23 @@ class Batch:
         max_pixels: int = MAX_PIXELS,
         overwrite: bool = False,
         executor: Executor | None = None,
+        leases: Leases | None = None,
     ) -> None:
+        if leases and overwrite:
+            raise SettingsError(
+                "overwrite is true, and workers that share a batch would paint it once more each "
+                "time one of them comes late; leave it out, or choose another output folder"
+            )
+        if leases and getattr(executor, "distributes", False):
+            raise SettingsError(
+                "share is true, and a cluster divides the pairs by itself; leave one of them out"
+            )
         self.settings, self.layout = settings, layout
         self.task = Task(settings, dict(sources or {}), max_pixels)
         self.jobs = layout.jobs(pairs, settings, [path for _, path in self.task.files()])
         self.manifest = Manifest(layout.manifest)
         self._overwrite, self._executor = overwrite, executor or Serial()
+        self._leases, self.worker = leases, worker_name()
 
     def __len__(self) -> int:
         """Number of pairs."""
@@ -87,9 +103,9 @@ class Batch:
         self._rehearse(waiting)
         with self.layout.prepared(self.jobs):
             self.manifest.latest()  # raises where it is not a file that can be read
+            entries = self._ended(waiting, _watching(show, watch))
         raised: BaseException | None = None
-        for entry in self._executor.map(waiting, self.task, _watching(show, watch)):
-            self.manifest.append(entry)
+        for entry in entries:
             while done and done[0].index < entry.index:
                 yield done.popleft()
             raised = raised or entry.raised
@@ -98,6 +114,27 @@ class Batch:
         if raised:
             raise raised
         yield from done
+
+    def _ended(self, jobs: Sequence[Job], watch: Watch) -> Iterator[Entry]:
+        """An entry for each of the jobs as it ends, in the manifest."""
+        if self._leases and jobs:
+            return self._together(jobs, self._leases, watch)
+        return self._recorded(self._executor.map(jobs, self.task, watch))
+
+    def _recorded(self, entries: Iterable[Entry]) -> Iterator[Entry]:
+        for entry in entries:
+            self.manifest.append(entry)
+            yield entry
+
+    def _together(self, jobs: Sequence[Job], leases: Leases, watch: Watch) -> Iterator[Entry]:
+        """The same with all workers that share the batch; the manifest has them in the end."""
+        ours = {job.name: job for job in jobs}
+        sharing = Sharing(leases, self.manifest, self.jobs, self.task, self._executor, self.worker)
+        for entry in sharing.entries(lambda: self._sorted()[1], watch):
+            if ours.pop(entry.output, None):
+                yield entry
+        for job in ours.values():
+            yield entry_of(job, self.task)  # another worker ended it before we joined
 
     def _check_shared(self) -> None:
         """Read what all pairs share once, so that a mistake there is not each pair's failure."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from functools import lru_cache
@@ -13,8 +14,9 @@ from typing import Any
 
 from impasto.apps.batch.layout import Job, make_folder
 from impasto.apps.batch.manifest import Entry
+from impasto.apps.batch.round import Round
 from impasto.apps.tuned import paint_tuned
-from impasto.errors import Diverged, ImageError, OutOfMemory, OutputError
+from impasto.errors import CheckpointError, Diverged, ImageError, OutOfMemory, OutputError
 from impasto.hardware import Hardware
 from impasto.images import MAX_PIXELS
 from impasto.images.checksums import file_checksum
@@ -22,10 +24,11 @@ from impasto.objective import StyleCache
 from impasto.outputs.session import Stop
 from impasto.run import Result, Run
 from impasto.run.build import trial_of
+from impasto.run.checkpoint import Checkpoint
 from impasto.run.events import Event, Step
 from impasto.settings import Settings
 
-__all__ = ["OWN", "Task", "Watch", "entry_of", "paint_job"]
+__all__ = ["OWN", "Task", "Watch", "entry_of", "one_line", "paint_job"]
 
 OWN = (ImageError, OutputError, OutOfMemory, Diverged)
 """Errors of one pair; any other error would end every other pair too."""
@@ -43,12 +46,16 @@ class Task:
             `content_masks`, `style_masks`, `encoder`; each a path or a list of paths.
         max_pixels: larger pictures are refused before they are decoded.
         share: part of the machine's cores and memory that one job may use, 1/n for n at once.
+        limits: threads and memory that a job has instead, where a scheduler grants them.
+        round: what other workers know of, if the batch is shared with them.
     """
 
     settings: Settings
     sources: Mapping[str, Any] = field(default_factory=dict)
     max_pixels: int = MAX_PIXELS
     share: float = 1.0
+    limits: Mapping[str, int] = field(default_factory=dict)
+    round: Round | None = None
 
     def files(self) -> Iterator[tuple[str, Path]]:
         """Role and path of each file that all runs read."""
@@ -57,14 +64,18 @@ class Task:
             for index, path in enumerate(several):
                 yield f"{role} {index + 1}" if len(several) > 1 else role, Path(path)
 
-    def run(self, job: Job, cache: StyleCache | None = None) -> Run:
+    def run(
+        self, job: Job, cache: StyleCache | None = None, resume: Checkpoint | None = None
+    ) -> Run:
         """The run of a job; raises what `impasto.Run` does for inputs that do not fit."""
         content, style, settings = job.pair.content, job.pair.style, self._shared_out()
-        options: dict[str, Any] = {"max_pixels": self.max_pixels, "cache": cache}
+        options: dict[str, Any] = {"max_pixels": self.max_pixels, "cache": cache, "resume": resume}
         return Run(content, style, settings, **options, **self.sources)
 
     def _shared_out(self) -> Settings:
         """The settings with this job's share of threads and memory."""
+        if self.limits:
+            return self.settings.replaced(**self.limits)
         if self.share == 1:
             return self.settings
         hardware = Hardware.choose(self.settings, trial=trial_of(Run), share=self.share)
@@ -97,12 +108,41 @@ def paint_job(
     cache: StyleCache | None = None,
     watch: Watch = lambda _job, _event: None,
     stop: Stop | None = None,
+    checkpoint: Path | None = None,
 ) -> Entry:
     """Paint a job's pair, write its files, and tell how it ended; raises nothing.
 
     An error of this pair alone makes the entry "failed". Any other error, KeyboardInterrupt too, is
-    also its `raised`: it ends the batch. `stop` ends the run early, as Ctrl-C does.
+    also its `raised`: it ends the batch. `stop` ends the run early, as Ctrl-C does. The run
+    continues from `checkpoint` if there is such a file, and writes it. Where the batch is shared,
+    the pair may have been painted by another worker, or be ELSEWHERE, and the checkpoint is the
+    round's; see `Round`.
     """
+    if task.round is None:
+        return _paint(job, task, cache, watch, stop, checkpoint)
+
+    def paint(checkpoint: Path, guard: Callable[[Event], None]) -> Entry:
+        def guarded(job: Job, event: Event) -> None:
+            guard(event)
+            watch(job, event)
+
+        return _paint(job, task, cache, guarded, stop, checkpoint)
+
+    try:
+        return task.round.painted(job, paint)
+    except BaseException as error:
+        return entry_of(job, task, status="failed", error=one_line(error), raised=error)
+
+
+def _paint(
+    job: Job,
+    task: Task,
+    cache: StyleCache | None,
+    watch: Watch,
+    stop: Stop | None,
+    checkpoint: Path | None = None,
+) -> Entry:
+    """Paint a job's pair, from its checkpoint if there is one."""
     begun, clock = entry_of(job, task), time.perf_counter()
 
     def ended(status: str, **facts: Any) -> Entry:  # noqa: ANN401 (fields of Entry)
@@ -110,9 +150,10 @@ def paint_job(
         return replace(begun, status=status, seconds=seconds, **facts)
 
     try:
-        run = task.run(job, cache)
+        run = _run(job, task, cache, checkpoint)
         make_folder(job.path.parent)
-        outcome = paint_tuned(run, job.request(), lambda event: watch(job, event), stop)
+        request = job.request(checkpoint)
+        outcome = paint_tuned(run, request, lambda event: watch(job, event), stop)
         if outcome.result is None or outcome.interrupted:
             return ended("failed", error="interrupted", raised=KeyboardInterrupt())
     except OWN as error:
@@ -122,6 +163,14 @@ def paint_job(
     step = _selected(outcome.result)
     iterations = outcome.result.steps[-1].done
     return ended("done", iterations=iterations, loss=step.loss, terms=step.terms)
+
+
+def _run(job: Job, task: Task, cache: StyleCache | None, checkpoint: Path | None) -> Run:
+    """The run of a job; one whose checkpoint is of no use begins anew."""
+    if checkpoint and Checkpoint.exists(checkpoint):
+        with suppress(CheckpointError):
+            return task.run(job, cache, Checkpoint.load(checkpoint))
+    return task.run(job, cache)
 
 
 def one_line(error: BaseException) -> str:

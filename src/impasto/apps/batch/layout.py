@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -20,6 +21,7 @@ from impasto.settings.schedule import most_iterations
 __all__ = ["Job", "Layout", "make_folder"]
 
 MANIFEST = "manifest.jsonl"
+SHARED = "manifest.shared"
 
 Outputs = Mapping[str, Value]
 
@@ -42,9 +44,17 @@ class Job:
     path: Path
     outputs: Outputs = field(default_factory=dict)
 
-    def request(self) -> Request:
-        """The outputs of a run of this job."""
-        return Request.of({**self.outputs, "output": self.path}, _sources(self.pair))
+    def request(self, checkpoint: Path | None = None) -> Request:
+        """The outputs of a run of this job, and a checkpoint if it has a path."""
+        places = {"output": self.path, "checkpoint": checkpoint}
+        return Request.of({**self.outputs, **places}, _sources(self.pair))
+
+    @property
+    def checkpoint(self) -> Path:
+        """A hidden file beside the result, from which another worker can continue."""
+        # the name is cut, because a folder takes 255 bytes and a character may be four
+        digest = hashlib.sha256(os.fsencode(self.path.name)).hexdigest()[:8]
+        return self.path.with_name(f".{self.path.name[:40]}.{digest}.checkpoint")
 
 
 @dataclass(frozen=True)
@@ -68,6 +78,11 @@ class Layout:
     def manifest(self) -> Path:
         """The file with a line for each pair."""
         return self.folder / MANIFEST
+
+    @property
+    def shared(self) -> Path:
+        """The folder of workers that share the batch, while it is painted."""
+        return self.folder / SHARED
 
     def jobs(
         self, pairs: Sequence[Pair], settings: Settings, shared: Iterable[Path] = ()
@@ -132,17 +147,19 @@ class Layout:
         self, jobs: Sequence[Job], shared: Iterable[Path], iterations: int
     ) -> None:
         """Every file is in the folder, and none is read, or written twice."""
-        home, manifest = _real(self.folder), _real(self.manifest)
+        home = _real(self.folder)
         inputs = [path for job in jobs for path in (job.pair.content, job.pair.style)]
         taken = {_real(path): f"the input {path}" for path in (*inputs, *shared)}
-        taken[manifest] = "the manifest"
+        workers = "the folder of the batch's workers"
+        own = {_real(self.manifest): "the manifest", _real(self.shared): workers}
+        taken |= own
         for job in jobs:
             for path in job.request().paths(iterations):
                 real = _real(path)
                 if not real.is_relative_to(home):
                     raise OutputError(f"{path}: a link leads out of {self.folder}; remove the link")
-                if manifest in real.parents:
-                    raise OutputError(f"{path}: is below the manifest; choose another name")
+                if within := own.keys() & set(real.parents):
+                    raise OutputError(f"{path}: is below {own[within.pop()]}; choose another name")
                 if real in taken:
                     raise OutputError(
                         f"{path}: is also {taken[real]}; choose another output folder, or a name "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ class Entry:
         iterations, loss, terms: of the canvas that became the picture; None if the pair failed.
         error: why it failed, in one line.
         inputs: checksums of the files that all pairs share, such as masks, by role.
+        worker: who painted it, of several that share a batch: host and process.
         raised: the error that ends the whole batch; in no manifest.
     """
 
@@ -47,18 +48,28 @@ class Entry:
     terms: Mapping[str, float] | None = None
     error: str | None = None
     inputs: Mapping[str, str | None] = field(default_factory=dict)
+    worker: str | None = None
     raised: BaseException | None = field(default=None, compare=False, repr=False)
 
     def line(self) -> dict[str, Any]:
         """Plain values by name, as in the manifest."""
         return {name: value for name, value in vars(self).items() if name != "raised"}
 
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> Entry | None:
+        """The entry that a line holds; None for anything else, whoever wrote it."""
+        try:
+            entry = cls(**{name: record[name] for name in _FIELDS if name in record})
+        except TypeError:
+            return None
+        return entry if isinstance(entry.output, str) else None
+
 
 _FIELDS = tuple(entry.name for entry in fields(Entry) if entry.name != "raised")
 
 
 class Manifest:
-    """A file of JSON lines, to which any number of processes may append."""
+    """A file of JSON lines, to which any number of processes of one machine may append."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -70,13 +81,14 @@ class Manifest:
 
     def latest(self) -> dict[str, Entry]:
         """The last entry of each output; lines that are no entries are ignored."""
-        return {entry.output: entry for entry in map(_entry, self._lines) if entry}
+        return {entry.output: entry for entry in map(Entry.of, self._lines) if entry}
 
+    def compact(self, ended: Sequence[Entry], check: Callable[[], object]) -> None:
+        """Replace it by one with a line for each output, at its end `ended` in their order.
 
-def _entry(record: Mapping[str, Any]) -> Entry | None:
-    """The entry that a line holds; None for anything else, whoever wrote it."""
-    try:
-        entry = Entry(**{name: record[name] for name in _FIELDS if name in record})
-    except TypeError:
-        return None
-    return entry if isinstance(entry.output, str) else None
+        `check` prevents it by raising, at the last moment. Raises OutputError where it fails.
+        """
+        own = {entry.output for entry in ended}
+        latest = {line.get("output"): line for line in self._lines if Entry.of(line)}
+        others = [line for output, line in latest.items() if output not in own]
+        self._lines.rewrite([*others, *(entry.line() for entry in ended)], check)

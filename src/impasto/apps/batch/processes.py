@@ -29,7 +29,7 @@ from impasto.objective import StyleCache
 from impasto.outputs.session import Stop
 from impasto.run.events import Step
 
-__all__ = ["Processes"]
+__all__ = ["Processes", "sendable"]
 
 _MAX_WORKERS = 1024
 
@@ -191,12 +191,12 @@ def _work(pipe: Connection, task: Task, size: int, stop: Stop) -> None:
         pipe.send(None)
         while True:
             entry = paint_job(pipe.recv(), task, cache=cache, watch=tell, stop=stop)
-            pipe.send(_sendable(entry))
+            pipe.send(sendable(entry))
             if entry.error:
                 gc.collect()  # the traceback of its error holds the run's arrays, in a cycle
 
 
-def _sendable(entry: Entry) -> Entry:
+def sendable(entry: Entry) -> Entry:
     """The entry, its error as text where it cannot be sent."""
     try:
         pickle.loads(pickle.dumps(entry))

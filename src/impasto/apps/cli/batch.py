@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from impasto.apps.batch.executors import EXECUTORS
+from impasto.apps.batch.executors import EXECUTORS, executor_at
 from impasto.apps.cli import batch_progress
 from impasto.apps.cli.flags import flag, with_flags
 from impasto.apps.cli.inputs import Named, check_files
@@ -17,6 +17,7 @@ from impasto.apps.cli.options import Options, with_options
 from impasto.apps.cli.parameters import file_name
 from impasto.apps.cli.printing import one_line
 from impasto.apps.cli.session import available_files
+from impasto.apps.cli.signals import ended_alike
 from impasto.errors import OutputError, SettingsError
 from impasto.outputs import OUTPUTS
 from impasto.outputs.base import Value
@@ -85,18 +86,31 @@ Name = Annotated[
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Paint pairs that are done too.")]
 Jobs = Annotated[
-    int,
+    int | None,
     typer.Option(
-        "--jobs", metavar="N", min=1, help="Pairs to paint at once, each in a process of its own."
+        "--jobs",
+        metavar="N",
+        min=1,
+        help="Pairs to paint at once, each in a process of its own. By default 1, and on a cluster "
+        "as many as it has room for.",
     ),
 ]
 On = Annotated[
     str | None,
     typer.Option(
         "--on",
-        metavar="NAME",
+        metavar="NAME[://ADDRESS]",
         help=f"Where to paint: {', '.join(EXECUTORS.names())}. By default processes for several "
-        f"jobs, otherwise serial.",
+        f"jobs, otherwise serial. ray is a cluster of this machine alone; ray://auto and "
+        f"ray://HOST:PORT the one that this machine is part of.",
+    ),
+]
+Share = Annotated[
+    bool,
+    typer.Option(
+        "--share",
+        help="Paint together with all processes and machines that run this command: each pair "
+        "once, those of one that dies too.",
     ),
 ]
 
@@ -110,8 +124,9 @@ def batch(
     output: Output = None,
     name: Name = None,
     overwrite: Overwrite = False,
-    jobs: Jobs = 1,
+    jobs: Jobs = None,
     on: On = None,
+    share: Share = False,
     *,
     options: Options,
 ) -> int:
@@ -120,8 +135,11 @@ def batch(
     Pairs that are done already with the same settings are skipped, so that the same command
     continues a batch that was interrupted. A pair that fails does not stop the others.
     manifest.jsonl in the output folder says how each pair ended.
+
+    With --share, any number of processes and machines that see the output folder run this command,
+    and divide the pairs among them.
     """
-    from impasto.apps.batch import Batch, Layout
+    from impasto.apps.batch import Batch, Layout, Leases
 
     named = Named(None, (), options.sources)
     check_files(named.names())
@@ -135,9 +153,10 @@ def batch(
         max_pixels=options.max_pixels,
         overwrite=overwrite,
         executor=_executor(jobs, on),
+        leases=Leases(layout.shared) if share else None,
     )
     _check_next_time(planned, galleries)
-    return _paint(planned, options)
+    return _paint(planned, options, share=share)
 
 
 def _galleries(
@@ -182,9 +201,9 @@ def _outputs(options: Options) -> dict[str, Value]:
     return {kind: name for kind, name in wanted.items() if name != "none"}
 
 
-def _executor(jobs: int, on: str | None) -> "Executor":
+def _executor(jobs: int | None, on: str | None) -> "Executor":
     """Where the pairs are painted."""
-    return EXECUTORS.get(on or ("processes" if jobs > 1 else "serial"))(jobs)
+    return executor_at(on or ("processes" if jobs and jobs > 1 else "serial"), jobs)
 
 
 def _pairs(galleries: "Sequence[Gallery]", layout: "Layout", how: str) -> "list[Pair]":
@@ -207,15 +226,16 @@ def _check_next_time(batch: "Batch", galleries: "Sequence[Gallery]") -> None:
                 )
 
 
-def _paint(batch: "Batch", options: Options) -> int:
+def _paint(batch: "Batch", options: Options, *, share: bool) -> int:
     """Paint and show; the exit code: 0, 1 if a pair failed, 130 after Ctrl-C."""
     tally: Counter[str] = Counter()
     failures: list[str] = []
     interrupted = False
     try:
-        with _shown(options)(batch) as (watch, note):
+        with _shown(options)(batch) as (watch, note), ended_alike(also=share):
             for entry in batch.entries(watch=watch):
                 tally[entry.status] += 1
+                tally["elsewhere"] += entry.status == "done" and entry.worker != batch.worker
                 if entry.error:
                     failures.append(f"{entry.output}: {with_flags(entry.error)}")
                 note(entry)
@@ -225,9 +245,10 @@ def _paint(batch: "Batch", options: Options) -> int:
         for failure in failures:
             print("failed:", one_line(failure), file=sys.stderr)
     if not (options.quiet or options.as_json):
+        elsewhere = f" ({tally['elsewhere']} by others)" if share else ""
         print(
-            f"{'interrupted; ' if interrupted else ''}{tally['done']} painted, {tally['skipped']} "
-            f"skipped (done before), {tally['failed']} failed of {len(batch)}; "
+            f"{'interrupted; ' if interrupted else ''}{tally['done']} painted{elsewhere}, "
+            f"{tally['skipped']} skipped (done before), {tally['failed']} failed of {len(batch)}; "
             f"see {one_line(batch.manifest.path)}"
         )
     return 130 if interrupted else int(bool(failures))

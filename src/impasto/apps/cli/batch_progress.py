@@ -7,7 +7,7 @@ run, one of the Entry that a job ends with.
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -16,7 +16,7 @@ from impasto.apps.cli.progress import event_line, json_line, warn
 
 if TYPE_CHECKING:
     from impasto.apps.batch import Batch, Entry, Job
-    from impasto.run.events import Event
+    from impasto.run.events import Event, Notice
 
 __all__ = ["Shown", "bar", "json_lines", "silent"]
 
@@ -36,22 +36,26 @@ def bar(batch: "Batch") -> Iterator[tuple[Watch, Note]]:
     columns = (
         TextColumn("pairs {task.fields[pairs]}"),
         BarColumn(),
-        TextColumn("iteration {task.fields[iteration]}"),
+        TextColumn("{task.fields[doing]}"),
         TimeRemainingColumn(),
     )
     progress = Progress(*columns, console=Console(stderr=True), speed_estimate_period=HOUR)
     ended, parts = Counter[bool](), dict[int, float]()
-    task = progress.add_task("", total=len(batch), pairs=f"0/{len(batch)}", iteration="…")
+    task = progress.add_task("", total=len(batch), pairs=f"0/{len(batch)}", doing="…")
 
     def watch(job: "Job", event: "Event") -> None:
         from impasto.run.events import Step
 
+        if _tells_of_sharing(event):
+            progress.start()
+            return progress.update(task, doing=event.text)
         if not isinstance(event, Step):
             return _notices_alone(job, event)
         progress.start()  # not before the first step, so that an error stands alone
         parts[job.index] = event.done / max(1, event.total)
         completed = ended[True] + sum(parts.values())
-        return progress.update(task, completed=completed, iteration=f"{event.done}/{event.total}")
+        doing = f"iteration {event.done}/{event.total}"
+        return progress.update(task, completed=completed, doing=doing)
 
     def note(entry: "Entry") -> None:
         ended[entry.status == "done"] += 1
@@ -92,5 +96,12 @@ def _notice_line(job: "Job", event: "Event") -> None:
 def _notices_alone(job: "Job", event: "Event") -> None:
     from impasto.run.events import Notice
 
-    if isinstance(event, Notice):
+    if isinstance(event, Notice) and not _tells_of_sharing(event):
         warn(f"{job.name}: {event.text}")
+
+
+def _tells_of_sharing(event: "Event") -> "TypeGuard[Notice]":
+    """Whether it tells that this worker waits for others, which is no warning."""
+    from impasto.run.events import Notice
+
+    return isinstance(event, Notice) and event.kind == "sharing"

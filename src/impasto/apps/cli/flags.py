@@ -16,6 +16,7 @@ _OTHERS = {
     "pairs": "--pairs",
     "name": "--name",
     "jobs": "--jobs",
+    "overwrite": "--overwrite",
     "frames": "--frames",
     "fps": "--fps",
 }
