@@ -30,15 +30,16 @@ class Ranks(Protocol):
         """How many there are."""
 
     def total(self, parts: Tensor) -> Tensor:
-        """The sum of all processes' float64 tensors of one shape: the same bits everywhere.
+        """The sum of all processes' float64 tensors of the same shape: the same bits everywhere.
 
         Raises ProcessLost where a process has ended, as `swap` does.
         """
 
     def swap(self, outgoing: Sequence[Tensor], shapes: Sequence[Shape]) -> list[Tensor]:
-        """What each process has for this one, of these shapes, for what this one has for each.
+        """What each process has for this one, for what this one has for each.
 
-        All are of one type, on one device. Nothing is sent for tensors without entries.
+        `outgoing` has a tensor of any shape, (n, …), for each process; `shapes` are those of what
+        comes. All are of one type, on one device. Nothing is sent for tensors without entries.
         """
 
 

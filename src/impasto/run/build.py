@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -13,7 +14,10 @@ from impasto.encoder.cache import Cache
 from impasto.hardware.device import Hardware, Trial
 from impasto.hardware.planner import Plan, plan
 from impasto.images import Picture
+from impasto.objective.ranks import Ranks
 from impasto.optimisers import Backoff, Minimiser, Optimiser, Problem, ValueAndGrad
+from impasto.optimisers.parts import WHOLE, Parts
+from impasto.run.share import Share, share_of, shortest
 from impasto.settings import DEFAULT_RECIPE, Settings
 from impasto.settings.schedule import Stage
 from impasto.settings.variants import OPTIMISERS
@@ -23,6 +27,7 @@ __all__ = [
     "encoder_for",
     "optimiser_for",
     "plans_for",
+    "shared_plans_for",
     "trial_of",
 ]
 
@@ -67,6 +72,7 @@ def optimiser_for(
     settings: Settings,
     encoder: Encoder,
     notify: Callable[[str], object],
+    share: Share | None = None,
 ) -> Minimiser:
     """The optimiser that the settings name, at one stage, with smaller steps where it diverges.
 
@@ -77,16 +83,20 @@ def optimiser_for(
         settings: which optimiser, and how it makes them.
         encoder: the network, whose precision decides that of the optimiser's history.
         notify: gets a line each time the optimiser goes back and continues with smaller steps.
+        share: this process's part of the canvas, where several share it; then the canvas and the
+            function's vectors are of its own rows.
     """
     planned = stage.iterations, stage.decay_every
-    problem = Problem(settings, stage.size, *planned, encoder.dtype, encoder.device)
+    shared = (share.rows, share.ranks) if share else ()
+    problem = Problem(settings, stage.size, *planned, encoder.dtype, encoder.device, *shared)
+    parts = Parts(share.ranks) if share else WHOLE
     optimiser: Optimiser = OPTIMISERS.get(settings.optimiser)
 
     def start(function: ValueAndGrad, x: Tensor, factor: float) -> Minimiser:
         return optimiser.start(function, x, problem.with_step(factor))
 
     x, box = canvas.flatten(), problem.box(canvas)
-    return Backoff(function, box.project(x) if box else x, start, notify)
+    return Backoff(function, box.project(x) if box else x, start, notify, parts)
 
 
 def plans_for(
@@ -108,6 +118,31 @@ def plans_for(
         plan(settings, size, style_size(size), hardware, extra_bytes(size), encoder)
         for size in (stage.size for stage in stages)
     )
+
+
+def shared_plans_for(
+    settings: Settings,
+    hardware: Hardware,
+    stages: Sequence[Stage],
+    style_size: Callable[[Size], Size | None],
+    extra_bytes: Callable[[Size], int],
+    encoder: Encoder,
+    ranks: Ranks,
+) -> tuple[Plan, ...]:
+    """How this process paints its rows of each stage: see `plans_for`.
+
+    All processes keep the history that the one with the least memory can.
+    """
+    found = []
+    for stage in stages:
+        share = share_of(ranks, stage.size[1], encoder.architecture, settings)
+        assert share is not None
+        size = stage.size[0], share.strip.bottom - share.strip.top
+        extra = extra_bytes(stage.size)
+        own = plan(settings, size, style_size(stage.size), hardware, extra, encoder)
+        history = shortest(ranks, own.history)
+        found.append(replace(own, size=stage.size, history=history))
+    return tuple(found)
 
 
 def trial_of(run: Callable[[Picture, Picture, Settings], Iterable[object]]) -> Trial:

@@ -18,6 +18,8 @@ _OTHERS = {
     "jobs": "--jobs",
     "frames": "--frames",
     "fps": "--fps",
+    "distributed": "--distributed",
+    "resume": "--resume",
 }
 """Options of names that are neither settings nor outputs'."""
 
