@@ -11,10 +11,13 @@ from torch import Tensor
 
 from impasto.encoder import Encoder, Weights, weights_of
 from impasto.encoder.cache import Cache
+from impasto.errors import OutOfMemory
 from impasto.hardware.device import Hardware, Trial
+from impasto.hardware.memory_model import Demand
 from impasto.hardware.planner import Plan, plan
 from impasto.images import Picture
 from impasto.objective.ranks import Ranks
+from impasto.objective.strips import Strip
 from impasto.optimisers import Backoff, Minimiser, Optimiser, Problem, ValueAndGrad
 from impasto.optimisers.parts import WHOLE, Parts
 from impasto.run.share import Share, share_of, shortest
@@ -27,6 +30,7 @@ __all__ = [
     "encoder_for",
     "optimiser_for",
     "plans_for",
+    "shared_plan",
     "shared_plans_for",
     "trial_of",
 ]
@@ -120,6 +124,32 @@ def plans_for(
     )
 
 
+def shared_plan(
+    settings: Settings,
+    size: Size,
+    style_size: Size | None,
+    hardware: Hardware,
+    extra_bytes: int,
+    encoder: Encoder,
+    strip: Strip,
+) -> Plan:
+    """How a process paints its strip of a canvas of (w, h); see `plan`.
+
+    Pictures and the first canvas are whole until each process has taken its rows of them. Raises
+    OutOfMemory also where that does not fit.
+    """
+    network = encoder.dtype, encoder.device
+    whole = Demand(settings, size, style_size, *network, extra_bytes, encoder).beginning
+    if whole > hardware.memory:
+        raise OutOfMemory(
+            f"{size[0]}x{size[1]} px take {whole / 1e9:.1f} GB at each process before it has its "
+            f"rows, and {hardware.memory / 1e9:.1f} GB may be used; lower size, or raise memory"
+        )
+    held = size[0], strip.bottom - strip.top
+    own = plan(settings, held, style_size, hardware, extra_bytes, encoder)
+    return replace(own, size=size, peak=max(own.peak, whole))
+
+
 def shared_plans_for(
     settings: Settings,
     hardware: Hardware,
@@ -134,14 +164,12 @@ def shared_plans_for(
     All processes keep the history that the one with the least memory can.
     """
     found = []
-    for stage in stages:
-        share = share_of(ranks, stage.size[1], encoder.architecture, settings)
+    for size in (stage.size for stage in stages):
+        share = share_of(ranks, size[1], encoder.architecture, settings)
         assert share is not None
-        size = stage.size[0], share.strip.bottom - share.strip.top
-        extra = extra_bytes(stage.size)
-        own = plan(settings, size, style_size(stage.size), hardware, extra, encoder)
-        history = shortest(ranks, own.history)
-        found.append(replace(own, size=stage.size, history=history))
+        bytes_of = style_size(size), hardware, extra_bytes(size)
+        own = shared_plan(settings, size, *bytes_of, encoder, share.strip)
+        found.append(replace(own, history=shortest(ranks, own.history)))
     return tuple(found)
 
 
