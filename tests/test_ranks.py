@@ -1,5 +1,6 @@
 """Laws of a canvas that several processes share: they compute what one process computes."""
 
+import json
 from dataclasses import replace
 from itertools import islice
 
@@ -9,8 +10,12 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from conftest import TINY, random_image, tiny_weights
+from impasto import Run
+from impasto.apps.cli import main
 from impasto.encoder import PADDINGS, Encoder
 from impasto.hardware.device import DTYPES
+from impasto.hardware.traffic import traffic
+from impasto.images import Picture
 from impasto.images.spaces import CAFFE
 from impasto.objective import Evaluation, Objective, measure_statistics
 from impasto.objective.shards import Halos, added_up, sharded
@@ -27,6 +32,7 @@ from impasto.objective.terms import (
 from impasto.objective.tiles import Tiling, min_tile, windows
 from impasto.optimisers import Backoff, Preconditioner, Problem
 from impasto.optimisers.parts import Parts
+from impasto.run.share import strips_of
 from impasto.settings import Settings
 from impasto.settings.variants import OPTIMISERS, STYLE_LOSSES
 from support.ranks import together
@@ -65,7 +71,7 @@ def objective(encoder, picture, loss, guide, variation, tiling, ranks=None, *, r
     return Objective(encoder, terms, tiling=tiling, **how)
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(data=st.data())
 def test_ranks_evaluate_what_one_process_does(data):
     size = data.draw(st.tuples(st.integers(24, 170), st.integers(16, 70)), label="size")
@@ -216,3 +222,62 @@ def test_a_preconditioner_of_ranks_is_that_of_one_process():
     for number, expected in enumerate((alone.variables, alone.pullback)):
         joined = torch.cat([pair[number] for pair in found], 2)
         torch.testing.assert_close(joined.flatten(), expected(whole.flatten()))
+
+
+@pytest.mark.parametrize(
+    ("count", "height", "overrides"),
+    [
+        (1, 40, {}),
+        (2, 61, {"precondition": 0.0}),
+        (5, 90, {}),
+        (12, 60, {"style_loss": "gram"}),  # more than there are columns of coefficients
+    ],
+    ids=str,
+)
+def test_what_is_sent_is_what_is_predicted(count, height, overrides):
+    """Of tiny features; the inner products of the optimiser, and checks, are left out."""
+    layers = {"content_layers": {"relu2_1": 1.0}, "style_layers": {"relu1_1": 1.0, "relu2_1": 1.0}}
+    chosen = Settings.of(
+        **{"encoder": "tiny", "precision": "fp64", "size": (20, height), "scales": (1.0,)},
+        **{"iterations": 3, "smallest": 16, "history": 2, **layers, **overrides},
+    )
+    pictures = [Picture(random_image(height, 20, seed, torch.float32)) for seed in (1, 2)]
+
+    def paint(ranks):
+        sent = [ranks.sent for _ in Run(*pictures, chosen, ranks=ranks)]
+        return sent[-1] - sent[-2]
+
+    predicted = traffic(chosen, 20, strips_of(count, height, NET, chosen), NET, itemsize=8)
+    found, expected = max(together(count, paint)), predicted.evaluation + predicted.transforms
+    left_out = 8 * 20 + 8 * 5 * count
+    assert 0.9 * expected < found <= expected + left_out
+
+
+def test_rows_that_64_processes_send_are_those_predicted():
+    height, width = 64 * 16 + 5, 3
+    chosen = Settings.of(style_weight=0.0, optimiser="adam")
+    strips, whole = strips_of(64, height, NET, chosen), random_image(height, width, 1)
+
+    def exchange(ranks):
+        halos = Halos(strips, ranks)
+        halos.folded(halos.widened(strips[ranks.rank].owned(whole)))
+        return ranks.sent
+
+    predicted = traffic(chosen, width, strips, NET, itemsize=8)
+    assert max(together(64, exchange)) == predicted.evaluation - 8 * 3
+    assert predicted.transforms == 0
+
+
+def test_the_plan_of_a_process(capsys):
+    def plans(*options):
+        with pytest.raises(SystemExit) as ended:
+            main(["info", "--size", "2048", "--memory", "20GB", "--json", *options])
+        told = capsys.readouterr()
+        return json.loads(told.out) if ended.value.code == 0 else told.err
+
+    alone, shared = plans()[-1], plans("--ranks", "4")[-1]
+    assert shared["rows"] == 384
+    assert float(shared["memory"].split()[0]) < float(alone["memory"].split()[0])
+    assert shared["sent"] == "12.3 MB"
+    assert "room for 12" in plans("--ranks", "64")
+    assert "before it has its rows" in plans("--ranks", "8", "--memory", "700MB")

@@ -1,6 +1,5 @@
 """Processes that paint together, played by threads: each test decides how many."""
 
-import copy
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,25 +13,26 @@ class Threads:
 
     def __init__(self, rank, count, table, barrier):
         self.rank, self.count, self._table, self._barrier = rank, count, table, barrier
-        self.sent = self.totals = 0
+        self.sent = 0
 
     def total(self, parts):
         assert parts.dtype == torch.float64
-        self.totals += 1
         self.sent += parts.nbytes
-        return sum(self._exchanged(parts), torch.zeros_like(parts))
+        found = self._exchanged(parts, lambda theirs: theirs)
+        return sum(found, torch.zeros_like(parts))
 
     def swap(self, outgoing, shapes):
         assert len(outgoing) == len(shapes) == self.count
         self.sent += sum(part.nbytes for n, part in enumerate(outgoing) if n != self.rank)
-        found = [row[self.rank] for row in self._exchanged(outgoing)]
+        found = self._exchanged(outgoing, lambda theirs: theirs[self.rank])
         assert [tuple(part.shape) for part in found] == [tuple(shape) for shape in shapes]
         return found
 
-    def _exchanged(self, mine):
+    def _exchanged(self, mine, chosen):
+        """Copies of what each thread has for this one, before its owner goes on with it."""
         self._table[self.rank] = mine
         self._barrier.wait(PATIENCE)
-        found = copy.deepcopy(self._table)  # before an owner goes on, perhaps in place
+        found = [chosen(theirs).clone() for theirs in self._table]
         self._barrier.wait(PATIENCE)
         return found
 

@@ -8,7 +8,7 @@ first inverse Hessian.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -70,7 +70,7 @@ class Preconditioner:
         x = v.new_empty(self._shape)
         for plane, part in zip(x, v.view(len(x), *self._up.shape), strict=True):
             transformed = torch.view_as_complex(part / self._up)
-            columns = torch.fft.ifft(transformed, dim=0, norm="ortho")
+            columns = _along_columns(torch.fft.ifft, transformed)
             rows = self._turning.by_rows(columns)
             torch.fft.irfft(rows, n=plane.shape[1], norm="ortho", out=plane)
         return x.flatten()
@@ -84,9 +84,14 @@ class Preconditioner:
         v = x.new_empty(len(planes), *weights.shape)
         for part, plane in zip(v, planes, strict=True):
             columns = self._turning.by_columns(torch.fft.rfft(plane, norm="ortho"))
-            transformed = torch.fft.fft(columns, dim=0, norm="ortho")
+            transformed = _along_columns(torch.fft.fft, columns)
             torch.mul(torch.view_as_real(transformed), weights, out=part)
         return v.flatten()
+
+
+def _along_columns(transform: Callable[..., Tensor], matrix: Tensor) -> Tensor:
+    """The transform of each column; of none where more processes than columns share a canvas."""
+    return transform(matrix, dim=0, norm="ortho") if matrix.numel() else matrix
 
 
 def _for_both_parts(weights: Tensor, like: Tensor) -> Tensor:

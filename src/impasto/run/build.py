@@ -130,7 +130,7 @@ def shared_plan(
     style_size: Size | None,
     hardware: Hardware,
     extra_bytes: int,
-    encoder: Encoder,
+    encoder: Encoder | None,
     strip: Strip,
 ) -> Plan:
     """How a process paints its strip of a canvas of (w, h); see `plan`.
@@ -138,8 +138,9 @@ def shared_plan(
     Pictures and the first canvas are whole until each process has taken its rows of them. Raises
     OutOfMemory also where that does not fit.
     """
-    network = encoder.dtype, encoder.device
-    whole = Demand(settings, size, style_size, *network, extra_bytes, encoder).beginning
+    network = encoder or hardware  # either has a dtype and a device
+    kind = network.dtype, network.device
+    whole = Demand(settings, size, style_size, *kind, extra_bytes, encoder).beginning
     if whole > hardware.memory:
         raise OutOfMemory(
             f"{size[0]}x{size[1]} px take {whole / 1e9:.1f} GB at each process before it has its "
@@ -164,13 +165,13 @@ def shared_plans_for(
     All processes keep the history that the one with the least memory can.
     """
     found = []
-    for size in (stage.size for stage in stages):
+    for size in (stage.size for stage in reversed(stages)):  # to refuse the largest first
         share = share_of(ranks, size[1], encoder.architecture, settings)
         assert share is not None
         bytes_of = style_size(size), hardware, extra_bytes(size)
         own = shared_plan(settings, size, *bytes_of, encoder, share.strip)
         found.append(replace(own, history=shortest(ranks, own.history)))
-    return tuple(found)
+    return tuple(reversed(found))
 
 
 def trial_of(run: Callable[[Picture, Picture, Settings], Iterable[object]]) -> Trial:

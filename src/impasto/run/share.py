@@ -20,7 +20,7 @@ from impasto.objective.tiles import Tiling
 from impasto.run.events import Stage, Step
 from impasto.settings import Settings
 
-__all__ = ["Share", "check_shareable", "share_of", "shortest"]
+__all__ = ["Share", "check_shareable", "share_of", "shortest", "strips_of"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,17 +73,23 @@ def share_of(
 
     Raises SettingsError where a process would have none.
     """
-    if ranks is None:
-        return None
+    return None if ranks is None else Share(ranks, strips_of(ranks.count, height, net, settings))
+
+
+def strips_of(count: int, height: int, net: Architecture, settings: Settings) -> tuple[Strip, ...]:
+    """The strips of so many processes of a canvas of so many rows.
+
+    Raises SettingsError where a process would have none.
+    """
     taps = _taps(settings)
-    strips = divided(height, ranks.count, net, taps)
+    strips = divided(height, count, net, taps)
     if strips is None:
         cells = net.positions(net.deepest(taps), height) if taps else height
         raise SettingsError(
-            f"{ranks.count} processes share a canvas of {height} rows, which has room for {cells}; "
+            f"{count} processes share a canvas of {height} rows, which has room for {cells}; "
             f"raise smallest, or start fewer"
         )
-    return Share(ranks, strips)
+    return strips
 
 
 def check_shareable(
