@@ -207,6 +207,19 @@ def test_a_killed_process_ends_all(pictures, tmp_path):
     assert not (tmp_path / "never.png").exists()
 
 
+def test_ctrl_c_writes_the_picture_so_far(pictures, tmp_path):
+    """The processes may be in different steps when they hear it."""
+    output, trace, port = tmp_path / "so_far.png", tmp_path / "trace.jsonl", free_port()
+    arguments = command(pictures, output, "--trace", trace, "--iterations=100000", "-q")
+    with started(0, 2, port, *arguments) as first, started(1, 2, port, *arguments) as second:
+        wait_until(lambda: trace.exists() and trace.read_text().count("\n") > 3, first)
+        for process in (second, first):
+            os.kill(process.pid, signal.SIGINT)
+        assert [code for code, _ in ended([first, second])] == [130, 130]
+    with Image.open(output) as picture:
+        assert picture.size == (96, 80)
+
+
 @pytest.mark.parametrize(
     ("errors", "raised"),
     [
