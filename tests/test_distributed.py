@@ -24,7 +24,7 @@ from impasto.errors import (
     SettingsError,
 )
 from impasto.hardware import ranks as hardware_ranks
-from impasto.hardware.ranks import agree
+from impasto.hardware.ranks import agree, on_this_rank
 from impasto.run import share
 from support.children import PATIENCE, child, impasto_command, wait_until
 from support.pictures import smooth_picture
@@ -122,7 +122,12 @@ def test_processes_agree_on_what_they_paint(pictures):
         with pytest.raises(SettingsError, match="settings of process 2 differs from that of"):
             list(run)
 
+    def other(ranks):
+        with pytest.raises(SettingsError, match="list of inputs of process 1 differs"):
+            agree(ranks, {"settings": "", **({"protect": "1"} if ranks.rank == 1 else {})})
+
     together(3, lambda ranks: agree(ranks, {"a": "1", "b": "2"}))
+    together(3, other)
     together(3, paint)
 
 
@@ -288,3 +293,16 @@ def test_what_distributed_refuses(pictures, options, message, capsys, monkeypatc
     told = capsys.readouterr().err
     assert message in told
     assert told.count("\n") == 1
+
+
+def test_each_process_has_its_card(monkeypatch):
+    """Of two that a machine has; on a machine without, `auto` is the CPU for all."""
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert on_this_rank(Settings.of()).device == ("cuda:1" if torch.cuda.is_available() else "cpu")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert on_this_rank(Settings.of(device="cuda")).device == "cuda:1"
+    assert on_this_rank(Settings.of(device="cpu")).device == "cpu"
+    monkeypatch.setenv("LOCAL_RANK", "2")
+    with pytest.raises(SettingsError, match="process 2 of this machine has no card of its own"):
+        on_this_rank(Settings.of())

@@ -64,7 +64,8 @@ def joined(device: str) -> Iterator[TorchRanks]:
     """The processes that torchrun, or the same environment variables, have started.
 
     `device` is the setting: on a CUDA device NCCL is used. Raises SettingsError where the variables
-    are absent, ProcessLost where the others cannot be reached.
+    are absent, or this machine has more processes than cards; ProcessLost where the others cannot
+    be reached.
     """
     missing = [name for name in _NEEDED if not os.environ.get(name)]
     if missing:
@@ -73,7 +74,7 @@ def joined(device: str) -> Iterator[TorchRanks]:
             f"torchrun --nproc-per-node 2 -m impasto …"
         )
     if _is_cuda(device):
-        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+        torch.cuda.set_device(_card())
     try:
         dist.init_process_group("nccl" if _is_cuda(device) else "gloo")
     except (RuntimeError, ValueError) as error:
@@ -87,15 +88,25 @@ def joined(device: str) -> Iterator[TorchRanks]:
 
 def on_this_rank(settings: Settings) -> Settings:
     """The settings with this process's own device: of several cards, that of its number here."""
-    device = "cuda" if _is_cuda(settings.device) else settings.device
-    if device == "cuda":
-        device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
-    return settings.model_copy(update={"device": "cpu" if device == "auto" else device})
+    if _is_cuda(settings.device):
+        return settings.model_copy(update={"device": f"cuda:{_card()}"})
+    return settings.replaced(device="cpu") if settings.device == "auto" else settings
 
 
 def _is_cuda(device: str) -> bool:
     """Whether the setting `device` stands for CUDA here, one card for each process."""
-    return device == "cuda" or (device == "auto" and torch.cuda.is_available())
+    return device in ("auto", "cuda") and torch.cuda.is_available()
+
+
+def _card() -> int:
+    """The number of this process's card; SettingsError where there are fewer."""
+    number, count = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
+    if number >= count:
+        raise SettingsError(
+            f"process {number} of this machine has no card of its own, since torch finds {count}; "
+            f"start as many processes, or set device to cpu"
+        )
+    return number
 
 
 def local_share() -> float:
@@ -105,15 +116,15 @@ def local_share() -> float:
 
 def agree(ranks: Ranks, facts: Mapping[str, str]) -> None:
     """SettingsError, at every process, where one has other facts than the first."""
-    for name, fact in facts.items():
+    for name, fact in {"list of inputs": ", ".join(sorted(facts)), **facts}.items():
         digest = hashlib.sha256(fact.encode("utf-8", "surrogatepass")).digest()
         own = int.from_bytes(digest, "big") >> (8 * len(digest) - _BITS)
         first, *others = gathered(ranks, float(own))
         for rank, other in enumerate(others, 1):
             if other != first:
                 raise SettingsError(
-                    f"{name} of process {rank} differs from that of process 0; give all of them "
-                    f"the same"
+                    f"the {name} of process {rank} differs from that of process 0; give all of "
+                    f"them the same"
                 )
 
 

@@ -109,7 +109,7 @@ class Painter:
     def agree(self) -> None:
         """SettingsError, at every process, unless all have the same run to paint."""
         if self.ranks:
-            facts = {"the version of impasto": versions()["impasto"], **self.identity()}
+            facts = {"version of impasto": versions()["impasto"], **self.identity()}
             agree(self.ranks, {name: json.dumps(fact) for name, fact in facts.items()})
 
     @property
