@@ -10,6 +10,7 @@
     ├── CheckpointError          a checkpoint that is damaged, or of another run
     ├── ExtraMissing             a library that an optional feature needs and is not installed
     ├── OutOfMemory              the machine has less memory than the run needs
+    ├── ProcessLost              another process of a picture that several paint has ended
     ├── Diverged                 a run whose loss is no longer a number
     └── Cancelled                a run that was told to stop, in the middle of an evaluation
 
@@ -35,6 +36,7 @@ __all__ = [
     "ImpastoError",
     "OutOfMemory",
     "OutputError",
+    "ProcessLost",
     "SettingsError",
     "WeightsError",
     "brief",
@@ -91,6 +93,10 @@ class ExtraMissing(ImpastoError, ImportError):
 
 class OutOfMemory(ImpastoError):
     """The machine has less memory than the run needs."""
+
+
+class ProcessLost(ImpastoError):
+    """Another process of a picture that several paint has ended, or cannot be reached."""
 
 
 class Diverged(ImpastoError):

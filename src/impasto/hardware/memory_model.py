@@ -69,12 +69,22 @@ class Demand:
         """Maximum of bytes in use over all phases, with so many curvature pairs in the history."""
         return max(self._fixed + phase for phase in self._phases(tiling, history))
 
+    @property
+    def beginning(self) -> int:
+        """Maximum of bytes in use until there is a first canvas."""
+        return self._fixed + max(self._first_phases())
+
+    def _first_phases(self) -> Iterator[int]:
+        canvas, style = self._canvas, self._style
+        pictures = canvas + style
+        yield pictures + 2 * max(canvas, style)  # resizing: planes, and their stack
+        yield pictures + 3 * canvas  # the first canvas, converted from another colour space
+
     def _phases(self, tiling: Tiling, history: int) -> Iterator[int]:
         """Bytes in use in each phase of a stage, without the fixed ones."""
         cut, canvas, style = self._cut(tiling.tile), self._canvas, self._style
         pictures = canvas + style
-        yield pictures + 2 * max(canvas, style)  # resizing: planes, and their stack
-        yield pictures + 3 * canvas  # the first canvas, converted from another colour space
+        yield from self._first_phases()
         yield pictures + canvas + self._allocated(self._style_cut(tiling.tile).largest.forward)
         contents = cut.contents if tiling.keep_content else 0
         if self.network.content:

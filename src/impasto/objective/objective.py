@@ -100,6 +100,7 @@ class Objective:
         tiling: how the canvas is cut into windows.
         check: called before each window in both passes; what it raises, such as
             `impasto.errors.Cancelled`, ends the evaluation.
+        total: adds up what was measured, by term, over the processes that share the canvas.
 
     Raises SettingsError for two terms of one name, and for an object that is no term.
     """
@@ -112,8 +113,9 @@ class Objective:
         space: ColourSpace = CAFFE,
         tiling: Tiling = Tiling(),  # noqa: B008 (frozen)
         check: Callable[[], object] = unchecked,
+        total: Callable[[dict[str, Any]], dict[str, Any]] = dict,
     ) -> None:
-        self._encoder, self._space, self._check = encoder, space, check
+        self._encoder, self._space, self._check, self._total = encoder, space, check, total
         self.architecture = encoder.architecture
         self.names = _names(terms)
         self.taps = tuple(dict.fromkeys(tap for term in terms for tap in getattr(term, "taps", ())))
@@ -147,9 +149,9 @@ class Objective:
     @neutral()
     def compare(self, measurement: Measurement) -> Comparison:
         """Values of the terms that were measured, and their gradients."""
-        found = Comparison({}, {})
+        found, sums = Comparison({}, {}), self._total(measurement.sums)
         for term in self._measured:
-            value, gradient = term.compare(measurement.sums[term.name])
+            value, gradient = term.compare(sums[term.name])
             found.values[term.name], found.gradients[term.name] = value.detach(), gradient
         return found
 
@@ -178,6 +180,11 @@ class Objective:
             window.add(self._encoder.pullback(forward.tape, cotangents), gradient)
         return self._evaluation(values, gradient)
 
+    @property
+    def compared(self) -> frozenset[str]:
+        """The terms whose value is known from what all processes measured."""
+        return frozenset(term.name for term in self._measured)
+
     def retiled(self, tiling: Tiling) -> Objective:
         """The same objective, the canvas cut in another way."""
         other = copy(self)
@@ -197,7 +204,7 @@ class Objective:
 
     def _windows(self, canvas: Tensor) -> tuple[Window, ...]:
         t = self.tiling
-        return windows_over(canvas, self.architecture, self.taps, t.tile, t.wraps)
+        return windows_over(canvas, self.architecture, self.taps, t.tile, t.wraps, t.strip)
 
     def _forward(self, canvas: Tensor, window: Window, index: int) -> Forward:
         part = window.of(canvas)

@@ -11,9 +11,9 @@ at one end is at the other.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from itertools import pairwise, product
 from math import prod
 
@@ -22,6 +22,8 @@ from torch import Tensor
 
 from impasto.encoder import Architecture, Ends, Halo
 from impasto.errors import SettingsError
+from impasto.objective.spans import Span
+from impasto.objective.strips import Strip
 
 __all__ = [
     "Span",
@@ -48,78 +50,14 @@ class Tiling:
             again.
         wraps: whether the canvas's rows and its columns are circles: the last row is followed by
             the first, and the last column by the first.
+        strip: the rows that are given, where other processes have the others.
     """
 
     tile: int | None = None
     tapes: int = 1
     keep_content: bool = True
     wraps: tuple[bool, bool] = (False, False)
-
-
-@dataclass(frozen=True)
-class Span:
-    """A window along one axis, in pixels: core [start, stop) within [low, high), of `length`.
-
-    On a circle, which `wraps`, the window may begin below 0 and end above `length`.
-    """
-
-    start: int
-    stop: int
-    low: int
-    high: int
-    length: int
-    wraps: bool = False
-
-    @classmethod
-    def around(
-        cls, start: int, stop: int, length: int, halo: Halo, step: int, *, wraps: bool = False
-    ) -> Span:
-        """The smallest window around a core that is exact.
-
-        Cut at both ends it is core and halo, which the network's unpadded operations consume.
-        Cut below only, it begins at a multiple of `step`, as all strides do. A core that is all of
-        a circle is its own halo.
-        """
-        low, high = start - halo.before, stop + halo.after
-        if wraps:
-            low, high = (0, length) if stop - start == length else (low, high)
-            return cls(start, stop, low, high, length, wraps)
-        low, high = max(0, low), min(length, high)
-        if high == length:
-            low = low // step * step
-        return cls(start, stop, low, high, length)
-
-    @property
-    def cut(self) -> tuple[bool, bool]:
-        """Whether the picture continues before `low` and after `high`."""
-        if self.wraps:
-            return (self.stop - self.start < self.length,) * 2
-        return self.low > 0, self.high < self.length
-
-    def place(self, net: Architecture, tap: str) -> slice:
-        """The core's positions among all positions of a tap."""
-        stride = net.stride(tap)
-        if self.stop < self.length:
-            return slice(self.start // stride, self.stop // stride)
-        return slice(self.start // stride, net.positions(tap, self.length, wraps=self.wraps))
-
-    def core(self, net: Architecture, tap: str, halo: Halo) -> slice:
-        """The core's positions among the window's at a tap.
-
-        `halo` are the positions on each side that later operations consume.
-        """
-        place = self.place(net, tap)
-        seen = place.start - halo.before if all(self.cut) else self.low // net.stride(tap)
-        return slice(place.start - seen, place.stop - seen)
-
-    def pieces(self) -> Iterator[tuple[slice, slice]]:
-        """Parts of the picture and their places in the window; several where it goes round."""
-        at = self.low
-        while at < self.high:
-            first = at % self.length
-            count = min(self.high - at, self.length - first)
-            yield slice(first, first + count), slice(at - self.low, at - self.low + count)
-            at += count
+    strip: Strip | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,15 +138,17 @@ def windows(
     taps: tuple[str, ...],
     tile: int | None = None,
     wraps: tuple[bool, bool] = (False, False),
+    strip: Strip | None = None,
 ) -> tuple[Window, ...]:
     """Windows of at most `tile` pixels a side over a picture of (h, w), row by row.
 
-    Without `tile` one window is the whole picture. `wraps` tells which axes are circles. Raises
-    SettingsError for a tile that is too small for a core.
+    Without `tile` one window is the whole picture. `wraps` tells which axes are circles. With a
+    `strip`, windows are those whose cores are its own rows. Raises SettingsError for a tile that is
+    too small for a core.
     """
     axes = (
-        _spans(length, tile or length, architecture, taps, wraps=around)
-        for length, around in zip(size, wraps, strict=True)
+        _spans(length, tile or length, architecture, taps, wraps=around, strip=part)
+        for length, around, part in zip(size, wraps, (strip, None), strict=True)
     )
     halos = architecture.halos(taps)
     return tuple(Window(down, across, architecture, halos) for down, across in product(*axes))
@@ -220,17 +160,23 @@ def windows_over(
     taps: tuple[str, ...],
     tile: int | None,
     wraps: tuple[bool, bool] = (False, False),
+    strip: Strip | None = None,
 ) -> tuple[Window, ...]:
-    """Windows over a picture (3, h, w); none where there are no taps."""
-    size = (picture.shape[-2], picture.shape[-1])
-    return windows(size, architecture, taps, tile, wraps) if taps else ()
+    """Windows over a picture (3, h, w), or over a strip of one; none where there are no taps."""
+    size = (strip.height if strip else picture.shape[-2], picture.shape[-1])
+    return windows(size, architecture, taps, tile, wraps, strip) if taps else ()
 
 
 def positions_at(
-    picture: Tensor, net: Architecture, tap: str, wraps: tuple[bool, bool] = (False, False)
+    picture: Tensor,
+    net: Architecture,
+    tap: str,
+    wraps: tuple[bool, bool] = (False, False),
+    strip: Strip | None = None,
 ) -> int:
-    """The number of positions that the whole of a picture (3, h, w) has at a tap."""
-    sides = zip(picture.shape[-2:], wraps, strict=True)
+    """The number of positions at a tap of a whole picture (3, h, w), which may be a strip's."""
+    size = (strip.height if strip else picture.shape[-2], picture.shape[-1])
+    sides = zip(size, wraps, strict=True)
     return prod(net.positions(tap, length, wraps=around) for length, around in sides)
 
 
@@ -266,15 +212,24 @@ def min_tile(architecture: Architecture, taps: Iterable[str]) -> int:
 
 
 def _spans(
-    length: int, tile: int, net: Architecture, taps: tuple[str, ...], *, wraps: bool
+    length: int,
+    tile: int,
+    net: Architecture,
+    taps: tuple[str, ...],
+    *,
+    wraps: bool,
+    strip: Strip | None,
 ) -> list[Span]:
     """The fewest windows of at most `tile` pixels along an axis, their cores about equal."""
     tap, halo = net.deepest(taps), net.halos(taps)["image"]
     step = net.stride(tap)
-    cells = net.positions(tap, length, wraps=wraps)  # the last window takes the remainder
+    first, last, origin = (strip.start, strip.stop, strip.top) if strip else (0, length, 0)
+    whole = net.positions(tap, length, wraps=wraps)  # the last window takes the remainder
+    cells = (whole if last == length else last // step) - first // step
+    around = partial(Span.around, length=length, halo=halo, step=step, wraps=wraps, origin=origin)
     for count in range(1, max(cells, 1) + 1):
-        ends = [cells * n // count * step for n in range(count)] + [length]
-        spans = [Span.around(*core, length, halo, step, wraps=wraps) for core in pairwise(ends)]
+        ends = [first + cells * n // count * step for n in range(count)] + [last]
+        spans = [around(*core) for core in pairwise(ends)]
         if all(span.high - span.low <= tile for span in spans):
             return spans
     minimum = min_tile(net, taps)

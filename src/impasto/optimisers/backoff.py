@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from impasto.optimisers.base import Iterate, Minimiser, ValueAndGrad
+from impasto.optimisers.parts import WHOLE, Parts
 from impasto.optimisers.state import State, integer, load_integer, with_prefix, without_prefix
 
 __all__ = ["Backoff"]
@@ -38,12 +39,19 @@ class Backoff(Minimiser):
         function, x: see `Minimiser`.
         start: starts the minimiser that makes the steps.
         notify: is called with one line at each restart.
+        parts: makes sums of vectors that processes share.
     """
 
     def __init__(
-        self, function: ValueAndGrad, x: Tensor, start: Start, notify: Callable[[str], object]
+        self,
+        function: ValueAndGrad,
+        x: Tensor,
+        start: Start,
+        notify: Callable[[str], object],
+        parts: Parts = WHOLE,
     ) -> None:
         super().__init__(function, x)
+        self._parts = parts
         self._start_inner, self._notify = start, notify
         self._restarts = 0
         self._inner = start(function, x, 1.0)
@@ -79,7 +87,10 @@ class Backoff(Minimiser):
 
     def _can_restart(self, reached: Iterate, last: Iterate) -> bool:
         left = self._restarts < _MAX_RESTARTS
-        return left and not _is_finite(reached) and _is_finite(last)
+        return left and not self._is_finite(reached) and self._is_finite(last)
+
+    def _is_finite(self, iterate: Iterate) -> bool:
+        return self._parts.every(_is_finite(iterate))
 
     def _restart(self, x: Tensor, restarts: int) -> None:
         """Another inner minimiser, with the step of so many restarts."""

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from impasto.optimisers.history import MIN_CURVATURE, Rows
+from impasto.optimisers.parts import WHOLE, Parts
 from impasto.optimisers.state import State, integers, load_rows, load_tensor
 
 __all__ = ["Compact", "allocated_pairs"]
@@ -42,10 +43,11 @@ class Compact:
     Pairs lie in blocks, allocated as they are needed: (chunks, columns, chunk), with s of row n in
     column 2n and y in column 2n + 1, counted over all blocks. Products and coefficients are in
     float64, which the vectors' device must have. Only the sign of a pair's curvature is read back
-    from the device.
+    from the device. Processes that share vectors add up all products of a direction at once.
     """
 
-    def __init__(self, length: int, like: Tensor) -> None:
+    def __init__(self, length: int, like: Tensor, parts: Parts = WHOLE) -> None:
+        self._parts = parts
         self._like, self._entries = like.new_empty(0), like.numel()  # does not keep the vector
         self._rows, self._block = Rows(length), _block(length, like.device)
         self._chunk = _GPU_CHUNK if like.is_cuda else _CHUNK
@@ -57,14 +59,14 @@ class Compact:
 
     def update(self, step: Tensor, change: Tensor) -> None:
         """Add a pair; see `History`."""
-        curvature = change.dot(step)
+        curvature = self._parts.dot(change, step)
         if not curvature > MIN_CURVATURE:
             return
         row = self._rows.add()
         self._new.append(row)
         for column, vector in zip(self._pair(row).unbind(1), (step, change), strict=True):
             self._write(column, vector)
-        self._gamma = curvature / change.dot(change)
+        self._gamma = curvature / self._parts.dot(change, change)
 
     def direction(self, gradient: Tensor) -> Tensor:
         """-H g, (n,) -> (n,)."""
@@ -113,7 +115,7 @@ class Compact:
             right[:, 1 + 2 * index : 3 + 2 * index] = self._pair(row)
         right = right.transpose(1, 2)  # (chunks, chunk, 1 + 2 new)
         products = torch.cat([torch.bmm(block, right).double().sum(0) for block in self._blocks])
-        products = products[: len(self._products)]  # (2 length, 1 + 2 new)
+        products = self._parts.total(products[: len(self._products)])  # (2 length, 1 + 2 new)
         columns = [column for row in new for column in (2 * row, 2 * row + 1)]
         for column, values in zip(columns, products[:, 1:].unbind(1), strict=True):
             self._products[: len(values), column] = self._products[column, : len(values)] = values

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from torch import Tensor
 
+from impasto.optimisers.parts import WHOLE, Parts
 from impasto.optimisers.state import State, integers, load_rows, load_tensor
 
 __all__ = ["MIN_CURVATURE", "History", "Recursion", "Rows"]
@@ -22,9 +23,12 @@ MIN_CURVATURE = 1e-10
 
 
 class History(Protocol):
-    """The last pairs, at most `length`; `like`, (n,), gives their size, precision and device."""
+    """The last pairs, at most `length`; `like`, (n,), gives their size, precision and device.
 
-    def __init__(self, length: int, like: Tensor) -> None: ...
+    `parts` makes products of vectors that processes share.
+    """
+
+    def __init__(self, length: int, like: Tensor, parts: Parts = WHOLE) -> None: ...
 
     def update(self, step: Tensor, change: Tensor) -> None:
         """Add the pair s = `step`, y = `change`, (n,) each, in place of the oldest if full.
@@ -78,10 +82,12 @@ class Recursion:
     follows torch's trace to a few parts in a million, where the compact one departs by per cents
     within 50 iterations.
 
-    A direction reads nothing back from the device.
+    A direction reads nothing back from the device. Processes that share vectors add up two numbers
+    a pair, one after the other.
     """
 
-    def __init__(self, length: int, like: Tensor) -> None:
+    def __init__(self, length: int, like: Tensor, parts: Parts = WHOLE) -> None:
+        self._dot = parts.dot
         self._steps = like.new_empty(length, like.numel())
         self._changes = like.new_empty(length, like.numel())
         self._inverse_curvatures = like.new_empty(length)  # ρ
@@ -90,23 +96,23 @@ class Recursion:
 
     def update(self, step: Tensor, change: Tensor) -> None:
         """Add a pair; see `History`."""
-        curvature = change.dot(step)
+        curvature = self._dot(change, step)
         if not curvature > MIN_CURVATURE:
             return
         row = self._rows.add()
         self._steps[row], self._changes[row] = step, change
         self._inverse_curvatures[row] = 1 / curvature
-        self._gamma = curvature / change.dot(change)
+        self._gamma = curvature / self._dot(change, change)
 
     def direction(self, gradient: Tensor) -> Tensor:
         """-H g, (n,) -> (n,)."""
         q, along = gradient.neg(), {}
         for row in reversed(self._rows.order):
-            along[row] = self._steps[row].dot(q) * self._inverse_curvatures[row]
+            along[row] = self._dot(self._steps[row], q) * self._inverse_curvatures[row]
             q.addcmul_(self._changes[row], along[row], value=-1)
         q.mul_(self._gamma)
         for row in self._rows.order:
-            excess = self._changes[row].dot(q) * self._inverse_curvatures[row]
+            excess = self._dot(self._changes[row], q) * self._inverse_curvatures[row]
             q.addcmul_(self._steps[row], along[row] - excess)
         return q
 

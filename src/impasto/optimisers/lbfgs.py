@@ -13,6 +13,7 @@ from impasto.optimisers.box import Box
 from impasto.optimisers.compact import Compact, allocated_pairs
 from impasto.optimisers.history import History, Recursion
 from impasto.optimisers.line_search import LineSearch, Ray, Trial
+from impasto.optimisers.parts import WHOLE, Parts
 from impasto.optimisers.preconditioner import Preconditioner
 from impasto.optimisers.problem import MemoryUse, Optimiser, Problem
 from impasto.optimisers.restarts import Restarts
@@ -47,6 +48,7 @@ class LBFGS(Minimiser):
         line_search: one of LINE_SEARCHES; SettingsError for another.
         box: bounds on x, if any.
         preconditioner: a change of variables, if any.
+        parts: makes products of vectors that processes share.
     """
 
     def __init__(
@@ -61,13 +63,14 @@ class LBFGS(Minimiser):
         line_search: str = "none",
         box: Box | None = None,
         preconditioner: Preconditioner | None = None,
+        parts: Parts = WHOLE,
     ) -> None:
         super().__init__(function, x)
         self._learning_rate, self._first_step = learning_rate, first_step
         self._line_search: LineSearch = LINE_SEARCHES.get(line_search)
-        self._box, self._preconditioner = box, preconditioner
+        self._box, self._preconditioner, self._parts = box, preconditioner, parts
         like = x.new_empty(preconditioner.entries) if preconditioner else x
-        self._history = REPRESENTATIONS[representation](history, like)
+        self._history = REPRESENTATIONS[representation](history, like, parts)
 
     def advance(self, last: Iterate) -> Iterate | None:
         """One step along -H g, or if that fails along -g without history; None if both fail."""
@@ -92,13 +95,13 @@ class LBFGS(Minimiser):
         """The point that the line search finds; None where the direction does not descend."""
         free = self._box.free(last.x, last.gradient) if self._box else None
         gradient = self._pullback(_masked(last.gradient, free))
-        length = _first_length(gradient, self._first_step) if first else 1.0
+        length = _first_length(gradient, self._first_step, self._parts) if first else 1.0
         direction = self._history.direction(gradient)
         del gradient  # as large as a canvas
         direction = _masked(self._canvas(direction), free)
-        if not direction.dot(last.gradient) < 0:
+        if not self._parts.dot(direction, last.gradient) < 0:
             return None
-        ray = Ray(self.function, last, direction, self._box)
+        ray = Ray(self.function, last, direction, self._box, self._parts)
         return self._line_search.search(ray, self._learning_rate * length)
 
     def _pullback(self, gradient: Tensor) -> Tensor:
@@ -115,22 +118,21 @@ def _masked(vector: Tensor, mask: Tensor | None) -> Tensor:
     return vector if mask is None else vector * mask
 
 
-def _first_length(gradient: Tensor, first_step: FirstStep) -> float:
+def _first_length(gradient: Tensor, first_step: FirstStep, parts: Parts = WHOLE) -> float:
     """The first step's length as a multiple of -g, for a gradient (n,).
 
     torch's min(1, 1/‖g‖₁) moves all entries by at most 1 in sum, scipy's 1/‖g‖₂ by 1 in norm: for
     a canvas less than bfloat16 resolves. A number is the step's root mean square instead.
     """
     if first_step == "l1":
-        return min(1.0, 1.0 / max(float(gradient.abs().sum()), _TINY))
-    norm = max(float(gradient.norm()), _TINY)
-    return 1.0 / norm if first_step == "l2" else first_step * sqrt(gradient.numel()) / norm
+        return min(1.0, 1.0 / max(float(parts.total(gradient.abs().sum())), _TINY))
+    norm = max(parts.norm(gradient), _TINY)
+    return 1.0 / norm if first_step == "l2" else first_step * sqrt(parts.entries(gradient)) / norm
 
 
 def _start(function: ValueAndGrad, x: Tensor, problem: Problem) -> Minimiser:
     """L-BFGS as the settings describe it, perhaps restarted after so many evaluations."""
-    s, box = problem.settings, problem.box(x)
-    width, height = problem.size
+    s, box, parts = problem.settings, problem.box(x), Parts(problem.ranks)
     minimise = partial(
         LBFGS,
         learning_rate=s.learning_rate,
@@ -139,13 +141,19 @@ def _start(function: ValueAndGrad, x: Tensor, problem: Problem) -> Minimiser:
         representation="compact" if _is_compact(problem) else "recursion",
         line_search=s.line_search,
         preconditioner=(
-            Preconditioner(x.view(3, height, width), s.precondition)
+            Preconditioner(
+                x.view(3, -1, problem.size[0]), s.precondition, rows=problem.rows, parts=parts
+            )
             if _is_preconditioned(problem)
             else None
         ),
+        parts=parts,
     )
     if s.evaluations:  # then only restarts project, because not every line search can
-        return Restarts(function, x, minimise=minimise, max_evaluations=s.evaluations, box=box)
+        maximum = s.evaluations
+        return Restarts(
+            function, x, minimise=minimise, max_evaluations=maximum, box=box, parts=parts
+        )
     return minimise(function, x, box=box)
 
 

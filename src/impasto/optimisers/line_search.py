@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from math import sqrt
 
@@ -13,6 +13,7 @@ from torch import Tensor
 from impasto.optimisers.base import Iterate, ValueAndGrad, Valued
 from impasto.optimisers.box import Box
 from impasto.optimisers.more_thuente import Interval, Point, is_sufficient
+from impasto.optimisers.parts import WHOLE, Parts
 
 __all__ = ["ARMIJO", "MORE_THUENTE", "NONE", "STRONG_WOLFE", "LineSearch", "Ray", "Trial"]
 
@@ -35,31 +36,44 @@ class Trial:
     x: Tensor
     at: Valued
     direction: Tensor
+    parts: Parts = WHOLE
+    _slopes: list[float] = field(default_factory=list, repr=False)
 
     @cached_property
     def loss(self) -> float:
         """φ(t)."""
         return float(self.at.loss)
 
-    @cached_property
+    @property
     def slope(self) -> float:
-        """φ'(t); not every search needs it."""
-        return float(self.at.gradient.reshape(-1).dot(self.direction))
+        """φ'(t), computed once; not every search needs it.
+
+        No `cached_property`: before Python 3.12 its lock is one for all trials, and a run in
+        another thread would wait for the processes of this one.
+        """
+        if not self._slopes:
+            slope = self.parts.dot(self.at.gradient.reshape(-1), self.direction)
+            self._slopes.append(float(slope))
+        return self._slopes[0]
 
 
 @dataclass(frozen=True, eq=False)
 class Ray:
-    """φ(t) = f(P(x + t·d)) from an iterate along d (n,); P projects onto the box, if any."""
+    """φ(t) = f(P(x + t·d)) from an iterate along d (n,); P projects onto the box, if any.
+
+    `parts` makes products of vectors that processes share.
+    """
 
     function: ValueAndGrad
     start: Iterate
     direction: Tensor
     box: Box | None = None
+    parts: Parts = WHOLE
 
     def origin(self) -> Trial:
         """φ at 0, which is known."""
         no_step = torch.zeros_like(self.direction)
-        return Trial(0.0, no_step, self.start.x, self.start.at, self.direction)
+        return Trial(0.0, no_step, self.start.x, self.start.at, self.direction, self.parts)
 
     def __call__(self, t: float) -> Trial:
         """φ at t: one evaluation."""
@@ -68,7 +82,7 @@ class Ray:
         if self.box:
             x = self.box.project(x)
             step = x - self.start.x
-        return Trial(t, step, x, self.function(x), self.direction)
+        return Trial(t, step, x, self.function(x), self.direction, self.parts)
 
 
 @dataclass(frozen=True)
@@ -94,7 +108,8 @@ def armijo(ray: Ray, t: float) -> Trial | None:
     origin = ray.origin()
     for _ in range(_MAX_TRIALS):
         trial = ray(t)
-        if trial.loss <= origin.loss + _DECREASE * float(ray.start.gradient.dot(trial.step)):
+        slope = float(ray.parts.dot(ray.start.gradient, trial.step))
+        if trial.loss <= origin.loss + _DECREASE * slope:
             return trial
         t /= 2
     return None
@@ -122,7 +137,7 @@ def strong_wolfe(ray: Ray, t: float) -> Trial | None:
 
 def _zoom(ray: Ray, origin: Trial, low: Trial, high: Trial, trials: int) -> Trial | None:
     """A Wolfe length between two ends that bracket one; `low` is always the end of lower loss."""
-    reach = float(ray.direction.abs().max())
+    reach = ray.parts.largest(ray.direction)
     stuck = False
     for _ in range(trials):
         if high.loss < low.loss:

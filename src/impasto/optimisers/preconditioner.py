@@ -8,8 +8,13 @@ first inverse Hessian.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import torch
 from torch import Tensor
+
+from impasto.optimisers.parts import WHOLE, Parts
+from impasto.optimisers.turning import Turning
 
 __all__ = ["Preconditioner"]
 
@@ -23,20 +28,30 @@ class Preconditioner:
     transformed one at a time, because a canvas may be as large as memory allows. The weights are
     computed in float64 on the CPU, whatever the device has.
 
+    Where processes share a canvas, each transforms its own rows, and then its own columns of these
+    transforms, which are its variables: the map is that of the whole canvas. Each transform moves
+    the canvas between the processes once.
+
     Args:
-        like: a canvas (3, h, w), for its shape, precision and device.
+        like: a canvas (3, h, w), or own rows of one, for shape, precision and device.
         power: how fast P falls; the first step falls as f^(-2·power).
+        rows: how many rows each process has; by default this one has all.
+        parts: of vectors that processes share.
     """
 
-    def __init__(self, like: Tensor, power: float) -> None:
-        self._shape = like.shape
-        height, width = like.shape[-2:]
-        across = torch.arange(width // 2 + 1, dtype=torch.float64, device="cpu") / width
+    def __init__(
+        self, like: Tensor, power: float, *, rows: Sequence[int] = (), parts: Parts = WHOLE
+    ) -> None:
+        self._shape, width = like.shape, like.shape[2]
+        self._turning = Turning(rows or like.shape[1:2], width // 2 + 1, parts.ranks)
+        height, own = self._turning.height, self._turning.columns
+        across = torch.arange(own.start, own.stop, dtype=torch.float64, device="cpu") / width
         stands_for = 1.0 + ((across > 0) & (across < 0.5)).double()  # coefficients
         down = torch.fft.fftfreq(height, dtype=torch.float64, device="cpu")
-        fall = torch.hypot(down[:, None], across)  # (h, w // 2 + 1)
+        fall = torch.hypot(down[:, None], across)  # (h, w // 2 + 1), or own columns
         fall.mul_(max(height, width)).clamp_(min=1).pow_(-power)
-        mean_square = torch.einsum("hw,hw,w->", fall, fall, stands_for) / (height * width)
+        square = parts.total(torch.einsum("hw,hw,w->", fall, fall, stands_for))
+        mean_square = square / (height * width)
         fall.div_(mean_square.sqrt())
         self._up = _for_both_parts(stands_for.sqrt() / fall, like)
         self._down = _for_both_parts(fall.mul_(stands_for.sqrt()), like)
@@ -55,8 +70,9 @@ class Preconditioner:
         x = v.new_empty(self._shape)
         for plane, part in zip(x, v.view(len(x), *self._up.shape), strict=True):
             transformed = torch.view_as_complex(part / self._up)
-            columns = torch.fft.ifft(transformed, dim=0, norm="ortho")
-            torch.fft.irfft(columns, n=plane.shape[1], norm="ortho", out=plane)
+            columns = _along_columns(torch.fft.ifft, transformed)
+            rows = self._turning.by_rows(columns)
+            torch.fft.irfft(rows, n=plane.shape[1], norm="ortho", out=plane)
         return x.flatten()
 
     def pullback(self, gradient: Tensor) -> Tensor:
@@ -67,9 +83,15 @@ class Preconditioner:
         planes = x.view(self._shape)
         v = x.new_empty(len(planes), *weights.shape)
         for part, plane in zip(v, planes, strict=True):
-            transformed = torch.fft.fft(torch.fft.rfft(plane, norm="ortho"), dim=0, norm="ortho")
+            columns = self._turning.by_columns(torch.fft.rfft(plane, norm="ortho"))
+            transformed = _along_columns(torch.fft.fft, columns)
             torch.mul(torch.view_as_real(transformed), weights, out=part)
         return v.flatten()
+
+
+def _along_columns(transform: Callable[..., Tensor], matrix: Tensor) -> Tensor:
+    """The transform of each column; of none where more processes than columns share a canvas."""
+    return transform(matrix, dim=0, norm="ortho") if matrix.numel() else matrix
 
 
 def _for_both_parts(weights: Tensor, like: Tensor) -> Tensor:

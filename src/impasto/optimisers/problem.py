@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from impasto.images.spaces import colour_space
+from impasto.objective.ranks import Ranks
 from impasto.optimisers.base import Minimiser, ValueAndGrad
 from impasto.optimisers.box import Box
 from impasto.settings import Settings
@@ -26,6 +27,9 @@ class Problem:
         iterations: how many are planned at this scale.
         decay_every: iterations between two decays of the learning rate; 0 for never.
         dtype, device: where the network computes; vectors are in float32 or better.
+        rows: how many rows of the canvas each process has that shares it; vectors are those of this
+            process's rows then. Empty where the canvas is not shared.
+        ranks: these processes.
     """
 
     settings: Settings
@@ -34,11 +38,15 @@ class Problem:
     decay_every: int
     dtype: torch.dtype
     device: torch.device
+    rows: tuple[int, ...] = ()
+    ranks: Ranks | None = None
 
     @property
     def vector_bytes(self) -> int:
-        """Bytes of one vector of the canvas's size, such as the canvas or its gradient."""
+        """Bytes of one vector, such as the canvas or its gradient, or this process's part of it."""
         width, height = self.size
+        if self.ranks is not None:
+            height = self.rows[self.ranks.rank]
         return 3 * width * height * max(4, self.dtype.itemsize)
 
     @property

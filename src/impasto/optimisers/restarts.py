@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import final
 
-import torch
 from torch import Tensor
 
 from impasto.optimisers.base import Iterate, Minimiser, ValueAndGrad, Valued
 from impasto.optimisers.box import Box
+from impasto.optimisers.parts import WHOLE, Parts
 
 __all__ = ["Restarts"]
 
@@ -30,6 +30,7 @@ class Restarts(Minimiser):
         minimise: starts one of the minimisations.
         max_evaluations: of one minimisation.
         box: bounds on the iterates, if any.
+        parts: compares vectors that processes share.
     """
 
     def __init__(
@@ -40,8 +41,10 @@ class Restarts(Minimiser):
         minimise: Minimise,
         max_evaluations: int,
         box: Box | None = None,
+        parts: Parts = WHOLE,
     ) -> None:
         super().__init__(function, x)
+        self._parts = parts
         self._minimise, self._max_evaluations, self._box = minimise, max_evaluations, box
 
     def advance(self, last: Iterate) -> Iterate:
@@ -50,7 +53,7 @@ class Restarts(Minimiser):
         return self._projected(end, self._box) if self._box else end
 
     def _end(self, last: Iterate) -> Iterate:
-        function, end = _Counted(self.function, last), last
+        function, end = _Counted(self.function, last, self._parts), last
         for reached in self._minimise(function, last.x):
             end = reached
             if function.count > self._max_evaluations:
@@ -60,7 +63,8 @@ class Restarts(Minimiser):
     def _projected(self, iterate: Iterate, box: Box) -> Iterate:
         """The iterate in the box, evaluated again only if that moves it."""
         x = box.project(iterate.x)
-        return iterate if torch.equal(x, iterate.x) else self.evaluate(iterate.iteration, x)
+        still = self._parts.equal(x, iterate.x)
+        return iterate if still else self.evaluate(iterate.iteration, x)
 
 
 class _Counted:
@@ -69,13 +73,13 @@ class _Counted:
     A line search may end at the point that it tried last, and request it again.
     """
 
-    def __init__(self, function: ValueAndGrad, start: Iterate) -> None:
-        self._function = function
+    def __init__(self, function: ValueAndGrad, start: Iterate, parts: Parts) -> None:
+        self._function, self._parts = function, parts
         self._x, self._at = start.x, start.at
         self.count = 1
 
     def __call__(self, x: Tensor) -> Valued:
-        if not torch.equal(x, self._x):
+        if not self._parts.equal(x, self._x):
             self._x, self._at = x, self._function(x)
             self.count += 1
         return self._at

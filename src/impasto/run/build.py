@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -10,10 +11,16 @@ from torch import Tensor
 
 from impasto.encoder import Encoder, Weights, weights_of
 from impasto.encoder.cache import Cache
+from impasto.errors import OutOfMemory
 from impasto.hardware.device import Hardware, Trial
+from impasto.hardware.memory_model import Demand
 from impasto.hardware.planner import Plan, plan
 from impasto.images import Picture
+from impasto.objective.ranks import Ranks
+from impasto.objective.strips import Strip
 from impasto.optimisers import Backoff, Minimiser, Optimiser, Problem, ValueAndGrad
+from impasto.optimisers.parts import WHOLE, Parts
+from impasto.run.share import Share, share_of, shortest
 from impasto.settings import DEFAULT_RECIPE, Settings
 from impasto.settings.schedule import Stage
 from impasto.settings.variants import OPTIMISERS
@@ -23,6 +30,8 @@ __all__ = [
     "encoder_for",
     "optimiser_for",
     "plans_for",
+    "shared_plan",
+    "shared_plans_for",
     "trial_of",
 ]
 
@@ -67,6 +76,7 @@ def optimiser_for(
     settings: Settings,
     encoder: Encoder,
     notify: Callable[[str], object],
+    share: Share | None = None,
 ) -> Minimiser:
     """The optimiser that the settings name, at one stage, with smaller steps where it diverges.
 
@@ -77,16 +87,20 @@ def optimiser_for(
         settings: which optimiser, and how it makes them.
         encoder: the network, whose precision decides that of the optimiser's history.
         notify: gets a line each time the optimiser goes back and continues with smaller steps.
+        share: this process's part of the canvas, where several share it; then the canvas and the
+            function's vectors are of its own rows.
     """
     planned = stage.iterations, stage.decay_every
-    problem = Problem(settings, stage.size, *planned, encoder.dtype, encoder.device)
+    shared = (share.rows, share.ranks) if share else ()
+    problem = Problem(settings, stage.size, *planned, encoder.dtype, encoder.device, *shared)
+    parts = Parts(share.ranks) if share else WHOLE
     optimiser: Optimiser = OPTIMISERS.get(settings.optimiser)
 
     def start(function: ValueAndGrad, x: Tensor, factor: float) -> Minimiser:
         return optimiser.start(function, x, problem.with_step(factor))
 
     x, box = canvas.flatten(), problem.box(canvas)
-    return Backoff(function, box.project(x) if box else x, start, notify)
+    return Backoff(function, box.project(x) if box else x, start, notify, parts)
 
 
 def plans_for(
@@ -108,6 +122,56 @@ def plans_for(
         plan(settings, size, style_size(size), hardware, extra_bytes(size), encoder)
         for size in (stage.size for stage in stages)
     )
+
+
+def shared_plan(
+    settings: Settings,
+    size: Size,
+    style_size: Size | None,
+    hardware: Hardware,
+    extra_bytes: int,
+    encoder: Encoder | None,
+    strip: Strip,
+) -> Plan:
+    """How a process paints its strip of a canvas of (w, h); see `plan`.
+
+    Pictures and the first canvas are whole until each process has taken its rows of them. Raises
+    OutOfMemory also where that does not fit.
+    """
+    network = encoder or hardware  # either has a dtype and a device
+    kind = network.dtype, network.device
+    whole = Demand(settings, size, style_size, *kind, extra_bytes, encoder).beginning
+    if whole > hardware.memory:
+        raise OutOfMemory(
+            f"{size[0]}x{size[1]} px take {whole / 1e9:.1f} GB at each process before it has its "
+            f"rows, and {hardware.memory / 1e9:.1f} GB may be used; lower size, or raise memory"
+        )
+    held = size[0], strip.bottom - strip.top
+    own = plan(settings, held, style_size, hardware, extra_bytes, encoder)
+    return replace(own, size=size, peak=max(own.peak, whole))
+
+
+def shared_plans_for(
+    settings: Settings,
+    hardware: Hardware,
+    stages: Sequence[Stage],
+    style_size: Callable[[Size], Size | None],
+    extra_bytes: Callable[[Size], int],
+    encoder: Encoder,
+    ranks: Ranks,
+) -> tuple[Plan, ...]:
+    """How this process paints its rows of each stage: see `plans_for`.
+
+    All processes keep the history that the one with the least memory can.
+    """
+    found = []
+    for size in (stage.size for stage in reversed(stages)):  # to refuse the largest first
+        share = share_of(ranks, size[1], encoder.architecture, settings)
+        assert share is not None
+        bytes_of = style_size(size), hardware, extra_bytes(size)
+        own = shared_plan(settings, size, *bytes_of, encoder, share.strip)
+        found.append(replace(own, history=shortest(ranks, own.history)))
+    return tuple(reversed(found))
 
 
 def trial_of(run: Callable[[Picture, Picture, Settings], Iterable[object]]) -> Trial:

@@ -32,6 +32,7 @@ def paint(
     """
     began = time.perf_counter() - (state.last.seconds if state.last else 0.0)
     reason: Reason = "finished"
+    painter.agree()
     try:
         for stage in painter.inputs.stages[state.stage :]:
             yield stage

@@ -33,6 +33,7 @@ from impasto.objective.terms import (
 from impasto.objective.tiles import Tiling
 from impasto.run.events import Step
 from impasto.run.regions import Region
+from impasto.run.share import Share
 from impasto.run.stage_inputs import StageInputs
 from impasto.settings import Settings
 
@@ -51,6 +52,7 @@ def objective_for(
     cache: StyleCache | None = None,
     terms: Sequence[TermFactory] = (),
     check: Callable[[], object] = unchecked,
+    share: Share | None = None,
 ) -> Objective:
     """Content, style and variation as the settings weigh them, then a term of each factory.
 
@@ -63,30 +65,47 @@ def objective_for(
         cache: style statistics that were measured before.
         terms: makers of more terms.
         check: called between windows; what it raises ends the computation.
+        share: the part of the canvas that is this process's, where several share it; the pictures
+            are whole.
 
     Raises SettingsError where a term has a weight and no picture, or two terms have one name, or a
     term is called as something else that a step tells.
     """
     s, relative = settings, settings.weighting == "relative"
+    total, strip = (share.ranks.total, share.strip) if share else (_alone, None)
     content = ContentTerm(
         encoder,
-        inputs.content,
+        _held(inputs.content, share),
         _weights(s.content_layers, s.content_weight),
         normalisation=s.content_normalisation,
         relative=relative,
         check=check,
+        total=total,
     )
-    style = _Style(encoder, settings, tiling, cache or StyleCache(), check).term(inputs)
+    style = _Style(encoder, settings, tiling, cache or StyleCache(), check, share).term(inputs)
     listed: list[AnyTerm] = [
         content,
         style,
-        VariationTerm(s.tv_weight, s.tv_normalisation, s.wraps),
+        VariationTerm(s.tv_weight, s.tv_normalisation, s.wraps, strip),
     ]
     if s.legibility:
-        listed.append(LegibilityTerm(inputs.content, s.legibility, space))
+        listed.append(LegibilityTerm(inputs.content, s.legibility, space, strip))
     context = TermContext(encoder, space, inputs.size, inputs.content, tiling)
     listed += [_named(make(context)) for make in terms]
-    return Objective(encoder, listed, space=space, tiling=tiling, check=check)
+    if share is None:
+        return Objective(encoder, listed, space=space, tiling=tiling, check=check)
+    own, summed = share.tiling(tiling), share.summed
+    return Objective(encoder, listed, space=space, tiling=own, check=check, total=summed)
+
+
+def _alone(parts: Tensor) -> Tensor:
+    """The total of a process that shares nothing."""
+    return parts
+
+
+def _held(planes: Tensor | None, share: Share | None) -> Tensor | None:
+    """The rows of whole planes (..., h, w) that this process holds."""
+    return planes if planes is None or share is None else share.strip.of(planes)
 
 
 def _named(term: AnyTerm) -> AnyTerm:
@@ -112,8 +131,10 @@ class _Style:
         tiling: Tiling,
         cache: StyleCache,
         check: Callable[[], object],
+        share: Share | None,
     ) -> None:
-        s = self._settings = settings
+        s, self._share = settings, share
+        self._settings = settings
         self._encoder, self._tile, self._cache, self._check = encoder, tiling.tile, cache, check
         self._loss = find_style_loss(s.style_loss, s.style_normalisation)
         weights = _weights(s.style_layers, s.style_weight)
@@ -127,7 +148,8 @@ class _Style:
         e = self._encoder
         found = (e.architecture, targets, self._weights, self._loss)
         wraps = self._settings.wraps
-        return StyleTerm(*found, relative=relative, wraps=wraps, device=e.device)
+        total = self._share.ranks.total if self._share else _alone
+        return StyleTerm(*found, relative=relative, wraps=wraps, device=e.device, total=total)
 
     def _targets(self, inputs: StageInputs, region: Region) -> Iterator[StyleTarget]:
         """A region's styles, blended into one target or each a target of its own.
@@ -143,10 +165,11 @@ class _Style:
             own = self._measured(inputs.content, where, s.wraps)
             styles = [(own, 1 - s.strength), *((m, share * s.strength) for m, share in styles)]
         share = 1.0 if where is None else float(where.mean())
+        guide = _held(where, self._share)
         if s.style_blend == "statistics":
-            yield StyleTarget(blend_statistics(styles), where, share)
+            yield StyleTarget(blend_statistics(styles), guide, share)
         else:
-            yield from (StyleTarget(style, where, share * part) for style, part in styles)
+            yield from (StyleTarget(style, guide, share * part) for style, part in styles)
 
     def _cached(self, picture: Tensor, where: Tensor | None) -> StyleStatistics:
         """Statistics of a style picture (3, h, w) under weights (h, w), measured once.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,18 +16,22 @@ from impasto.encoder import Encoder, Weights, weights_of
 from impasto.errors import CheckpointError
 from impasto.hardware.device import Hardware
 from impasto.hardware.oom import memory_guard
+from impasto.hardware.ranks import agree, local_share, on_this_rank
 from impasto.images import Picture, resize
 from impasto.images.spaces import colour_space
 from impasto.objective import StyleCache
+from impasto.objective.measure import unchecked
+from impasto.objective.ranks import Ranks
 from impasto.objective.terms import TermFactory
-from impasto.run.build import encoder_for, plans_for, trial_of
+from impasto.run.build import encoder_for, plans_for, shared_plans_for, trial_of
 from impasto.run.checkpoint import Checkpoint
 from impasto.run.events import Notice, Stage, Step
 from impasto.run.identity import check_identity
 from impasto.run.inputs import Inputs, check_terms
 from impasto.run.layers import with_layers_of
 from impasto.run.postprocess import Postprocess
-from impasto.run.provenance import make_record
+from impasto.run.provenance import make_record, versions
+from impasto.run.share import Share, check_shareable, share_of
 from impasto.run.sources import Sources
 from impasto.run.stage_inputs import StageInputs
 from impasto.run.stage_painter import StagePainter, job_of, tell
@@ -49,6 +54,7 @@ class Painter:
             name.
         terms: more terms of the objective.
         cache: statistics of styles that several runs share.
+        ranks: the processes that paint it together, if there are several.
     """
 
     def __init__(
@@ -60,13 +66,16 @@ class Painter:
         terms: Sequence[TermFactory],
         cache: StyleCache | None,
         notices: list[Notice],
+        ranks: Ranks | None = None,
     ) -> None:
-        self.settings, self.terms = settings, tuple(terms)
+        self.settings, self.terms, self.ranks = settings, tuple(terms), ranks
         if not self.terms:
             check_terms(settings)
         self.space, self.cache = colour_space(settings.space), cache or StyleCache()
         notify = partial(tell, notices, "device")
-        self.hardware = Hardware.choose(settings, trial=trial_of(_paint), notify=notify)
+        own = on_this_rank(settings) if ranks else settings
+        share = local_share() if ranks else 1.0
+        self.hardware = Hardware.choose(own, trial=trial_of(_paint), notify=notify, share=share)
         given: Network = settings.encoder if encoder is None else encoder
         with self.hardware.computing():
             self.weights = given.weights if isinstance(given, Encoder) else weights_of(given)
@@ -76,6 +85,8 @@ class Painter:
             if self.settings != settings:
                 tell(notices, "layers", _layers_told(self.settings, net.name))
             self.inputs = Inputs.of(sources, self.settings, max_pixels, net)
+            if ranks:
+                check_shareable(self.settings, net, self.inputs.stages, self.terms, ranks)
         self._tell_dropped(notices)
         self.reserved = 0  # bytes that listeners hold while the run goes on
         self._alpha: tuple[tuple[int, int], Tensor | None] | None = None
@@ -83,9 +94,23 @@ class Painter:
     def at(
         self, stage: Stage, state: RunState, notices: list[Notice], check: Callable[[], None]
     ) -> StagePainter:
-        """What paints one stage from where the state stands; `check` raises to end it."""
+        """What paints one stage from where the state stands; `check` raises to end it.
+
+        Of several processes none ends an evaluation alone: they hear it between two steps.
+        """
+        check = unchecked if self.ranks else check
         with self.hardware.computing(), memory_guard(job_of(stage)):
             return StagePainter(self, stage, state, notices, check)
+
+    def share(self, height: int) -> Share | None:
+        """The part of canvases of so many rows that is this process's; None for a run of one."""
+        return share_of(self.ranks, height, self.weights.architecture, self.settings)
+
+    def agree(self) -> None:
+        """SettingsError, at every process, unless all have the same run to paint."""
+        if self.ranks:
+            facts = {"version of impasto": versions()["impasto"], **self.identity()}
+            agree(self.ranks, {name: json.dumps(fact) for name, fact in facts.items()})
 
     @property
     def total(self) -> int:
@@ -101,14 +126,12 @@ class Painter:
         i = self.inputs
         if not state.plans:
             reserved = self.reserved if self.hardware.device.type == "cpu" else 0
-            state.plans = plans_for(
-                self.settings,
-                self.hardware,
-                i.stages,
-                i.style_size,
-                lambda size: i.extra_bytes(size) + reserved,
-                self.encoder(),
-            )
+
+            def extra_bytes(size: tuple[int, int]) -> int:
+                return i.extra_bytes(size) + reserved
+
+            run = self.settings, self.hardware, i.stages, i.style_size, extra_bytes, self.encoder()
+            state.plans = shared_plans_for(*run, self.ranks) if self.ranks else plans_for(*run)
 
     def network(self) -> dict[str, str]:
         """The network by name: SHA-256 of its file, or else of its weights."""
@@ -127,7 +150,8 @@ class Painter:
         `complete` is whether it is the result of a run that has ended. Raises OutOfMemory.
         """
         with self.hardware.computing(), memory_guard("the picture"):
-            picture = step.picture()
+            share = self.share(step.size[1])
+            picture = (share.gathered(step) if share else step).picture()
             if picture.size != size:
                 picture = self._resized(picture, size)
             if self._alpha is None or self._alpha[0] != size:

@@ -7,11 +7,13 @@ from collections.abc import Iterator, Sequence
 
 from torch import Tensor
 
-from impasto.errors import Cancelled
+from impasto.errors import Cancelled, SettingsError
 from impasto.hardware.device import Hardware
 from impasto.images import MAX_PIXELS, Picture, Source
 from impasto.objective import StyleCache
+from impasto.objective.ranks import Ranks
 from impasto.objective.terms import TermFactory
+from impasto.optimisers.parts import Parts
 from impasto.run.checkpoint import Checkpoint
 from impasto.run.events import Event, Notice, Result, Step
 from impasto.run.loop import paint
@@ -40,6 +42,9 @@ class Run:
         max_pixels: larger pictures are refused before they are decoded.
         cache: statistics of styles that several runs share.
         resume: a checkpoint to continue from, bit for bit on the same machine.
+        ranks: the processes that paint it together: each makes the same run, iterates over all of
+            it and asks for its result, for which canvases are gathered. A step's canvas is of own
+            rows.
 
     Raises ImageError for pictures that cannot be read, SettingsError for settings that do not fit,
     CheckpointError for a checkpoint of other settings or pictures.
@@ -60,12 +65,16 @@ class Run:
         max_pixels: int = MAX_PIXELS,
         cache: StyleCache | None = None,
         resume: Checkpoint | None = None,
+        ranks: Ranks | None = None,
     ) -> None:
+        if resume and ranks:
+            raise SettingsError("resume goes on in one process; leave distributed or it out")
         self.settings = settings or Settings.of()
         masks = {"content_masks": content_masks, "style_masks": style_masks}
         sources = Sources.of(content, styles, init=init, protect=protect, **masks)
         self._cancelled, self._notices = threading.Event(), list[Notice]()
-        shared = (max_pixels, encoder, terms, cache, self._notices)
+        self._parts = Parts(ranks)
+        shared = (max_pixels, encoder, terms, cache, self._notices, ranks)
         self._painter = Painter(self.settings, sources, *shared)
         self.settings = self._painter.settings  # with layers that the network has
         self._started = False
@@ -174,5 +183,5 @@ class Run:
         return self.state.done
 
     def _check(self) -> None:
-        if self._cancelled.is_set():
+        if not self._parts.every(not self._cancelled.is_set()):
             raise Cancelled("the run was told to stop")

@@ -16,7 +16,7 @@ from impasto.hardware.cuda_graph import captured
 from impasto.hardware.device import Hardware
 from impasto.hardware.oom import OutOfMemoryRetry, memory_guard
 from impasto.images.spaces import ColourSpace
-from impasto.objective import Evaluation, StyleCache
+from impasto.objective import CanvasFunction, Evaluation, Objective, StyleCache
 from impasto.objective.constraints import protected
 from impasto.objective.terms import TermFactory
 from impasto.objective.tiles import Tiling
@@ -28,6 +28,7 @@ from impasto.run.events import Notice, Stage, Step
 from impasto.run.inputs import Inputs
 from impasto.run.objective import objective_for
 from impasto.run.postprocess import Postprocess
+from impasto.run.share import Share
 from impasto.run.stage_inputs import StageInputs
 from impasto.run.state import RunState
 from impasto.settings import Settings
@@ -44,6 +45,9 @@ class Shared(Protocol):
     space: ColourSpace
     cache: StyleCache
     terms: tuple[TermFactory, ...]
+
+    def share(self, height: int) -> Share | None:
+        """The part of canvases of so many rows that is this process's; None for a run of one."""
 
     def encoder(self) -> Encoder:
         """The frozen network."""
@@ -76,11 +80,14 @@ class StagePainter:
         accurate = torch.promote_types(encoder.dtype, torch.float32)
         inputs = painter.inputs.at(stage).to(encoder.device, accurate)
         self._postprocess = painter.postprocess(inputs)
+        share = self._share = painter.share(stage.size[1])
         canvas = self._first_canvas(inputs).to(encoder.device, accurate)
+        if share and canvas.shape[1] == stage.size[1]:
+            canvas = share.strip.owned(canvas)
         settings = painter.settings.replaced(history=state.plans[stage.index].history)
         function = self._function(encoder, inputs, settings, canvas)
         notify = partial(tell, notices, "optimiser")
-        minimiser = optimiser_for(function, canvas, stage, settings, encoder, notify)
+        minimiser = optimiser_for(function, canvas, stage, settings, encoder, notify, share)
         self._before = (state.done or 0) - (saved[0].iteration if saved else 0)
         earlier = state.steps[-2].loss if saved and saved[0].iteration else None
         if saved:
@@ -133,16 +140,26 @@ class StagePainter:
             cache=painter.cache,
             terms=painter.terms,
             check=self._check,
+            share=self._share,
         )
-        record = partial(captured, notify=partial(tell, self._notices, "speed"))
-        notify = partial(tell, self._notices, "memory")
-        retried = OutOfMemoryRetry(objective, record, self._retile, notify)
-        function = mode.constrain(retried, space, settings)
+        function = mode.constrain(self._evaluation(objective), space, settings)
         if inputs.protect is not None and inputs.original is not None:
             compared = inputs.content if inputs.content is not None else inputs.original
-            function = protected(function, space.from_srgb(compared), inputs.protect)
+            kept = space.from_srgb(compared), inputs.protect
+            function = protected(
+                function, *(map(self._share.strip.owned, kept) if self._share else kept)
+            )
         shape = canvas.shape
         return lambda x: function(x.view(shape))
+
+    def _evaluation(self, objective: Objective) -> CanvasFunction:
+        """The objective, within the memory there is; with other processes, as it is planned."""
+        if self._share:  # a graph holds no exchange, and a retry of one process would be alone
+            return self._share.function(objective)
+        record = partial(captured, notify=partial(tell, self._notices, "speed"))
+        return OutOfMemoryRetry(
+            objective, record, self._retile, partial(tell, self._notices, "memory")
+        )
 
     def _first_canvas(self, inputs: StageInputs) -> Tensor:
         """The saved one, the first of all, or the last stage's result enlarged."""
@@ -153,7 +170,9 @@ class StagePainter:
         if state.saved:
             assert state.last.canvas is not None
             return state.last.canvas
-        finished = state.selected(painter.settings.select).canvas
+        selected = state.selected(painter.settings.select)
+        before = painter.share(selected.size[1])
+        finished = (before.gathered(selected) if before else selected).canvas
         assert finished is not None
         return enlarged(finished.to(inputs.like), inputs, painter.settings, painter.space)
 

@@ -193,6 +193,7 @@ def _outputs(options: Options) -> dict[str, Value]:
     alone_options = [o.name for kind in alone if not kind.in_batch for o in kind.options]
     refused = [flag(name) for name in alone_options if name in options.outputs]
     refused += ["--resume"] if options.resume else []
+    refused += ["--distributed"] if options.distributed else []
     if refused:
         raise SettingsError(
             f"a batch continues by itself when it is run again; leave out {', '.join(refused)}"

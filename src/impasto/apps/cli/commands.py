@@ -163,6 +163,10 @@ def info(
             "--memory", metavar="SIZE", help="Memory of that plan, such as 4GB; 0 is what is free."
         ),
     ] = "0",
+    ranks: Annotated[
+        int,
+        typer.Option("--ranks", min=0, help="Plan for each of so many processes that share it."),
+    ] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
 ) -> None:
     """Print versions, hardware and what a run would use of it, and checksums of the weights.
@@ -170,7 +174,8 @@ def info(
     With `--size`, print the plan of a picture: its scales, tiles, memory and cost.
     """
     if size is not None:
-        return print_plans(Settings.of(name, size=size, memory=memory), as_json=as_json)
+        settings = Settings.of(name, size=size, memory=memory)
+        return print_plans(settings, ranks=ranks, as_json=as_json)
     from impasto.encoder import BUNDLED, describe_convolutions
     from impasto.hardware.device import Hardware, describe_cpu
     from impasto.run import Run

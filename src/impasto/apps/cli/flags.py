@@ -19,6 +19,8 @@ _OTHERS = {
     "overwrite": "--overwrite",
     "frames": "--frames",
     "fps": "--fps",
+    "distributed": "--distributed",
+    "resume": "--resume",
 }
 """Options of names that are neither settings nor outputs'."""
 

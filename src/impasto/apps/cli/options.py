@@ -37,6 +37,7 @@ class Options:
         allow_http, allow_local: which addresses pictures may come from, as in `images.fetch`.
         overwrite: replace files that are there.
         resume: continue from the checkpoint.
+        distributed: paint one picture with the other processes that torchrun has started.
         quiet, as_json: print nothing; print JSON lines.
     """
 
@@ -49,6 +50,7 @@ class Options:
     allow_local: bool = False
     overwrite: bool = False
     resume: bool = False
+    distributed: bool = False
     quiet: bool = False
     as_json: bool = False
 
@@ -111,6 +113,15 @@ Resume = Annotated[
         rich_help_panel="Files",
     ),
 ]
+Distributed = Annotated[
+    bool,
+    typer.Option(
+        "--distributed",
+        help="Paint one picture with all processes that torchrun starts, each its rows.",
+        hidden=True,
+        rich_help_panel="Network",
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors and notices.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON lines instead of a progress bar.")]
 
@@ -142,6 +153,7 @@ _SHOWN = {
     "allow_local": (AllowLocal, False),
     "overwrite": (Overwrite, False),
     "resume": (Resume, False),
+    "distributed": (Distributed, False),
     "quiet": (Quiet, False),
     "as_json": (Json, False),
 }
@@ -182,7 +194,7 @@ def _parameters(default: str, film: bool) -> Iterator[inspect.Parameter]:
         yield from of_outputs()
     for name, (annotation, value) in {**_SHOWN, "help_all": (HelpAll, False)}.items():
         kind = inspect.Parameter.KEYWORD_ONLY
-        if not (film and name == "resume"):  # a film always continues
+        if not (film and name in ("resume", "distributed")):  # a film always continues
             yield inspect.Parameter(name, kind, default=value, annotation=annotation)
     if film:
         yield from of_settings(default, FilmSettings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -13,18 +14,33 @@ from impasto.settings import Settings
 from impasto.settings.schedule import Stage
 
 if TYPE_CHECKING:
+    from impasto.encoder import Architecture
+    from impasto.hardware import Hardware
     from impasto.hardware.planner import Plan
 
 __all__ = ["print_plans"]
 
 Size = tuple[int, int]
+Facts = dict[str, str | int | float]
 
 _SHAPE = 3 / 4  # height to width
 _PIXEL = 3 * 4  # bytes: three channels of float32
 
+_LEGEND = (
+    "tile: its longest side in pixels; memory: the maximum of the process; cost: time of a "
+    "pixel's evaluation, relative to one tile with all features kept"
+)
+_SHARED_LEGEND = (
+    "; rows: of the process that has most; sent: by one process for an evaluation; turned: for "
+    "the Fourier transforms of an iteration besides"
+)
 
-def print_plans(settings: Settings, *, as_json: bool = False) -> None:
-    """Print one line a scale. A size of one number stands for pictures of 4:3."""
+
+def print_plans(settings: Settings, *, ranks: int = 0, as_json: bool = False) -> None:
+    """Print one line a scale. A size of one number stands for pictures of 4:3.
+
+    With `ranks` it is the plan of one of so many processes that share the picture.
+    """
     from impasto.encoder import weights_of
     from impasto.hardware import Hardware
     from impasto.run import Run
@@ -43,20 +59,52 @@ def print_plans(settings: Settings, *, as_json: bool = False) -> None:
     def extra_bytes(canvas: Size) -> int:
         return original * ((canvas != size) + (painting(canvas) != size))
 
-    plans = plans_for(settings, hardware, stages, painting, extra_bytes)
+    if ranks:
+        shared = _shared(settings, hardware, network, stages, painting, extra_bytes, ranks)
+        facts = [*shared][::-1]
+    else:
+        plans = plans_for(settings, hardware, stages, painting, extra_bytes)
+        facts = [_facts(*pair) for pair in zip(stages, plans, strict=True)]
     if as_json:
-        print(json.dumps([_facts(*pair) for pair in zip(stages, plans, strict=True)]))
+        print(json.dumps(facts))
         return
-    table = Table("size", "iterations", "tiles", "tile", "history", "memory", "cost", box=None)
-    for stage, plan in zip(stages, plans, strict=True):
-        table.add_row(*map(str, _facts(stage, plan).values()))
+    table = Table(*(name.replace("windows", "tiles") for name in facts[0]), box=None)
+    for row in facts:
+        table.add_row(*map(str, row.values()))
     console = Console(soft_wrap=True)
     console.print(table)
-    console.print(
-        "tile: its longest side in pixels; memory: the maximum of the process; cost: time of a "
-        "pixel's evaluation, relative to one tile with all features kept",
-        highlight=False,
-    )
+    console.print(_LEGEND + (_SHARED_LEGEND if ranks else ""), highlight=False)
+
+
+def _shared(
+    settings: Settings,
+    hardware: Hardware,
+    network: Architecture,
+    stages: Sequence[Stage],
+    style_size: Callable[[Size], Size],
+    extra_bytes: Callable[[Size], int],
+    ranks: int,
+) -> Iterator[Facts]:
+    """The plan of each stage, the largest first, and what one process sends at most.
+
+    It is that of the process that holds most rows.
+    """
+    from impasto.hardware.traffic import traffic
+    from impasto.run.build import shared_plan
+    from impasto.run.share import strips_of
+
+    shares = {s: strips_of(ranks, s.size[1], network, settings) for s in stages}
+    for stage, strips in reversed(shares.items()):
+        strip = max(strips, key=lambda strip: strip.bottom - strip.top)
+        held = style_size(stage.size), hardware, extra_bytes(stage.size)
+        plan = shared_plan(settings, stage.size, *held, None, strip)
+        sent = traffic(settings, stage.size[0], strips, network)
+        yield {
+            **_facts(stage, plan),
+            "rows": strip.rows,
+            "sent": f"{sent.evaluation / 1e6:.1f} MB",
+            "turned": f"{sent.transforms / 1e6:.0f} MB",
+        }
 
 
 def _size(settings: Settings) -> Size:
@@ -69,7 +117,7 @@ def _size(settings: Settings) -> Size:
     return settings.size, max(1, round(settings.size * _SHAPE))
 
 
-def _facts(stage: Stage, plan: Plan) -> dict[str, str | int | float]:
+def _facts(stage: Stage, plan: Plan) -> Facts:
     history = plan.history
     return {
         "size": "x".join(map(str, stage.size)),

@@ -3,10 +3,12 @@
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from impasto.apps.cli import progress
+from impasto.apps.cli import distributed, progress
 from impasto.apps.cli.inputs import Named, file_of
 from impasto.apps.cli.options import Options
 from impasto.apps.cli.places import check_new, free, numbered, standard_output, taken
@@ -14,13 +16,14 @@ from impasto.apps.cli.printing import one_line
 from impasto.apps.cli.signals import graceful
 from impasto.errors import printable
 from impasto.outputs import Request, available
-from impasto.outputs.base import Value
+from impasto.outputs.base import Target, Value
 from impasto.outputs.checkpointing import CHECKPOINT_NAME
 from impasto.settings.recipes import recipe
 from impasto.settings.schedule import most_iterations
 
 if TYPE_CHECKING:
     from impasto.objective import StyleCache
+    from impasto.objective.ranks import Ranks
     from impasto.outputs.session import Outcome
     from impasto.run.checkpoint import Checkpoint
     from impasto.run.run import Run
@@ -44,34 +47,61 @@ def paint(
     """
     named = Named(content, tuple(styles), options.sources)
     named.check()
+    if options.distributed:
+        distributed.check(options, named)
+        with distributed.shared(options) as ranks, standard_output(wanted=options.to_stdout) as out:
+            own = options if ranks.rank == 0 else replace(options, quiet=True, as_json=False)
+            prepare = partial(_prepared, own, named, {}, out, cache, ranks)
+            return _paint(own, named, *distributed.together(ranks, prepare))
     with standard_output(wanted=options.to_stdout) as stream:
-        return _paint(options, named, _request(options, named, wanted, stream), cache)
+        request, run = _prepared(options, named, wanted, stream, cache)
+        return _paint(options, named, request, run)
 
 
-def _paint(
-    options: Options, named: Named, request: Request, cache: "StyleCache | None" = None
-) -> int:
-    settings = options.settings
-    iterations = most_iterations(settings)
+def _prepared(
+    options: Options,
+    named: Named,
+    wanted: Wanted | None,
+    stream: BinaryIO | None,
+    cache: "StyleCache | None",
+    ranks: "Ranks | None" = None,
+) -> tuple[Request, "Run"]:
+    """The outputs and the run, checked; of several processes only the first has outputs."""
+    if ranks and ranks.rank:
+        return Request(Target(Path("nothing.png")), ()), _run(options, named, None, cache, ranks)
+    request = _request(options, named, wanted, stream)
+    iterations = most_iterations(options.settings)
     request.check(named.files(), iterations=iterations)
     if not (options.overwrite or options.resume):
         for path in request.paths(iterations):
             check_new(path)
-    from impasto.apps.tuned import paint_tuned
+    return request, _run(options, named, _checkpoint(options, request), cache, ranks)
+
+
+def _run(
+    options: Options,
+    named: Named,
+    checkpoint: "Checkpoint | None",
+    cache: "StyleCache | None",
+    ranks: "Ranks | None",
+) -> "Run":
     from impasto.run.run import Run
 
     content, styles, sources = named.opened(options)
-    checkpoint = _checkpoint(options, request)
     how: dict[str, Any] = {"max_pixels": options.max_pixels, "resume": checkpoint, **sources}
-    how["cache"] = cache
-    run = Run(content, styles or None, settings, **how)
+    return Run(content, styles or None, options.settings, cache=cache, ranks=ranks, **how)
+
+
+def _paint(options: Options, named: Named, request: Request, run: "Run") -> int:
+    from impasto.apps.tuned import paint_tuned
+
     if options.resume:
-        if checkpoint is None and not options.overwrite:
+        if run.done is None and not options.overwrite:
             _check_ours(request, run)
         if run.done in (None, run.total) and _is_finished(options, run, request):
             return 0
     _tell_styles(options, named)
-    patient = request.path("checkpoint") is not None
+    patient = options.distributed or request.path("checkpoint") is not None
     with _shown(options)(run) as show, graceful(patient=patient) as stop:
         outcome = paint_tuned(run, request, show, stop)
     _tell(options, run, request, outcome)

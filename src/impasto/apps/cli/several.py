@@ -115,6 +115,8 @@ def _place(options: Options, folder: Path, names: Sequence[str]) -> Path:
 
 def _check(options: Options, names: Sequence[str]) -> None:
     """SettingsError for what only one picture can have."""
+    if options.distributed:
+        raise SettingsError("distributed paints one photograph; got several")
     if STDIN in names:
         raise SettingsError("- is one picture; with several photographs name files")
     output = options.outputs.get("output")

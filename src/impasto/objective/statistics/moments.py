@@ -116,7 +116,22 @@ class Moments:
 
     def __add__(self, other: Moments) -> Moments:
         """Moments of the union of two disjoint sets of positions."""
-        return Moments(self.total + other.total, self.outer + other.outer, self.count + other.count)
+        total, outer = (
+            mine if _is_missing(mine) else mine + theirs
+            for mine, theirs in ((self.total, other.total), (self.outer, other.outer))
+        )
+        return Moments(total, outer, self.count + other.count)
+
+    def sums(self) -> list[Tensor]:
+        """The sums that were measured and their number, which add up over disjoint sets."""
+        count = torch.as_tensor(self.count, dtype=torch.float64, device=self.total.device)
+        return [count, *(s for s in (self.total, self.outer) if not _is_missing(s))]
+
+    def with_sums(self, sums: Sequence[Tensor]) -> Moments:
+        """These moments with other values of `sums`, in that order."""
+        count, *found = sums
+        total, outer = (s if _is_missing(s) else found.pop(0) for s in (self.total, self.outer))
+        return Moments(total, outer, count if isinstance(self.count, Tensor) else float(count))
 
     def times(self, factor: float | Tensor) -> Moments:
         """The same distribution over `factor` times as many positions."""
@@ -135,6 +150,11 @@ class Moments:
             value = loss(Moments(total, outer, self.count))
             gradients = torch.autograd.grad(value, (total, outer), allow_unused=True)
         return value.detach(), _MomentsGradient(*gradients)
+
+
+def _is_missing(values: Tensor) -> bool:
+    """Whether a sum is the one NaN that stands for what was not measured."""
+    return values.numel() > 1 and not any(values.stride())
 
 
 @dataclass(frozen=True, eq=False)

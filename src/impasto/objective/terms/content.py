@@ -57,6 +57,8 @@ class ContentTerm:
         relative: whether the scale is 1 / ΣP² instead, so that a canvas without features has 1 at
             each tap.
         check: called before the features of each window are measured.
+        total: adds up float64 values over the processes that share the canvas; each has the rows of
+            `picture` that the tiling's strip holds.
     """
 
     name = "content"
@@ -70,11 +72,12 @@ class ContentTerm:
         normalisation: str = "mean",
         relative: bool = False,
         check: Callable[[], object] = lambda: None,
+        total: Callable[[Tensor], Tensor] = lambda parts: parts,
     ) -> None:
         self._weights = {tap: weight for tap, weight in weights.items() if weight != 0}
         if self._weights and picture is None:
             raise SettingsError("the content term has a weight, but there is no content picture")
-        self._encoder, self._check = encoder, check
+        self._encoder, self._check, self._total = encoder, check, total
         self._picture = picture if self._weights else None
         self._kept: dict[Window, dict[str, Tensor]] = {}
         self._scale = None if relative else CONTENT_SCALES[normalisation]
@@ -91,13 +94,13 @@ class ContentTerm:
         other, picture = copy(self), self._picture
         if picture is None:
             return other
-        net, wraps = self._encoder.architecture, tiling.wraps
-        parts = windows_over(picture, net, taps, tiling.tile, wraps)
+        net, wraps, strip = self._encoder.architecture, tiling.wraps, tiling.strip
+        parts = windows_over(picture, net, taps, tiling.tile, wraps, strip)
         other._kept = {w: self._measured_target(w) for w in parts if tiling.keep_content}
         if self._scale is None and self._scales is None:
             other._scales = other._relative_scales(parts)
         elif self._scale is not None:
-            counts = {tap: positions_at(picture, net, tap, wraps) for tap in self._weights}
+            counts = {tap: positions_at(picture, net, tap, wraps, strip) for tap in self._weights}
             other._scales = {t: self._scale(net.channels(t), n) for t, n in counts.items()}
         return other
 
@@ -133,7 +136,9 @@ class ContentTerm:
         for window in parts:
             for tap, features in self._target(window).items():
                 sums[tap] += float(_squares(features))
-        return {tap: 1 / max(total, _MIN_SQUARES) for tap, total in sums.items()}
+        totals = self._total(torch.tensor([*sums.values()], dtype=torch.float64, device="cpu"))
+        found = zip(sums, totals.tolist(), strict=True)
+        return {tap: 1 / max(total, _MIN_SQUARES) for tap, total in found}
 
 
 def _squares(x: Tensor) -> Tensor:

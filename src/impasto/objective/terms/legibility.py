@@ -18,6 +18,7 @@ from torch.nn.functional import avg_pool2d, max_pool2d, pad
 
 from impasto.errors import SettingsError
 from impasto.images.spaces import LUMA, SRGB, ColourSpace
+from impasto.objective.strips import Strip
 
 __all__ = ["LegibilityTerm", "thin_parts"]
 
@@ -34,27 +35,38 @@ class LegibilityTerm:
         picture: the photograph, sRGB (3, h, w) in [0, 1], of the canvas's size and on its device.
         weight: w.
         space: the canvas's colour space.
+        strip: the part of the canvas that is given; the photograph is whole.
 
     Raises SettingsError without a photograph.
     """
 
     name = "legibility"
 
-    def __init__(self, picture: Tensor | None, weight: float, space: ColourSpace) -> None:
+    def __init__(
+        self,
+        picture: Tensor | None,
+        weight: float,
+        space: ColourSpace,
+        strip: Strip | None = None,
+    ) -> None:
         if picture is None:
             raise SettingsError("the legibility term has a weight, but there is no content picture")
         luma = picture.new_tensor(LUMA).view(3, 1, 1)
-        self._light = (luma * picture).sum(0)
-        self._where = thin_parts(self._light)
+        light = (luma * picture).sum(0)
+        where = thin_parts(light)
+        self._light, self._where = (strip.of(x) if strip else x for x in (light, where))
+        self._strip, self._height = strip, picture.shape[1]
         self._luma = space.convert_cotangent(luma, SRGB)  # ∂L/∂x
         self._weight = weight / _UNIT**2
 
     def add(self, canvas: Tensor, gradient: Tensor) -> Tensor:
         """The term at a canvas, a scalar; its gradient is added to `gradient`, both (3, h, w)."""
-        height, width = canvas.shape[1:]
-        scale, value = self._weight / (height * width), canvas.new_zeros(())
-        rows = max(1, _BAND // width)
-        for top in range(0, height, rows):
+        (height, width), strip = canvas.shape[1:], self._strip
+        scale, value = self._weight / (self._height * width), canvas.new_zeros(())
+        first, last = (strip.above, strip.above + strip.rows) if strip else (0, height)
+        band = max(1, _BAND // width)
+        for top in range(first, last, band):
+            rows = min(band, last - top)
             part = slice(top, top + rows + 1)  # with the row below, to which its last one steps
             apart = (self._luma * canvas[:, part]).sum(0) - self._light[part]
             found, slope = _steps(apart, self._where[part], rows)

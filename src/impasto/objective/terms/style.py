@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -66,6 +66,8 @@ class StyleTerm:
         relative: whether each distance is divided by its value for a canvas without features.
         wraps: whether the canvas's rows and columns are circles.
         device: of the features.
+        total: adds up float64 values over the processes that share the canvas; each has the rows of
+            the guides that the tiling's strip holds.
     """
 
     name = "style"
@@ -80,8 +82,9 @@ class StyleTerm:
         relative: bool = False,
         wraps: tuple[bool, bool] = (False, False),
         device: torch.device | str = "cpu",
+        total: Callable[[Tensor], Tensor] = lambda parts: parts,
     ) -> None:
-        self._device = torch.device(device)
+        self._device, self._total = torch.device(device), total
         self._weights = {tap: weight for tap, weight in weights.items() if weight != 0}
         if self._weights and not targets:
             raise SettingsError("the style term has a weight, but there is no style picture")
@@ -129,7 +132,9 @@ class StyleTerm:
     def _at_tap(self, net: Architecture, target: StyleTarget, tap: str) -> _TapTarget | None:
         """A target at one tap; None where its region or its style has no position."""
         style, guide = target.style[tap], at_tap(target.guide, net, tap, self._wraps)
-        if not is_there(style.count) or not is_there(1 if guide is None else guide.sum()):
+        if not is_there(style.count):
+            return None
+        if guide is not None and not is_there(self._total(guide.sum().cpu().double())):
             return None
         weight = self._weights[tap] * target.share
         if self._relative:

@@ -16,6 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from impasto.objective.strips import Strip
+
 __all__ = ["VARIATIONS", "Variation", "VariationTerm"]
 
 _BAND = 2**20  # pixels at a time: the differences of a print would be as large as the print
@@ -42,31 +44,44 @@ class Variation:
     power: int
     scales: Callable[[Shape, Wraps], Mapping[Step, float]]
 
-    def add(self, canvas: Tensor, weight: float, gradient: Tensor, wraps: Wraps = _OPEN) -> Tensor:
+    def add(
+        self,
+        canvas: Tensor,
+        weight: float,
+        gradient: Tensor,
+        wraps: Wraps = _OPEN,
+        strip: Strip | None = None,
+    ) -> Tensor:
         """The variation of a canvas times `weight`, a scalar; adds its gradient to `gradient`.
 
         Both are (3, h, w). Beyond the border its pixels repeat, so that two neighbours on an edge
         are also a step of either diagonal apart; an axis that `wraps` has no border. The derivative
-        of the absolute value is 0 at 0.
+        of the absolute value is 0 at 0. Of a `strip`, which both hold then, the part of the
+        variation is returned whose steps begin in its own rows.
         """
-        channels, height, width = canvas.shape
-        found = self.scales((channels, height, width), wraps)
+        height = strip.height if strip else canvas.shape[1]
+        found = self.scales((len(canvas), height, canvas.shape[2]), wraps)
         scales = {step: weight * scale for step, scale in found.items()}
-        loss = self._add_circle(canvas, scales, gradient, wraps)
+        rows = canvas.shape[1]
+        if strip:
+            rows, held = strip.rows, slice(strip.above, strip.above + strip.rows + 1)
+            canvas, gradient = canvas[:, held], gradient[:, held]
+        loss = self._add_circle(canvas, scales, gradient, wraps, rows)
         diagonal = sum(scales.get(step, 0.0) for step in (FALLING, RISING))
         for number, edge in enumerate(_EDGES if diagonal else ()):
             across = number < 2  # a row
-            if not wraps[0 if across else 1]:
+            inside = across and strip is not None and not _ends(strip)[number]
+            if not (wraps[0 if across else 1] or inside):
                 along = {ACROSS if across else DOWN: diagonal}
                 own = (False, wraps[1]) if across else (wraps[0], False)
-                loss = loss + self._add_circle(canvas[edge], along, gradient[edge], own)
+                loss = loss + self._add_circle(canvas[edge], along, gradient[edge], own, rows)
         return loss
 
     def _add_circle(
-        self, canvas: Tensor, scales: Mapping[Step, float], gradient: Tensor, wraps: Wraps
+        self, canvas: Tensor, scales: Mapping[Step, float], gradient: Tensor, wraps: Wraps, own: int
     ) -> Tensor:
-        """Σ aₛ·Σφ(Δₛ) inside the canvas, and between its ends where they meet."""
-        loss = self._add(canvas, scales, gradient)
+        """Σ aₛ·Σφ(Δₛ) from the first `own` rows of the canvas, and between ends that meet."""
+        loss = self._add(canvas, scales, gradient, own)
         meeting = [axis for axis in ((1,), (2,), (1, 2)) if all(wraps[n - 1] for n in axis)]
         for axes in meeting:
             over = {s: a for s, a in scales.items() if all(s[n - 1] for n in axes)}
@@ -75,21 +90,24 @@ class Variation:
                 last = seam.shape[axis] - 1
                 seam = torch.cat([seam.narrow(axis, last, 1), seam.narrow(axis, 0, 1)], axis)
             slope = torch.zeros_like(seam)
-            loss = loss + self._add(seam, over, slope)
+            loss = loss + self._add(seam, over, slope, own)
             _spread(slope, gradient, axes)
         return loss
 
-    def _add(self, canvas: Tensor, scales: Mapping[Step, float], gradient: Tensor) -> Tensor:
-        """Σ aₛ·Σφ(Δₛ) inside the canvas, band by band."""
+    def _add(
+        self, canvas: Tensor, scales: Mapping[Step, float], gradient: Tensor, own: int
+    ) -> Tensor:
+        """Σ aₛ·Σφ(Δₛ) inside the canvas from its first `own` rows, band by band."""
         height, width = canvas.shape[1:]
-        rows, loss = max(1, _BAND // width), canvas.new_zeros(())
-        for top in range(0, height, rows):
+        count, loss = max(1, _BAND // width), canvas.new_zeros(())
+        for top in range(0, min(own, height), count):
+            rows = range(top, min(top + count, own))
             for step, scale in scales.items():
-                here, there = _neighbours(canvas, range(top, top + rows), step)
+                here, there = _neighbours(canvas, rows, step)
                 difference = there - here
                 loss = loss + scale * self._sum(difference)
                 slope = self._slope_(difference).mul_(scale)
-                here, there = _neighbours(gradient, range(top, top + rows), step)
+                here, there = _neighbours(gradient, rows, step)
                 there.add_(slope)
                 here.sub_(slope)
         return loss
@@ -110,6 +128,11 @@ def _neighbours(planes: Tensor, rows: range, step: Step) -> tuple[Tensor, Tensor
     here = planes[:, top:bottom, left : left + columns]
     left += right
     return here, planes[:, top + down : bottom + down, left : left + columns]
+
+
+def _ends(strip: Strip) -> tuple[bool, bool]:
+    """Whether it has the first row of the canvas, and the last."""
+    return strip.start == 0, strip.stop == strip.height
 
 
 def _spread(slope: Tensor, gradient: Tensor, axes: tuple[int, ...]) -> None:
@@ -171,16 +194,20 @@ VARIATIONS: dict[str, Variation] = {
 class VariationTerm:
     """Total variation times a weight: `kind` is a name in VARIATIONS. Without weight it is 0.
 
-    `wraps` tells whether the canvas's rows and columns are circles.
+    `wraps` tells whether the canvas's rows and columns are circles. Of a `strip`, canvases are the
+    rows that it holds.
     """
 
     name = "variation"
 
-    def __init__(self, weight: float, kind: str, wraps: Wraps = _OPEN) -> None:
-        self._weight, self._variation, self._wraps = weight, VARIATIONS[kind], wraps
+    def __init__(
+        self, weight: float, kind: str, wraps: Wraps = _OPEN, strip: Strip | None = None
+    ) -> None:
+        self._weight, self._variation = weight, VARIATIONS[kind]
+        self._wraps, self._strip = wraps, strip
 
     def add(self, canvas: Tensor, gradient: Tensor) -> Tensor:
         """The term at a canvas, a scalar; its gradient is added to `gradient`, both (3, h, w)."""
         if self._weight == 0:
             return canvas.new_zeros(())
-        return self._variation.add(canvas, self._weight, gradient, self._wraps)
+        return self._variation.add(canvas, self._weight, gradient, self._wraps, self._strip)

@@ -1,0 +1,131 @@
+"""A run that several processes share: each has some rows of every canvas."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from impasto.encoder import Architecture
+from impasto.errors import SettingsError
+from impasto.objective import CanvasFunction, Objective
+from impasto.objective.ranks import Ranks, gathered
+from impasto.objective.shards import added_up, sharded
+from impasto.objective.strips import Strip, divided
+from impasto.objective.style_losses import declaration, find_style_loss
+from impasto.objective.tiles import Tiling
+from impasto.run.events import Stage, Step
+from impasto.settings import Settings
+
+__all__ = ["Share", "check_shareable", "share_of", "shortest", "strips_of"]
+
+
+@dataclass(frozen=True, eq=False)
+class Share:
+    """The part of the canvases of one size that is this process's."""
+
+    ranks: Ranks
+    strips: tuple[Strip, ...]
+
+    @property
+    def strip(self) -> Strip:
+        """The rows of this process."""
+        return self.strips[self.ranks.rank]
+
+    @property
+    def rows(self) -> tuple[int, ...]:
+        """How many rows each process has."""
+        return tuple(strip.rows for strip in self.strips)
+
+    def whole(self, own: Tensor) -> Tensor:
+        """Own rows of planes (c, rows, w) -> all rows, (c, h, w), at every process."""
+        channels, _, width = own.shape
+        shapes = [(channels, rows, width) for rows in self.rows]
+        return torch.cat(self.ranks.swap([own.contiguous()] * self.ranks.count, shapes), 1)
+
+    def tiling(self, tiling: Tiling) -> Tiling:
+        """The same windows, over the rows of this process."""
+        return replace(tiling, strip=self.strip)
+
+    def function(self, objective: Objective) -> CanvasFunction:
+        """The function of own rows (3, rows, w) that all processes evaluate together."""
+        return sharded(objective, self.strips, self.ranks)
+
+    @property
+    def summed(self) -> Callable[[dict[str, Any]], dict[str, Any]]:
+        """Adds up over all processes what the terms of an objective measured."""
+        return added_up(self.ranks)
+
+    def gathered(self, step: Step) -> Step:
+        """A step with the whole canvas; collective where it has own rows."""
+        if step.canvas is None or step.canvas.shape[1] == step.size[1]:
+            return step
+        return replace(step, canvas=self.whole(step.canvas))
+
+
+def share_of(
+    ranks: Ranks | None, height: int, net: Architecture, settings: Settings
+) -> Share | None:
+    """The part of canvases of so many rows that is this process's; None for a run of one.
+
+    Raises SettingsError where a process would have none.
+    """
+    return None if ranks is None else Share(ranks, strips_of(ranks.count, height, net, settings))
+
+
+def strips_of(count: int, height: int, net: Architecture, settings: Settings) -> tuple[Strip, ...]:
+    """The strips of so many processes of a canvas of so many rows.
+
+    Raises SettingsError where a process would have none.
+    """
+    taps = _taps(settings)
+    strips = divided(height, count, net, taps)
+    if strips is None:
+        cells = net.positions(net.deepest(taps), height) if taps else height
+        raise SettingsError(
+            f"{count} processes share a canvas of {height} rows, which has room for {cells}; "
+            f"raise smallest, or start fewer"
+        )
+    return strips
+
+
+def check_shareable(
+    settings: Settings,
+    net: Architecture,
+    stages: Sequence[Stage],
+    terms: Sequence[object],
+    ranks: Ranks,
+) -> None:
+    """SettingsError for what processes cannot share."""
+    if terms:
+        raise SettingsError("terms of your own see all of a canvas; leave distributed out")
+    if settings.wraps[0]:
+        raise SettingsError(
+            f"seamless is {settings.seamless!r}; processes share rows that are no circle: choose x "
+            f"or none, or leave distributed out"
+        )
+    loss = find_style_loss(settings.style_loss, settings.style_normalisation)
+    if settings.style_weight and not hasattr(declaration(loss).statistic, "sums"):
+        raise SettingsError(
+            f"style_loss is {settings.style_loss!r}, which compares features one by one, and they "
+            f"do not add up over processes; choose another, or leave distributed out"
+        )
+    for stage in stages:
+        share_of(ranks, stage.size[1], net, settings)
+
+
+def shortest(ranks: Ranks | None, history: int) -> int:
+    """The history that all processes can keep."""
+    return history if ranks is None else round(min(gathered(ranks, history)))
+
+
+def _taps(settings: Settings) -> list[str]:
+    """The layers that are compared, content's first."""
+    weighed = (
+        (settings.content_weight, settings.content_layers),
+        (settings.style_weight, settings.style_layers),
+    )
+    return [tap for weight, layers in weighed for tap, part in layers.items() if weight * part]

@@ -1,0 +1,308 @@
+"""One picture painted by several processes: as by one; and what they refuse, and how they end."""
+
+import os
+import re
+import signal
+import socket
+from contextlib import nullcontext
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from typer import Exit
+
+from impasto import Run, Settings
+from impasto.apps.cli import distributed, main
+from impasto.apps.cli.options import Options
+from impasto.errors import (
+    Diverged,
+    ImageError,
+    ImpastoError,
+    OutOfMemory,
+    ProcessLost,
+    SettingsError,
+)
+from impasto.hardware import ranks as hardware_ranks
+from impasto.hardware.ranks import agree, on_this_rank
+from impasto.run import share
+from support.children import PATIENCE, child, impasto_command, wait_until
+from support.pictures import smooth_picture
+from support.ranks import Threads, together
+
+SMALL = {"encoder": "tiny", "precision": "fp64", "size": 96, "smallest": 48, "iterations": 3}
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    """Names of a photograph, a painting and a mask."""
+    folder = tmp_path_factory.mktemp("pictures")
+    smooth_picture(96, 80).save(folder / "photo.png")
+    smooth_picture(70, 60, phase=1.0).save(folder / "painting.png")
+    mask = np.zeros((80, 96), np.uint8)
+    mask[:30, 20:70] = 255
+    Image.fromarray(mask).save(folder / "mask.png")
+    return folder
+
+
+def painted(pictures, count, **overrides):
+    """The result of a run that so many threads share, and their steps' losses."""
+    sources = {key: pictures / overrides.pop(key) for key in ("protect",) if key in overrides}
+    if "content_masks" in overrides:
+        sources["content_masks"] = [pictures / overrides.pop("content_masks")]
+    settings = Settings.of(**{**SMALL, **overrides})
+
+    def paint(ranks):
+        shared = ranks if count > 1 else None
+        run = Run(
+            pictures / "photo.png", pictures / "painting.png", settings, ranks=shared, **sources
+        )
+        losses = [step.loss for step in run]
+        return run.result().image.pixels, losses
+
+    return together(count, paint)
+
+
+@pytest.mark.parametrize(
+    ("count", "overrides"),
+    [
+        (2, {}),
+        (3, {"content_masks": "mask.png", "scales": (1.0,)}),
+        (2, {"protect": "mask.png", "select": "best", "space": "srgb", "clip": "gamut"}),
+        (2, {"legibility": 1.0, "colour": "keep", "average": 0.5, "iterations": 2}),
+        (4, {"optimiser": "adam", "learning_rate": 0.5, "init": "noise", "scales": (1.0,)}),
+        (2, {"seamless": "x", "line_search": "strong-wolfe", "scales": (1.0,)}),
+    ],
+    ids=str,
+)
+def test_processes_paint_what_one_paints(pictures, count, overrides):
+    (alone, expected), *_ = painted(pictures, 1, **overrides)
+    for pixels, losses in painted(pictures, count, **overrides):
+        assert losses == pytest.approx(expected, rel=1e-8)
+        torch.testing.assert_close(pixels, alone, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"seamless": "both"}, "no circle"),
+        ({"style_loss": "nearest-neighbour"}, "do not add up over processes"),
+        ({"size": 36}, "2 processes share a canvas of 30 rows, which has room for 1"),
+    ],
+    ids=str,
+)
+def test_what_processes_cannot_share(pictures, overrides, message):
+    with pytest.raises(SettingsError, match=message):
+        painted(pictures, 2, **{"scales": (1.0,), "smallest": 16, **overrides})
+
+
+def test_terms_and_checkpoints_are_for_one_process(pictures):
+    names, settings = (pictures / "photo.png", pictures / "painting.png"), Settings.of(**SMALL)
+
+    def given(**arguments):
+        return lambda ranks: Run(*names, settings, ranks=ranks, **arguments)
+
+    run = Run(*names, settings)
+    next(iter(run))
+    for arguments, message in (
+        ({"terms": [lambda context: None]}, "terms of your own"),
+        ({"resume": run.checkpoint()}, "resume"),
+    ):
+        with pytest.raises(SettingsError, match=message):
+            together(2, given(**arguments))
+
+
+def test_processes_agree_on_what_they_paint(pictures):
+    """Every process refuses, with the same words, which name what differs and where."""
+
+    def paint(ranks):
+        given = {**SMALL, "scales": (1.0,), "style_weight": 100.0 + (ranks.rank == 2)}
+        settings = Settings.of(**given)
+        run = Run(pictures / "photo.png", pictures / "painting.png", settings, ranks=ranks)
+        with pytest.raises(SettingsError, match="settings of process 2 differs from that of"):
+            list(run)
+
+    def other(ranks):
+        with pytest.raises(SettingsError, match="list of inputs of process 1 differs"):
+            agree(ranks, {"settings": "", **({"protect": "1"} if ranks.rank == 1 else {})})
+
+    together(3, lambda ranks: agree(ranks, {"a": "1", "b": "2"}))
+    together(3, other)
+    together(3, paint)
+
+
+def test_all_processes_stop_where_one_is_told_to(pictures):
+    def paint(ranks):
+        run = Run(
+            pictures / "photo.png", pictures / "painting.png", Settings.of(**SMALL), ranks=ranks
+        )
+        for step in run:
+            if ranks.rank == 1 and step.iteration == 1:
+                run.cancel()
+        return run.done, run.result().image.size
+
+    assert together(2, paint) == [(1, (96, 80))] * 2
+
+
+def test_processes_keep_the_history_of_the_one_with_the_least_memory(pictures, monkeypatch):
+    """The others' memory would hold more pairs, but a pair has a part at each process."""
+    kept = []
+
+    def paint(ranks):
+        settings = Settings.of(**SMALL, scales=(1.0,))
+        run = Run(pictures / "photo.png", pictures / "painting.png", settings, ranks=ranks)
+        next(iter(run))
+        kept.append(run.state.plans[0].history)
+
+    monkeypatch.setattr(share, "gathered", lambda ranks, history: [history, 4])
+    together(2, paint)
+    assert kept == [4, 4]
+
+
+def free_port():
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        return listening.getsockname()[1]
+
+
+def started(rank, count, port, *arguments):
+    """A process of several, as torchrun would start it."""
+    told = {"RANK": rank, "WORLD_SIZE": count, "LOCAL_RANK": rank, "LOCAL_WORLD_SIZE": count}
+    told |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "OMP_NUM_THREADS": 1}
+    environment = {**os.environ, **{name: str(value) for name, value in told.items()}}
+    return child(impasto_command(*arguments), env=environment)
+
+
+OPTIONS = [f"--{name.replace('_', '-')}={value}" for name, value in SMALL.items()]
+
+
+def command(pictures, output, *options):
+    names = [pictures / "photo.png", pictures / "painting.png"]
+    return ["stylize", *names, *OPTIONS, "--distributed", "-o", output, *options]
+
+
+def ended(processes):
+    """(exit code, standard error) of each."""
+    told = [process.communicate(timeout=PATIENCE)[1] for process in processes]
+    return [(p.returncode, text) for p, text in zip(processes, told, strict=True)]
+
+
+def test_two_processes_write_one_picture(pictures, tmp_path):
+    """By gloo; the first has all outputs."""
+    output, port = tmp_path / "two.png", free_port()
+    arguments = command(pictures, output, "--trace", tmp_path / "two.jsonl", "-q")
+    with started(0, 2, port, *arguments) as first, started(1, 2, port, *arguments) as second:
+        assert ended([first, second]) == [(0, ""), (0, "")]
+    (alone, losses), *_ = painted(pictures, 1)
+    assert len((tmp_path / "two.jsonl").read_text().splitlines()) == len(losses)
+    levels = np.asarray(Image.open(output)).transpose(2, 0, 1) / 255
+    assert abs(levels - alone.numpy()).max() < 0.6 / 255
+
+
+def test_a_killed_process_ends_all(pictures, tmp_path):
+    trace, port = tmp_path / "trace.jsonl", free_port()
+    options = "--trace", trace, "--iterations=100000", "-q"
+    arguments = command(pictures, tmp_path / "never.png", *options)
+    with started(0, 2, port, *arguments) as first, started(1, 2, port, *arguments) as second:
+        wait_until(lambda: trace.exists() and trace.read_text().count("\n") > 3, first)
+        os.kill(second.pid, signal.SIGKILL)
+        (code, told), (killed, _) = ended([first, second])
+    assert (code, killed) == (2, -signal.SIGKILL)
+    assert re.fullmatch(r"error: another process of this picture has ended, and so .*\n", told)
+    assert not (tmp_path / "never.png").exists()
+
+
+def test_ctrl_c_writes_the_picture_so_far(pictures, tmp_path):
+    """The processes may be in different steps when they hear it."""
+    output, trace, port = tmp_path / "so_far.png", tmp_path / "trace.jsonl", free_port()
+    arguments = command(pictures, output, "--trace", trace, "--iterations=100000", "-q")
+    with started(0, 2, port, *arguments) as first, started(1, 2, port, *arguments) as second:
+        wait_until(lambda: trace.exists() and trace.read_text().count("\n") > 3, first)
+        for process in (second, first):
+            os.kill(process.pid, signal.SIGINT)
+        assert [code for code, _ in ended([first, second])] == [130, 130]
+    with Image.open(output) as picture:
+        assert picture.size == (96, 80)
+
+
+@pytest.mark.parametrize(
+    ("errors", "raised"),
+    [
+        ((None, None, None), ("made", "made", "made")),
+        (("exists", None, None), ("exists", Exit, Exit)),  # only the first has outputs
+        (("no file", "no file", "no file"), ("no file", Exit, Exit)),
+        ((None, "no file", "no file"), (Exit, "process 1: no file", Exit)),  # on another machine
+        (("a", None, "b"), ("a", Exit, "process 2: b")),
+    ],
+    ids=str,
+)
+def test_an_error_is_told_by_the_first_that_has_it(errors, raised):
+    def make(ranks):
+        if error := errors[ranks.rank]:
+            raise ImageError(error)
+        return "made"
+
+    def begin(ranks):
+        try:
+            return distributed.together(ranks, lambda: make(ranks))
+        except ImpastoError as error:
+            return str(error)
+        except Exit:
+            return Exit
+
+    assert tuple(together(3, begin)) == raised
+
+
+@pytest.mark.parametrize(
+    ("rank", "error", "raised"),
+    [
+        (0, Diverged("the loss is nan"), "the loss is nan"),
+        (1, Diverged("the loss is nan"), Exit),
+        (1, OutOfMemory("too large"), "process 1: too large"),
+        (2, ProcessLost("ended"), "process 2: ended"),
+    ],
+)
+def test_an_error_of_one_process_says_whose_it_is(rank, error, raised, monkeypatch):
+    monkeypatch.setattr(
+        hardware_ranks, "joined", lambda device: nullcontext(Threads(rank, 3, [], None))
+    )
+    expected = Exit if raised is Exit else ImpastoError
+    with (
+        pytest.raises(expected) as told,
+        distributed.shared(Options(Settings.of())),
+    ):
+        raise error
+    assert raised is Exit or str(told.value) == raised
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--distributed"], "RANK is not set; use torchrun"),
+        (["--distributed", "--resume"], "--resume is not there with"),
+        (["--distributed", "--timelapse", "film.mp4"], "--timelapse is not there with"),
+        (["--distributed", "--style", "a.png"], "paints one photograph"),
+    ],
+    ids=str,
+)
+def test_what_distributed_refuses(pictures, options, message, capsys, monkeypatch):
+    monkeypatch.delenv("RANK", raising=False)
+    with pytest.raises(SystemExit) as ended:
+        main(["stylize", *map(str, (pictures / "photo.png", pictures / "painting.png")), *options])
+    assert ended.value.code == 2
+    told = capsys.readouterr().err
+    assert message in told
+    assert told.count("\n") == 1
+
+
+def test_each_process_has_its_card(monkeypatch):
+    """Of two that a machine has; on a machine without, `auto` is the CPU for all."""
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert on_this_rank(Settings.of()).device == ("cuda:1" if torch.cuda.is_available() else "cpu")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert on_this_rank(Settings.of(device="cuda")).device == "cuda:1"
+    assert on_this_rank(Settings.of(device="cpu")).device == "cpu"
+    monkeypatch.setenv("LOCAL_RANK", "2")
+    with pytest.raises(SettingsError, match="process 2 of this machine has no card of its own"):
+        on_this_rank(Settings.of())
