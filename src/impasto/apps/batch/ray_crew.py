@@ -105,7 +105,7 @@ class Crew:
         self._waiting, self._first = list(jobs), jobs[0] if jobs else None
         self._limit = len(jobs) if limit is None else limit
         self._workers: list[_Worker] = []
-        self._losses, self._failures = Counter[int](), Counter[str]()
+        self._losses, self._failures, self._lost = Counter[int](), Counter[str](), Counter[str]()
         self._reason, self._ending = "", False
         self._looked, self._alive = float("-inf"), clock()
 
@@ -149,9 +149,14 @@ class Crew:
         now = self._clock()
         if not self._waiting or now - self._looked < _LOOK:
             return
+        machines = self._cluster.machines()
+        for worker in [w for w in self._workers if not w.job and w.machine not in machines]:
+            self._dismiss(worker)  # Ray may wait for ever for a machine that is gone
         self._looked = now
         hired = Counter(worker.machine for worker in self._workers)
-        for machine, has in self._cluster.machines().items():
+        # one that lost a worker comes last: it may be gone, and Ray not know it yet
+        for machine in sorted(machines, key=lambda name: self._lost[name]):
+            has = machines[machine]
             need, count = needs(self._task.settings, has)
             for _ in range(count - hired[machine]):
                 if self._failures[machine] <= _RETRIES and self._has_use():
@@ -230,6 +235,7 @@ class Crew:
     def _replace(self, worker: _Worker, reason: str, watch: Watch) -> Entry | None:
         """Let another worker do what one that died was to do; the entry, if that is in vain."""
         job = worker.job
+        self._lost[worker.machine] += 1
         self._dismiss(worker)
         if job is None:
             self._failures[worker.machine] += 1
