@@ -25,7 +25,8 @@ from impasto.apps.batch.layout import Job
 from impasto.apps.batch.pairs import Pair
 from impasto.apps.batch.processes import Processes
 from impasto.apps.batch.ray import Ray, _own_signals
-from impasto.apps.batch.ray_crew import Crew, Lost, needs
+from impasto.apps.batch.ray_crew import Crew, Lost
+from impasto.apps.batch.ray_machines import needs
 from impasto.apps.batch.ray_worker import Greeting, Painter, identity, thinned, within
 from impasto.apps.cli import main
 from impasto.errors import ExtraMissing, ImpastoError, OutputError, SettingsError
@@ -132,6 +133,31 @@ def ended(cluster, jobs, limit=None, *, watch=lambda *_: None, clock=None):
     finally:
         crew.close()
         assert cluster.staff == []
+
+
+class Silent(Fake):
+    """A cluster whose machine `a` leaves while it paints, and whose streams never tell."""
+
+    def heard(self, streams, seconds):
+        if self.begun and "a" in self.there:
+            self.there = {"b": {"CPU": 1}}
+        return [s for s in super().heard(streams, seconds) if not self.is_of_a(s)]
+
+    def is_of_a(self, stream):
+        hand = stream.gi_frame.f_locals["self"]
+        return hand.machine == "a" and bool(self.begun)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_machine_that_is_gone_without_a_word_is_not_waited_for(folder, count):
+    told = []
+    cluster = Silent({"a": {"CPU": 1}})
+    entries = [*ended(cluster, jobs_in(folder, count), watch=lambda job, event: told.append(event))]
+    assert sorted((entry.index, entry.status) for entry in entries) == [
+        (index, "done") for index in range(count)
+    ]
+    texts = [event.text for event in told if event.kind == "cluster"]
+    assert texts == ["a worker was lost (its machine is gone); the pair is continued"]
 
 
 @given(

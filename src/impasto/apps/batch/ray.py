@@ -21,7 +21,8 @@ from impasto.apps.batch.executors import cache_size
 from impasto.apps.batch.job import Task, Watch
 from impasto.apps.batch.layout import Job
 from impasto.apps.batch.manifest import Entry
-from impasto.apps.batch.ray_crew import Crew, Lost, Resources
+from impasto.apps.batch.ray_crew import Crew, Lost
+from impasto.apps.batch.ray_machines import Resources
 from impasto.apps.batch.ray_worker import Painter, identity
 from impasto.errors import SettingsError, optional
 from impasto.hardware import choose_threads

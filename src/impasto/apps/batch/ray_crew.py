@@ -21,18 +21,16 @@ from typing import Any, Protocol
 from impasto.apps.batch.job import Task, Watch, entry_of
 from impasto.apps.batch.layout import Job
 from impasto.apps.batch.manifest import Entry
+from impasto.apps.batch.ray_machines import Resources, difference, needs
 from impasto.apps.batch.ray_worker import Greeting
 from impasto.errors import ImpastoError, OutputError
 from impasto.run.events import Notice
-from impasto.settings import Settings
 
-__all__ = ["Cluster", "Crew", "Hand", "Lost", "needs"]
+__all__ = ["Cluster", "Crew", "Hand", "Lost"]
 
 _RETRIES = 2  # of a job, and of the start of a worker on a machine
 _LOOK = 5.0  # seconds between two looks for machines
 _PATIENCE = 300.0  # seconds without any worker that is ready
-
-Resources = Mapping[str, float]
 
 
 class Lost(Exception):
@@ -117,7 +115,7 @@ class Crew:
         interrupted = False
         while self._waiting or self._busy():
             try:
-                self._hire()
+                yield from self._look(watch)
                 for worker in self._heard():
                     if entry := self._handle(worker, watch):
                         yield entry
@@ -144,15 +142,26 @@ class Crew:
         for worker in self._busy():
             worker.hand.stop()
 
-    def _hire(self) -> None:
-        """Start workers where there is room, now and then; ImpastoError where there is none."""
+    def _look(self, watch: Watch) -> Iterator[Entry]:
+        """Now and then, replace workers of machines that are gone, and hire where there is room.
+
+        Ray may wait for ever for a machine that is gone. ImpastoError where none can paint.
+        """
         now = self._clock()
-        if not self._waiting or now - self._looked < _LOOK:
+        if now - self._looked < _LOOK:
             return
         machines = self._cluster.machines()
-        for worker in [w for w in self._workers if not w.job and w.machine not in machines]:
-            self._dismiss(worker)  # Ray may wait for ever for a machine that is gone
+        for worker in [w for w in self._workers if w.machine not in machines]:
+            if not worker.job:
+                self._dismiss(worker)
+            elif entry := self._replace(worker, "its machine is gone", watch):
+                yield entry
         self._looked = now
+        if self._waiting:
+            self._hire(machines, now)
+
+    def _hire(self, machines: Mapping[str, Resources], now: float) -> None:
+        """Start workers where there is room."""
         hired = Counter(worker.machine for worker in self._workers)
         # one that lost a worker comes last: it may be gone, and Ray not know it yet
         for machine in sorted(machines, key=lambda name: self._lost[name]):
@@ -208,7 +217,7 @@ class Crew:
 
     def _welcome(self, worker: _Worker, greeting: Greeting, watch: Watch) -> None:
         """Give it a job, unless it would paint otherwise than we do."""
-        problem = greeting.problem or _difference(self._own, greeting.identity)
+        problem = greeting.problem or difference(self._own, greeting.identity)
         if not problem:
             self._failures[worker.machine] = 0
             self._assign(worker)
@@ -248,37 +257,6 @@ class Crew:
             return None
         error = f"{self._losses[job.index]} workers were lost with it; the last: {reason}"
         return entry_of(job, self._task, status="failed", error=error)
-
-
-def needs(settings: Settings, has: Resources) -> tuple[dict[str, float], int]:
-    """What a worker takes of a machine that `has` so much, and how many of them fit on it.
-
-    One takes the whole machine, or a GPU and its part of the processors; as many processors as
-    `threads` and as much memory as `memory` says, if they do.
-    """
-    cpus, gpus, memory = (int(has.get(name, 0)) for name in ("CPU", "GPU", "memory"))
-    if settings.device == "cpu" or gpus == 0:
-        if settings.device not in ("auto", "cpu"):
-            return {}, 0
-        count = cpus // settings.threads if settings.threads else min(cpus, 1)
-        if asked := int(settings.memory):
-            count = min(count, memory // asked)
-        if count < 1:
-            return {}, 0
-        return {"CPU": settings.threads or cpus, "memory": asked or memory // count}, count
-    count = min(gpus, cpus // settings.threads) if settings.threads else gpus
-    if cpus < 1 or count < 1:
-        return {}, 0
-    return {"CPU": settings.threads or cpus // count or cpus / count, "GPU": 1}, count
-
-
-def _difference(own: Mapping[str, str], other: Mapping[str, str]) -> str:
-    """What a machine has in another version, in a sentence; empty if nothing."""
-    for name, value in own.items():
-        if other.get(name) != value:
-            there = other.get(name, "missing")
-            return f"its {name} is {there[:12]} and {value[:12]} here; install the same everywhere"
-    return ""
 
 
 def _visible(job: Job, entry: Entry) -> Entry:
