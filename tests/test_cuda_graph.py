@@ -84,7 +84,7 @@ class Recorder:
                 again = operation(*args, **kwargs)
                 for old, new in zip(tensors(before), tensors(again), strict=True):
                     if old.data_ptr() != new.data_ptr():
-                        old.copy_(new)
+                        old.data.copy_(new)  # as a graph does: autograd does not count it
 
         return replay
 

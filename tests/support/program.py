@@ -45,7 +45,7 @@ if __name__ == "__main__":
 
     paint_as_small_as_asked()
     arguments = sys.argv[1:]
-    if "tiny" in arguments:  # other commands may do without torch
+    if any("tiny" in each for each in arguments):  # other commands may do without torch
         from support.networks import register_tiny
 
         register_tiny()
