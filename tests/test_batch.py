@@ -48,6 +48,7 @@ from impasto.objective import StyleCache
 from impasto.outputs.report.writing import REPORTS
 from impasto.run.events import Step
 from impasto.run.provenance import show_record
+from support.pictures import save_pairs
 
 SMALL = {"size": 32, "iterations": 1, "precision": "fp32", "style_loss": "gram", "encoder": "tiny"}
 QUICK = [
@@ -63,9 +64,7 @@ DOCS = (Path(__file__).parent.parent / "docs" / "batch.md").read_text("utf-8")
 def folder(tmp_path, monkeypatch):
     """A working folder with two pairs in it."""
     monkeypatch.chdir(tmp_path)
-    for number in (1, 2):
-        smooth_picture(40, 33, phase=number).save(f"content_{number}.jpg")
-        smooth_picture(34, 40, phase=number + 0.5).save(f"style_{number}.jpg")
+    save_pairs(2, "jpg")
     return tmp_path
 
 

@@ -16,7 +16,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from conftest import smooth_picture
 from impasto import Settings
 from impasto.apps.batch import Batch, Layout, Task, paint_job, pairs_in
 from impasto.apps.batch.executors import EXECUTORS, executor_at
@@ -32,6 +31,7 @@ from impasto.apps.cli import main
 from impasto.errors import ExtraMissing, ImpastoError, OutputError, SettingsError
 from impasto.run.checkpoint import Checkpoint
 from impasto.run.events import Notice, Step
+from support.pictures import save_pairs
 
 SETTINGS = Settings.of(
     "standard", size=24, iterations=2, scales="1", precision="fp32", style_loss="gram",
@@ -342,9 +342,7 @@ def test_steps_are_thinned():
 @pytest.fixture
 def pictures(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for number in (1, 2):
-        smooth_picture(30, 26, phase=number).save(f"content_{number}.png")
-        smooth_picture(26, 30, phase=number + 0.5).save(f"style_{number}.png")
+    save_pairs(2, "png", (30, 26))
     return tmp_path
 
 

@@ -10,11 +10,11 @@ import psutil
 import pytest
 from PIL import Image
 
-from conftest import smooth_picture
 from impasto import Settings
 from impasto.apps.batch import Batch, Layout, pairs_in
 from impasto.apps.batch.ray import Ray
 from impasto.run.events import Notice, Step
+from support.pictures import save_pairs
 
 # Ray leaves sockets, files and child processes to the end of the process, which are warned of.
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
@@ -52,9 +52,7 @@ def cluster():
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for number in (1, 2, 3):
-        smooth_picture(30, 26, phase=number).save(f"content_{number}.png")
-        smooth_picture(26, 30, phase=number + 0.5).save(f"style_{number}.png")
+    save_pairs(3, "png", (30, 26))
     return tmp_path
 
 

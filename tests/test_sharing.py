@@ -45,6 +45,7 @@ from impasto.errors import OutputError, SettingsError
 from impasto.images import read
 from impasto.run.events import Done, Notice, Step
 from support.children import succeeded
+from support.pictures import save_pairs
 
 SMALL = {"size": 32, "iterations": 3, "precision": "fp32", "style_loss": "gram", "encoder": "tiny"}
 QUICK = [
@@ -59,9 +60,7 @@ BENCHMARK = Path(__file__).parent.parent / "benchmarks" / "share.py"
 def folder(tmp_path, monkeypatch):
     """A working folder with three pairs in it."""
     monkeypatch.chdir(tmp_path)
-    for number in (1, 2, 3):
-        smooth_picture(40, 33, phase=number).save(f"content_{number}.jpg")
-        smooth_picture(34, 40, phase=number + 0.5).save(f"style_{number}.jpg")
+    save_pairs(3, "jpg")
     return tmp_path
 
 

@@ -17,3 +17,11 @@ def smooth_picture(width, height, phase=0.0):
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     waves = [np.sin(x / (3 + c) + phase) * np.cos(y / (5 - c) + phase) for c in range(3)]
     return Picture(torch.from_numpy(np.stack(waves)) * 0.4 + 0.5)
+
+
+def save_pairs(count, ending, size=(40, 33)):
+    """Write content_1, style_1, content_2, … into the working folder: each another picture."""
+    width, height = size
+    for number in range(1, count + 1):
+        smooth_picture(width, height, phase=number).save(f"content_{number}.{ending}")
+        smooth_picture(height, width, phase=number + 0.5).save(f"style_{number}.{ending}")

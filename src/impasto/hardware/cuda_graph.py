@@ -78,7 +78,7 @@ class CudaRecorder:
         return graph.replay
 
     def _abandon(self) -> None:
-        """End a graph that cannot be recorded, and what torch leaves as if it still were.
+        """End a graph of the current device that cannot be recorded, and what torch leaves behind.
 
         The stream, the allocation of memory to the pool, and the device's generator of random
         numbers, which others use.
@@ -87,9 +87,9 @@ class CudaRecorder:
         with suppress(RuntimeError):
             self._graph.capture_end()
         with suppress(AttributeError, RuntimeError):
-            torch._C._cuda_endAllocateToPool(self._device.index or 0, self._pool)
+            torch._C._cuda_endAllocateToPool(torch.cuda.current_device(), self._pool)
         self._pool = torch.cuda.graph_pool_handle()
-        generator = torch.cuda.default_generators[self._device.index or 0]
+        generator = torch.cuda.default_generators[torch.cuda.current_device()]
         with suppress(AttributeError, RuntimeError):
             generator.graphsafe_set_state(generator.clone_state().graphsafe_get_state())
         self._graph = None

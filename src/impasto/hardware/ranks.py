@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,14 +12,13 @@ import torch.distributed as dist
 from torch import Tensor
 
 from impasto.errors import ProcessLost, SettingsError, brief
-from impasto.objective.ranks import Ranks, gathered
+from impasto.objective.ranks import Ranks, fingerprint, gathered
 from impasto.settings import Settings
 
 __all__ = ["TorchRanks", "agree", "joined", "local_share", "on_this_rank"]
 
 _NEEDED = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 _PLACE = re.compile(r"^\[[^]]*\]\s*")
-_BITS = 48  # of a checksum, which float64 holds exactly
 
 
 class TorchRanks:
@@ -117,9 +115,7 @@ def local_share() -> float:
 def agree(ranks: Ranks, facts: Mapping[str, str]) -> None:
     """SettingsError, at every process, where one has other facts than the first."""
     for name, fact in {"list of inputs": ", ".join(sorted(facts)), **facts}.items():
-        digest = hashlib.sha256(fact.encode("utf-8", "surrogatepass")).digest()
-        own = int.from_bytes(digest, "big") >> (8 * len(digest) - _BITS)
-        first, *others = gathered(ranks, float(own))
+        first, *others = gathered(ranks, fingerprint(fact))
         for rank, other in enumerate(others, 1):
             if other != first:
                 raise SettingsError(

@@ -1,7 +1,7 @@
 """Small files of JSON in a folder that many processes share, on any file system.
 
-A process that is killed may leave a hidden draft. Nobody looks for those of others, as the folder
-may have very many files; they go with the folder.
+A process that is killed may leave a hidden draft. Drafts are not searched for, because the folder
+may have very many files; they are removed with it.
 """
 
 from __future__ import annotations

@@ -7,7 +7,6 @@ An error that several processes have is printed by the first of them.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn, TypeVar
@@ -27,8 +26,6 @@ Made = TypeVar("Made")
 
 OUTPUTS = ("output", "format", "bits", "quality", "metadata", "record", "trace")
 """Options of outputs that need no canvas before the run has ended."""
-
-_BITS = 48  # of a checksum, which float64 holds exactly
 
 
 def check(options: Options, named: Named) -> None:
@@ -69,7 +66,7 @@ def together(ranks: Ranks, make: Callable[[], Made]) -> Made:
 
     At the others typer.Exit.
     """
-    from impasto.objective.ranks import gathered
+    from impasto.objective.ranks import fingerprint, gathered
 
     made: Made | None = None
     failure: ImpastoError | None = None
@@ -77,21 +74,14 @@ def together(ranks: Ranks, make: Callable[[], Made]) -> Made:
         made = make()
     except ImpastoError as error:
         failure = error
-    marks = gathered(ranks, _mark(failure))
+    mark = fingerprint(str(failure)) if failure else 0.0
+    marks = gathered(ranks, mark)
     if not any(marks):
         assert made is not None
         return made
-    if failure and marks.index(_mark(failure)) == ranks.rank:
+    if failure and marks.index(mark) == ranks.rank:
         _raise(failure, ranks.rank)
     raise typer.Exit(2)
-
-
-def _mark(error: ImpastoError | None) -> float:
-    """A number for an error's message; 0 for none."""
-    if error is None:
-        return 0.0
-    digest = hashlib.sha256(str(error).encode("utf-8", "surrogatepass")).digest()
-    return 1.0 + (int.from_bytes(digest, "big") >> (8 * len(digest) - _BITS))
 
 
 def _raise(error: ImpastoError, rank: int) -> NoReturn:
