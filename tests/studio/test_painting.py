@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from impasto.apps.studio.continuing import Begun, continued
+from impasto.run.provenance import show_record
 from impasto.settings import Settings
 from support.children import finished
 from support.studio import LONG, QUICK, Listener, jpeg, studio_in, studio_process
@@ -74,6 +75,16 @@ def test_its_files(studio, whole):
     ]
     assert http.get(f"/api/jobs/{job}/result?format=jpeg").headers["content-type"] == "image/jpeg"
     assert http.get(f"/api/jobs/{job}/result?format=exe").status_code == 422
+
+
+def test_its_record_names_pictures_as_they_were_uploaded(studio, whole, tmp_path):
+    _, client = studio
+    result = tmp_path / "result.png"
+    result.write_bytes(client.http.get(f"/api/jobs/{whole[0]}/result").content)
+    record, request = show_record(result), client.job(whole[0])["request"]
+    names = {p["id"]: p["name"] for p in client.http.get("/api/pictures").json()}
+    assert record["content"]["name"] == names[request["content"]]
+    assert record["style"]["name"] == names[request["styles"][0]]
 
 
 def test_a_result_becomes_an_input(studio, whole):

@@ -2,10 +2,12 @@
 
 import asyncio
 import json
+from pathlib import Path
 
 import pytest
 
 from impasto.apps.studio import planning
+from impasto.apps.studio.orders import Kept
 from impasto.apps.studio.refusal import Refusal, missing, without_places
 from impasto.apps.studio.requests import ALLOWED, WITHHELD, JobRequest
 from impasto.apps.studio.schema import presets, schema
@@ -24,9 +26,9 @@ class Shelf:
             raise missing("picture")
         return {"width": 40, "height": 30}
 
-    def source(self, picture):
+    def kept(self, picture):
         self.facts(picture)
-        return f"/library/{picture}"
+        return Kept(Path("/library", picture), f"{picture}.jpg")
 
     async def rest(self, masks):
         self.rests.append(list(masks))
@@ -64,16 +66,13 @@ def test_a_request_is_json_there_and_back():
     assert Settings.of(request.recipe, **request.settings).size == 300
 
 
-def test_files_are_the_arguments_of_a_run():
+def test_files_are_the_pictures_of_a_work():
     request = settled(content="a", styles=["b", "c"], protect="p", masks=["m", None])
-    assert request.files(Shelf()) == {
-        "content": "/library/a",
-        "styles": ["/library/b", "/library/c"],
-        "protect": "/library/p",
-        "content_masks": ["/library/m", "/library/r"],
-    }
+    a, b, c, p, m, r = map(Shelf().kept, "abcpmr")
+    files = {"content": a, "styles": (b, c), "protect": p, "content_masks": (m, r)}
+    assert request.files(Shelf()) == files
     alone = settled(styles=["b"], recipe="texture").files(Shelf())
-    assert (alone["content"], alone["content_masks"]) == (None, [])
+    assert (alone["content"], alone["content_masks"]) == (None, ())
 
 
 @pytest.mark.parametrize(

@@ -219,13 +219,12 @@ class Easel:
     ) -> Run:
         """A run of the job's pictures; `init` is its first canvas, (3, h, w) sRGB."""
         return Run(
-            work.content,
-            list(work.styles) or None,
+            work.content.read() if work.content else None,
+            [style.read() for style in work.styles] or None,
             settings,
             init=init,
-            protect=work.protect,
-            content_masks=list(work.content_masks),
-            style_masks=list(work.style_masks),
+            protect=work.protect.read() if work.protect else None,
+            content_masks=[mask.read() for mask in work.content_masks],
             cache=self._cache,
             resume=resume,
         )

@@ -11,9 +11,27 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-__all__ = ["Adjust", "End", "How", "Order", "Quit", "Told", "Watch", "Work"]
+from impasto.errors import ImageError
+from impasto.images.held import Encoded
+
+__all__ = ["Adjust", "End", "How", "Kept", "Order", "Quit", "Told", "Watch", "Work"]
 
 How = Literal["pause", "stop", "discard", "quit"]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A picture of the library: its file, and the name that it was uploaded under."""
+
+    path: Path
+    name: str
+
+    def read(self) -> Encoded:
+        """The file under its name, which errors and the result's record then have; ImageError."""
+        try:
+            return Encoded(self.name, self.path.read_bytes())
+        except OSError as error:
+            raise ImageError(f"{self.name}: {error.strerror}; it was there before") from error
 
 
 @dataclass(frozen=True)
@@ -26,7 +44,7 @@ class Work:
         recipe, settings: settings to start from, and those that differ.
         extra: iterations added at the last scale.
         shape: (width, height) of the picture after which the result is shaped, pixels.
-        content, styles, protect, content_masks, style_masks: files, or `sample:NAME`.
+        content, styles, protect, content_masks: pictures and masks.
         start: folder of the job from whose canvas it starts.
         version: number of the settings; the answer names it.
         only_result: write the result of what is painted, and paint nothing.
@@ -37,11 +55,10 @@ class Work:
     recipe: str
     settings: Mapping[str, Any]
     shape: tuple[int, int]
-    content: str | None
-    styles: tuple[str, ...] = ()
-    protect: str | None = None
-    content_masks: tuple[str, ...] = ()
-    style_masks: tuple[str, ...] = ()
+    content: Kept | None
+    styles: tuple[Kept, ...] = ()
+    protect: Kept | None = None
+    content_masks: tuple[Kept, ...] = ()
     start: Path | None = None
     extra: int = 0
     version: int = 0

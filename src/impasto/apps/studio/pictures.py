@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from impasto.apps.studio.darkroom import Darkroom
+from impasto.apps.studio.orders import Kept
 from impasto.apps.studio.refusal import Refusal, missing
 
 __all__ = ["MAX_PICTURES", "SAMPLES", "Library", "shown_name"]
@@ -103,12 +104,13 @@ class Library:
             raise missing("picture")
         return _public(self._facts[picture])
 
-    def source(self, picture: str) -> str:
-        """The file that a run reads for it; Refusal 404 for an id that is not there."""
-        self.facts(picture)
+    def kept(self, picture: str) -> Kept:
+        """Its file, and the name it was uploaded under; Refusal 404 for an id that is not there."""
+        name = self.facts(picture)["name"]
         if picture.startswith("sample:"):
-            return str(self._samples[picture.removeprefix("sample:")][0])
-        return str(self._places[picture] / self._facts[picture]["file"])
+            path = self._samples[picture.removeprefix("sample:")][0]
+            return Kept(path, path.name)
+        return Kept(self._places[picture] / self._facts[picture]["file"], name)
 
     def thumb(self, picture: str) -> Path:
         """A WebP of at most 320 px a side."""
@@ -162,16 +164,17 @@ class Library:
 
     async def rest(self, masks: Sequence[str]) -> str:
         """The id of a mask, white where none of these is."""
+        files = [str(self.kept(mask).path) for mask in masks]
         path = self._incoming / secrets.token_hex(8)
         try:
-            await self._darkroom.call("rest", [self.source(mask) for mask in masks], str(path))
+            await self._darkroom.call("rest", files, str(path))
             return str((await self._admit(path, "everywhere else", "mask"))["id"])
         finally:
             path.unlink(missing_ok=True)
 
     async def record(self, picture: str) -> Facts | None:
         """The record of a picture that impasto painted; None without one."""
-        found: Facts | None = await self._darkroom.call("record", self.source(picture))
+        found: Facts | None = await self._darkroom.call("record", str(self.kept(picture).path))
         return found
 
     def remove(self, picture: str) -> None:

@@ -85,4 +85,4 @@ def _pictures(record: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any
 def _called(role: str, origin: Mapping[str, Any]) -> str:
     """`style 2 (swirl.jpg)`."""
     name = printable(origin.get("name") or "")[:120]
-    return f"{role} ({name})" if name and not name.startswith("original.") else role
+    return f"{role} ({name})" if name else role

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from impasto.apps.studio.orders import Kept
 from impasto.apps.studio.refusal import Refusal
 from impasto.errors import ImpastoError, printable
 from impasto.settings import DEFAULT_RECIPE, Settings
@@ -101,8 +102,8 @@ class Shelf(Protocol):
         """The facts of a picture; Refusal 404 for an id that is not there."""
         ...
 
-    def source(self, picture: str) -> str:
-        """The file that a run reads for it, which may go to another process; Refusal likewise."""
+    def kept(self, picture: str) -> Kept:
+        """Its file and its name; Refusal likewise."""
         ...
 
     async def rest(self, masks: Sequence[str]) -> str:
@@ -172,12 +173,12 @@ class JobRequest(BaseModel):
         return tuple(dict.fromkeys(picture for picture in named if picture is not None))
 
     def files(self, shelf: Shelf) -> dict[str, Any]:
-        """The arguments `content`, `styles`, `protect`, `content_masks` of a Run: paths."""
+        """The pictures `content`, `styles`, `protect`, `content_masks` of a Work, each Kept."""
         return {
-            "content": self.content and shelf.source(self.content),
-            "styles": [shelf.source(style) for style in self.styles] or None,
-            "protect": self.protect and shelf.source(self.protect),
-            "content_masks": [shelf.source(mask) for mask in self.masks if mask is not None],
+            "content": self.content and shelf.kept(self.content),
+            "styles": tuple(map(shelf.kept, self.styles)),
+            "protect": self.protect and shelf.kept(self.protect),
+            "content_masks": tuple(shelf.kept(mask) for mask in self.masks if mask is not None),
         }
 
     def _check_pictures(self, shelf: Shelf) -> None:

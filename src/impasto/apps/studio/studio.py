@@ -181,17 +181,13 @@ class Studio:
     def _work_of(self, job: Job) -> Work:
         """What the painter needs; Refusal where a picture is gone."""
         request = JobRequest.of(dict(job.request), self.library)
-        files = request.files(self.library)
         return Work(
             job.id,
             self.folders.path(job.id),
             request.recipe,
             request.settings,
             self._shape(request.content or request.styles[0]),
-            files["content"],
-            tuple(files["styles"] or ()),
-            files["protect"],
-            tuple(files["content_masks"]),
+            **request.files(self.library),
             start=self.folders.path(job.parent) if job.parent else None,
             extra=job.extra,
             version=job.version,
