@@ -8,11 +8,13 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TextIO
+from functools import cache
+from typing import Any, TextIO
 
 from typer.exceptions import TyperException
+from typer.main import get_command
 
 from impasto.apps.cli.commands import app
 from impasto.apps.cli.flags import with_flags
@@ -48,7 +50,7 @@ def _terminated_as_by_ctrl_c() -> Iterator[None]:
 
 def _run(arguments: Sequence[str]) -> int:
     try:
-        return int(app(list(arguments), prog_name="impasto", standalone_mode=False) or 0)
+        return int(_command()(list(arguments), prog_name="impasto", standalone_mode=False) or 0)
     except TyperException as error:
         message = error.format_message()
         return _refuse(message) if message else 2  # no message: help was shown
@@ -56,6 +58,12 @@ def _run(arguments: Sequence[str]) -> int:
         return _refuse(with_flags(str(error)))
     except KeyboardInterrupt:
         return 130
+
+
+@cache
+def _command() -> Callable[..., Any]:
+    """All commands with their options, made once: that takes longer than most commands do."""
+    return get_command(app)
 
 
 def _warn(
