@@ -118,23 +118,20 @@ def finished(job: Job) -> bool:
 
 
 @contextmanager
-def watching(client: Client, count: int) -> Iterator[None]:
-    """So many viewers that follow the events and pull each new preview."""
-    over = threading.Event()
-    threads = [
-        threading.Thread(target=_watch, args=(str(client.http.base_url), over), daemon=True)
-        for _ in range(count)
-    ]
-    for thread in threads:
-        thread.start()
+def watching(client: Client, count: int) -> Iterator[list[dict[str, int]]]:
+    """So many viewers that follow the events and pull each new preview; what each has seen."""
+    over, address = threading.Event(), str(client.http.base_url)
+    seen: list[dict[str, int]] = [{} for _ in range(count)]
+    for shown in seen:
+        threading.Thread(target=_watch, args=(address, over, shown), daemon=True).start()
     try:
-        yield
+        yield seen
     finally:
         over.set()
 
 
-def _watch(address: str, over: threading.Event) -> None:
-    shown: dict[str, int] = {}
+def _watch(address: str, over: threading.Event, shown: dict[str, int]) -> None:
+    """Follow until it is over; `shown` is the number of each job's last preview."""
     with (
         httpx.Client(base_url=address, timeout=None, trust_env=False) as http,
         http.stream("GET", "/api/events") as stream,
