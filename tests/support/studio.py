@@ -19,7 +19,11 @@ from support.pictures import smooth_picture
 from support.site import browser, encoded, post, served
 
 PROGRAM = Path(__file__).with_name("studio_program.py")
-PREPARE = ("support.networks:register_tiny", "support.small:paint_as_small_as_asked")
+PREPARE = (
+    "support.networks:register_tiny",
+    "support.small:paint_as_small_as_asked",
+    "support.soon:save_soon",
+)
 
 QUICK = {
     "size": 48,
