@@ -97,7 +97,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401
+def __getattr__(name: str) -> Any:  # noqa: ANN401 (loaded late, since torch takes seconds)
     if name == "__version__":
         from impasto.errors import version_of
 

@@ -235,7 +235,7 @@ class Painter:
             "iterations": iterations,
         }
 
-    def _replan(self, state: RunState, planned: Any, notices: list[Notice]) -> None:  # noqa: ANN401
+    def _replan(self, state: RunState, planned: Any, notices: list[Notice]) -> None:  # noqa: ANN401 (of a file)
         """Follow the settings where they differ from those the checkpoint's run was planned by."""
         own = self.planned()
         there = planned if isinstance(planned, dict) else own

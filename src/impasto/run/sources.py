@@ -150,6 +150,6 @@ def _several(sources: Source | Sequence[Source] | None) -> tuple[Source, ...]:
 def _pictures_in(style: Source) -> Sequence[Source]:
     """The pictures that a folder holds; a picture alone."""
     place = located(style)
-    if not isinstance(place, (str, os.PathLike)) or not os.path.isdir(place):  # noqa: PTH112
+    if not isinstance(place, (str, os.PathLike)) or not os.path.isdir(place):  # noqa: PTH112 (Path.is_dir raises for a name that is too long)
         return [style]
     return pictures_in(place)
