@@ -58,7 +58,7 @@ class DarkTop:
 def dark_top(context):
     """The term at one scale: a dark blue in the canvas's colours."""
     blue = torch.tensor([0.03, 0.05, 0.12])[:, None, None]
-    return DarkTop(context.space.from_srgb(blue), weight=2e-4)
+    return DarkTop(context.space.from_srgb(blue), weight=2e-3)
 
 
 print(f"relative error of its gradient: {impasto.check_term(dark_top):.1e}")
@@ -135,7 +135,7 @@ print(f"relative error of its gradient: {impasto.check_term(calm(1.0)):.1e}")
 
 # %%
 calmer = {}
-for weight in (0.0, 1e-7, 1e-6):
+for weight in (0.0, 1e-5, 5e-5):
     run = impasto.Run(PHOTO, PAINTING, settings, terms=[calm(weight)])
     for step in run:
         pass
