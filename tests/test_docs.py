@@ -207,3 +207,15 @@ def test_the_gallery_is_what_its_script_paints():
     sys.modules["gallery"] = gallery  # dataclasses look there
     spec.loader.exec_module(gallery)
     assert (ROOT / "docs/gallery.md").read_text("utf-8") == gallery.page()
+
+
+def test_symptoms_are_those_that_their_script_paints(monkeypatch):
+    """The pairs of pictures, and their settings in the table above them."""
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    import paint_symptoms
+
+    page = (ROOT / "docs/symptoms.md").read_text("utf-8")
+    above, _, _ = page.partition(paint_symptoms.INTRODUCTION)
+    assert paint_symptoms.section() in page
+    for symptom in paint_symptoms.SYMPTOMS.values():
+        assert symptom.words in above

@@ -212,9 +212,8 @@ show(photograph=photo, painting=painting, result=result.image)
 # %% [markdown]
 # ## What to change
 #
-# - **The optimiser.** The tutorial recommends L-BFGS, which uses the curvature: it needs a
-#   fraction of the iterations. It has a step length of its own, so the learning rate is 1, and no
-#   clipping.
+# - **The optimiser.** The tutorial recommends L-BFGS, which uses the curvature. It has a step
+#   length of its own, so the learning rate is 1, and no clipping. It begins slowly here.
 # - **The weights.** Ten times the style weight, or a tenth.
 # - **The layers.** Content at `relu4_2` keeps more of the photograph than at `relu5_2`.
 
