@@ -4,6 +4,8 @@
 #   make test-browser    the studio's page in a real Chromium alone
 #   make gallery paint the pictures of docs/gallery.md again; make clips those of docs/film.md
 #   make docs    build the site of docs/ into site/, to be read without a network
+#   make notebooks    write the notebooks of docs/learn into out/notebooks; make notebooks-run executes
+#                them there in a real kernel
 #   make manual  write the manual page and the reference again
 #   make release-check    install the wheel into a clean environment and paint with it, and the
 #                container's steps
@@ -11,7 +13,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-browser release-check samples gallery clips docs manual clean
+.PHONY: demo test test-browser release-check samples gallery clips docs notebooks notebooks-run manual clean
 
 demo: .venv/installed
 	@mkdir -p out
@@ -37,6 +39,12 @@ gallery: .venv/developed
 docs: .venv/developed
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 	@echo "site/index.html"
+
+notebooks: .venv/developed
+	@$(BIN)/python scripts/notebooks.py out/notebooks
+
+notebooks-run: .venv/developed
+	@$(BIN)/python scripts/notebooks.py out/notebooks --run $(NAMES)
 
 manual: .venv/developed
 	$(BIN)/python scripts/write_manual.py

@@ -56,7 +56,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("docs/images/sizes.jpg"))
     o = parser.parse_args()
     pictures = [painted(o.photo, o.style, size) for size in o.sizes]
-    sheet(pictures, o.cell).save(o.out, quality=88, subsampling=0, optimize=True)
+    sheet(pictures, o.cell).save(o.out, quality=82, optimize=True, progressive=True)
     print(f"wrote {o.out}")
 
 

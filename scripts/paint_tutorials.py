@@ -13,6 +13,7 @@ from impasto.images import fit, read, samples
 
 DOCS = Path(__file__).parent.parent / "docs" / "images"
 LONGEST = 480  # pixels of a picture in the docs
+JPEG = {"quality": 82, "optimize": True, "progressive": True}  # the folder of docs is small
 LAYERS = ("relu1_2", "relu2_2", "relu3_2", "relu4_2", "relu5_1")
 
 PICTURES = {
@@ -46,9 +47,9 @@ def main() -> None:
         except SystemExit as left:
             if left.code:
                 raise
-        reduced(read(output)).save(DOCS / f"{name}.jpg", quality=88)
+        reduced(read(output)).pil().save(DOCS / f"{name}.jpg", **JPEG)
     photo = fit(read(samples.sample("astronaut")), 320)
-    photo.save(DOCS / "reconstructed-photo.jpg", quality=88)
+    photo.pil().save(DOCS / "reconstructed-photo.jpg", **JPEG)
 
 
 def reduced(picture):

@@ -1,11 +1,27 @@
-"""What `mkdocs build` changes: pages load nothing from other sites.
+"""What `mkdocs build` changes: pages of notebooks, and pages load nothing from other sites.
 
 Search in pages that are read as files takes a script of the theme's from elsewhere; ours is here.
 """
 
+import sys
+from pathlib import Path
 from typing import Any
 
+from mkdocs.structure.files import File
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import notebooks
+
 _ELSEWHERE, _HERE = "https://unpkg.com/iframe-worker/shim", "assets/worker.js"
+
+
+def on_files(files: Any, *, config: Any) -> Any:
+    """A page for each notebook of docs/learn, not executed, and the notebook beside it."""
+    for path in notebooks.sources():
+        for ending, content in ((".md", notebooks.page(path)), (".ipynb", notebooks.written(path))):
+            files.append(File.generated(config, f"learn/{path.stem}{ending}", content=content))
+    return files
 
 
 def on_post_page(output: str, *, page: Any, config: Any) -> str:

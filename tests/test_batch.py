@@ -10,7 +10,6 @@ import re
 import shlex
 import shutil
 import signal
-import socket
 import sys
 import weakref
 from dataclasses import replace
@@ -48,7 +47,7 @@ from impasto.objective import StyleCache
 from impasto.outputs.report.writing import REPORTS
 from impasto.run.events import Step
 from impasto.run.provenance import show_record
-from support.pictures import save_pairs
+from support.pictures import no_pictures_in, save_pairs
 
 SMALL = {"size": 32, "iterations": 1, "precision": "fp32", "style_loss": "gram", "encoder": "tiny"}
 QUICK = [
@@ -751,12 +750,7 @@ FOR_ALL = ["--init", "--content-mask", "--style-mask", "--keep", "--protect", "-
 
 @pytest.fixture
 def hostile(folder):
-    (folder / "folder.png").mkdir()
-    (folder / "dangling.png").symlink_to("gone.png")
-    (folder / "loop.png").symlink_to("loop.png")
-    os.mkfifo(folder / "pipe.png")
-    with socket.socket(socket.AF_UNIX) as listening:
-        listening.bind("socket.png")
+    with no_pictures_in(folder):
         yield folder
 
 

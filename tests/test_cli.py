@@ -6,7 +6,6 @@ import os
 import re
 import resource
 import signal
-import socket
 import sys
 import warnings
 from importlib.metadata import PackageNotFoundError
@@ -26,6 +25,7 @@ from impasto.run import provenance
 from impasto.settings import Settings
 from impasto.settings.variants import COLOUR_MODES, EFFECTS, INITS, OPTIMISERS, STYLE_LOSSES
 from support.children import PATIENCE, child, finished, impasto_command, succeeded, wait_until
+from support.pictures import no_pictures_in
 
 QUICK = ["--size", "48", "--iterations", "2", "--precision", "fp32", "--style-loss", "gram"]
 QUICK += ["--encoder", "tiny"]
@@ -459,12 +459,7 @@ NO_INPUTS = ["dangling.png", "pipe.png", "\udcff.png", "/dev/null", "/dev/zero"]
 
 @pytest.fixture
 def hostile(folder):
-    (folder / "folder.png").mkdir()
-    (folder / "dangling.png").symlink_to("gone.png")
-    (folder / "loop.png").symlink_to("loop.png")
-    os.mkfifo(folder / "pipe.png")
-    with socket.socket(socket.AF_UNIX) as listening:
-        listening.bind("socket.png")
+    with no_pictures_in(folder):
         yield folder
 
 

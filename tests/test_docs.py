@@ -195,7 +195,9 @@ def written(folder):
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_and_pictures_are_there(page):
     for target in re.findall(r"\]\((?!http)([^)#\s]+)", page.read_text("utf-8")):
-        assert (page.parent / target).exists(), f"{page.name} points to {target}"
+        where = page.parent / target
+        source = where.with_suffix(".py")  # a page that is made of a notebook
+        assert where.exists() or source.exists(), f"{page.name} points to {target}"
 
 
 def test_the_gallery_is_what_its_script_paints():
@@ -205,3 +207,15 @@ def test_the_gallery_is_what_its_script_paints():
     sys.modules["gallery"] = gallery  # dataclasses look there
     spec.loader.exec_module(gallery)
     assert (ROOT / "docs/gallery.md").read_text("utf-8") == gallery.page()
+
+
+def test_symptoms_are_those_that_their_script_paints(monkeypatch):
+    """The pairs of pictures, and their settings in the table above them."""
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    import paint_symptoms
+
+    page = (ROOT / "docs/symptoms.md").read_text("utf-8")
+    above, _, _ = page.partition(paint_symptoms.INTRODUCTION)
+    assert paint_symptoms.section() in page
+    for symptom in paint_symptoms.SYMPTOMS.values():
+        assert symptom.words in above

@@ -706,7 +706,10 @@ def test_reading_in_threads(tmp_path, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     write(picture_of(smooth()), tmp_path / "out.png")
     found = []
-    read = lambda: found.append(images.read(tmp_path / "out.png").size)  # noqa: E731
+
+    def read():
+        found.append(images.read(tmp_path / "out.png").size)
+
     threads = [threading.Thread(target=read) for _ in range(8)]
     for thread in threads:
         thread.start()
@@ -863,7 +866,7 @@ def test_a_folder_or_pipe_in_the_way(tmp_path):
 
 
 def test_a_folder_without_permission(tmp_path, monkeypatch):
-    monkeypatch.setattr(os, "access", lambda path, mode: not os.path.isdir(path))  # noqa: PTH112
+    monkeypatch.setattr(os, "access", lambda path, mode: not Path(path).is_dir())
     with pytest.raises(OutputError, match="is not writable"):
         images.check_writable(tmp_path / "out.png")
 

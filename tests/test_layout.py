@@ -1,6 +1,7 @@
 """The package's shape: imports follow the data, exports exist, nothing heavy loads early."""
 
 import ast
+import re
 import sys
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -11,6 +12,7 @@ import impasto
 from support.children import finished
 
 ROOT = Path(impasto.__file__).parent
+PROJECT = Path(__file__).parent.parent
 
 ORDER = [
     "errors",
@@ -88,7 +90,7 @@ def test_exports_exist(name):
 
 def test_unknown_export():
     with pytest.raises(AttributeError, match="no attribute 'paint'"):
-        impasto.paint  # noqa: B018
+        impasto.paint  # noqa: B018 (asking for it is the test)
 
 
 @pytest.mark.parametrize(
@@ -128,3 +130,16 @@ def test_packages_list_what_they_export(package):
 def test_torch_is_not_imported_early(code):
     probe = f"{code}; import sys; sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
     assert finished([sys.executable, "-c", probe]).returncode == 0
+
+
+@pytest.mark.parametrize("folder", ["src", "tests", "scripts", "benchmarks", "docs/learn"])
+def test_what_a_checker_is_told_to_ignore_has_a_reason(folder):
+    """`# noqa: RULE (why)` and `# type: ignore[rule]  # why`."""
+    told = re.compile(r"# (noqa|type: ignore)(?!: [A-Z0-9]+(, [A-Z0-9]+)* \(|\[[a-z, -]+\]  # \w)")
+    bare = [
+        f"{path.relative_to(PROJECT)}:{number}"
+        for path in sorted((PROJECT / folder).rglob("*.py"))
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
+        if told.search(line)
+    ]
+    assert bare == []

@@ -324,7 +324,7 @@ def test_a_folder_that_is_none_is_told_in_one_line(tmp_path):
     for place in (tmp_path / "gone", tmp_path / "file"):
         (tmp_path / "file").write_text("")
         leases = Leases(place)
-        for action in (lambda: leases.take("7"), leases.now, lambda: Lookout(leases).look(["7"])):  # noqa: B023
+        for action in (lambda: leases.take("7"), leases.now, lambda: Lookout(leases).look(["7"])):  # noqa: B023 (called in the same turn)
             with pytest.raises(OutputError, match="workers must be able to create files there"):
                 action()
 

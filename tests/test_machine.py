@@ -107,7 +107,7 @@ def test_convolutions_are_described_for_every_device():
     assert "cuDNN" in describe_convolutions(cuda, torch.bfloat16, exact=False)
 
 
-def test_oneDNN_is_asked_only_where_it_is_known_to_answer(monkeypatch):  # noqa: N802
+def test_oneDNN_is_asked_only_where_it_is_known_to_answer(monkeypatch):  # noqa: N802 (the library's own name)
     cpu = torch.device("cpu")
     monkeypatch.setattr("impasto.encoder.convolutions.platform.machine", lambda: "arm64")
     for dtype in (torch.bfloat16, torch.float32):

@@ -14,7 +14,7 @@ from support.children import finished
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "impasto.1"
 sys.path.insert(0, str(ROOT / "scripts"))
-from write_manual import manual  # noqa: E402
+from write_manual import manual  # noqa: E402 (its folder is found only now)
 
 
 def test_the_page_is_up_to_date():

@@ -12,8 +12,8 @@ from PIL import Image
 
 import impasto
 from conftest import smooth_picture
-from impasto.apps.notebook import live, watch
-from impasto.errors import Diverged, ExtraMissing, SettingsError
+from impasto.apps.notebook import live, show, watch
+from impasto.errors import Diverged, ExtraMissing, ImageError, SettingsError
 from made_steps import made_steps
 
 
@@ -154,3 +154,38 @@ def test_mistakes_are_told_at_once(monkeypatch):
             message = rf"watching a run needs {library}.*impasto\[notebook\]"
             with pytest.raises(ExtraMissing, match=message):
                 watch([])
+
+
+@pytest.fixture
+def drawn():
+    """What `show` draws: the axes of the current figure."""
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    yield lambda: pyplot.gcf().axes
+    pyplot.close("all")
+
+
+def test_pictures_and_maps_are_shown_side_by_side(drawn, tmp_path):
+    picture = smooth_picture(24, 20)
+    picture.save(tmp_path / "saved.png")
+    show(
+        {"a map": np.arange(6.0).reshape(2, 3), "pixels": picture.pixels * 2},
+        picture=picture,
+        saved=tmp_path / "saved.png",
+        sample="sample:swirl",
+        columns=3,
+    )
+    axes = drawn()
+    titles = ["a map", "pixels", "picture", "saved", "sample", ""]
+    assert [each.get_title() for each in axes] == titles
+    shapes = [each.images[0].get_array().shape for each in axes[:4]]
+    assert shapes == [(2, 3), (20, 24, 3), (20, 24, 3), (20, 24, 3)]
+    assert axes[1].images[0].get_array().max() <= 1
+
+
+def test_what_cannot_be_shown():
+    with pytest.raises(SettingsError, match="0 pictures in 4 columns"):
+        show()
+    with pytest.raises(SettingsError, match="1 pictures in 0 columns"):
+        show(picture=smooth_picture(8, 8), columns=0)
+    with pytest.raises(ImageError, match=r"features: shape \(4, 5, 6, 7\); expected"):
+        show(features=np.zeros((4, 5, 6, 7)))

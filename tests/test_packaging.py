@@ -7,6 +7,7 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+import yaml
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -14,7 +15,8 @@ else:
     import tomli as tomllib
 
 ROOT = Path(__file__).parent.parent
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+TABLES = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+PROJECT, BUILD = TABLES["project"], TABLES["build-system"]
 DEVELOPERS = {"all", "dev"}
 
 
@@ -62,3 +64,44 @@ def test_paths_in_the_source_tree_exist(name):
     paths = re.findall(r"src/impasto/[\w./]*\w", (ROOT / name).read_text("utf-8"))
     assert paths
     assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
+CONDA = {  # what conda calls it
+    "torch": "pytorch",
+    "opencv-python-headless": "py-opencv",
+    "matplotlib": "matplotlib-base",
+}
+NOT_CONDA = {"pillow-jxl-plugin", "ray"}  # it has no such package, or users choose it themselves
+
+
+def as_conda(requirement):
+    """`torch>=2.6` -> `pytorch >=2.6`; conditions go, because the package is for every Python."""
+    name, least = re.fullmatch(r"([\w.-]+)(.*)", requirement.partition(";")[0].strip()).groups()
+    return f"{CONDA.get(canonical(name), canonical(name))} {least}"
+
+
+def test_the_conda_recipe_is_that_of_the_project():
+    recipe = yaml.safe_load((ROOT / "packaging/conda/recipe.yaml").read_text("utf-8"))
+    python = f"python {PROJECT['requires-python']}"
+    extras = PROJECT["optional-dependencies"]
+    optional = {
+        each
+        for name in extras
+        if name not in DEVELOPERS
+        for each in extras[name]
+        if canonical(each) not in NOT_CONDA
+    }
+    assert recipe["context"]["version"] == PROJECT["version"]
+    assert recipe["package"]["name"] == PROJECT["name"]
+    needed = recipe["requirements"]
+    assert needed["run"] == [python, *map(as_conda, PROJECT["dependencies"])]
+    assert set(needed["run_constraints"]) == {*map(as_conda, optional)}
+    assert needed["host"] == [python, "pip", *map(as_conda, BUILD["requires"])]
+    scripts = [f"{name} = {place}" for name, place in PROJECT["scripts"].items()]
+    assert recipe["build"]["python"]["entry_points"] == scripts
+    about = recipe["about"]
+    assert about["summary"] == PROJECT["description"]
+    assert (about["license"], about["license_file"]) == (
+        PROJECT["license"],
+        PROJECT["license-files"],
+    )

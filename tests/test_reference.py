@@ -14,9 +14,9 @@ from support.pictures import smooth_picture
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
-import draw_house  # noqa: E402
-import reference_files  # noqa: E402
-import write_reference  # noqa: E402
+import draw_house  # noqa: E402 (its folder is found only now)
+import reference_files  # noqa: E402 (its folder is found only now)
+import write_reference  # noqa: E402 (its folder is found only now)
 
 WRITTEN = write_reference.pages()
 

@@ -49,7 +49,7 @@ def soft_mask(height, width, seed=0):
     return random_image(height, width, seed)[0]
 
 
-def objective(canvas, styles, areas, tiling=Tiling(), content=None, **overrides):  # noqa: B008
+def objective(canvas, styles, areas, tiling=Tiling(), content=None, **overrides):  # noqa: B008 (frozen)
     """The style term alone, with a tiny network, of a canvas like this one (3, h, w)."""
     pair = StageInputs((canvas.shape[2], canvas.shape[1]), content, tuple(styles), tuple(areas))
     encoder = Encoder(tiny_weights(), dtype=torch.float64)

@@ -512,3 +512,15 @@ def test_a_weight_file_is_named_without_its_folder(photo, painting, tmp_path):
     record = parse_record(result.image.record)
     assert set(record["weights"]) == {"mine.safetensors"}
     assert str(tmp_path) not in result.image.record
+
+
+def test_the_objective_of_a_run_is_what_it_minimises(photo, painting):
+    run = Run(photo, painting, Settings.of(**QUICK))
+    objective = run.objective()
+    for step in run:
+        found = objective(step.canvas)
+        assert float(found.loss) == step.loss
+        assert {name: float(value) for name, value in found.terms.items()} == step.terms
+        assert found.gradient.shape == step.canvas.shape
+    assert run.encoder.weights.name == "tiny"
+    assert run.encoder.dtype == torch.float32

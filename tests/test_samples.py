@@ -35,3 +35,7 @@ def test_names_stand_for_paths():
     assert located("swirl.jpg") == "swirl.jpg"
     with pytest.raises(ImageError, match="sample:nope: no such sample; expected one of astronaut"):
         located("sample:nope")
+
+
+def test_a_sample_is_read_by_name():
+    assert read("sample:swirl").size == read(samples.sample("swirl")).size

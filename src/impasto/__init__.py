@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from impasto.errors import ImpastoError
     from impasto.images import Picture
     from impasto.objective import Evaluation, Objective
+    from impasto.objective.checks import check_style_loss, check_term, gradient_error
     from impasto.objective.statistics import Moments
     from impasto.objective.style_losses import style_loss
     from impasto.objective.terms import (
@@ -52,6 +53,9 @@ _HOMES = {
     "Settings": "settings",
     "Step": "run",
     "TermContext": "objective.terms",
+    "check_style_loss": "objective.checks",
+    "check_term": "objective.checks",
+    "gradient_error": "objective.checks",
     "reference": "objective.terms",
     "film": "apps.film.api",
     "iterate": "run",
@@ -80,7 +84,10 @@ __all__ = [
     "Step",
     "TermContext",
     "__version__",
+    "check_style_loss",
+    "check_term",
     "film",
+    "gradient_error",
     "iterate",
     "reconstruct",
     "reference",
@@ -90,7 +97,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401
+def __getattr__(name: str) -> Any:  # noqa: ANN401 (loaded late, since torch takes seconds)
     if name == "__version__":
         from impasto.errors import version_of
 

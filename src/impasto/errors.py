@@ -5,6 +5,7 @@
     ├── ImageError               a file or array that is not a picture we can read or write
     │   ├── ImageTooSmall        fewer pixels than the layers asked for need
     │   └── ImageTooLarge        more pixels than the limit allows
+    ├── TermError                a term or style loss whose gradient is not that of its value
     ├── WeightsError             a weight file that is missing, damaged or of another network
     ├── OutputError              a place where the result cannot be written
     ├── CheckpointError          a checkpoint that is damaged, or of another run
@@ -38,6 +39,7 @@ __all__ = [
     "OutputError",
     "ProcessLost",
     "SettingsError",
+    "TermError",
     "WeightsError",
     "brief",
     "optional",
@@ -73,6 +75,10 @@ class ImageTooSmall(ImageError):
 
 class ImageTooLarge(ImageError):
     """More pixels than the limit allows."""
+
+
+class TermError(ImpastoError):
+    """A term or style loss whose gradient is not that of its value, or that differs in tiles."""
 
 
 class WeightsError(ImpastoError):

@@ -100,7 +100,7 @@ def test_the_worker_ends_with_its_parent(tmp_path):
 
 def running(pid):
     try:
-        with open(f"/proc/{pid}/stat") as stat:  # noqa: PTH123
+        with open(f"/proc/{pid}/stat") as stat:  # noqa: PTH123 (no file, but the kernel's answer)
             return stat.read().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False

@@ -2,25 +2,14 @@
 
 import torch
 
-from impasto.encoder import ENCODERS, Weights, vgg
+from impasto.encoder import ENCODERS, narrow_vgg, seeded_weights
 
-TINY = {
-    "vgg19": vgg("vgg19", (2, 2, 4, 4, 4), (4, 5, 6, 7, 8)),
-    "vgg16": vgg("vgg16", (2, 2, 3, 3, 3), (4, 5, 6, 7, 8)),
-}
+TINY = {name: narrow_vgg(name) for name in ("vgg19", "vgg16")}
 
 
 def tiny_weights(network="vgg19", seed=0, dtype=torch.float64, **record):
-    """He-initialised weights of a narrow network, so that features neither vanish nor explode."""
-    net, generator = TINY[network], torch.Generator().manual_seed(seed)
-    layers = {}
-    for name, conv in net.convolutions.items():
-        weight = torch.randn(conv.shape, generator=generator, dtype=torch.float64)
-        bias = torch.randn(conv.outward, generator=generator, dtype=torch.float64)
-        scale = 1 / 100 if name == "conv1_1" else 1.0  # the input is in 0-255
-        weight *= (2 / (9 * conv.inward)) ** 0.5 * scale
-        layers[name] = (weight.to(dtype), (bias * 0.1).to(dtype))
-    return Weights(net, layers, **record)
+    """Seeded weights of a narrow network."""
+    return seeded_weights(TINY[network], seed, dtype, **record)
 
 
 def named_tiny():

@@ -1,5 +1,9 @@
 """Small pictures."""
 
+import os
+import socket
+from contextlib import contextmanager
+
 import numpy as np
 import torch
 
@@ -25,3 +29,15 @@ def save_pairs(count, ending, size=(40, 33)):
     for number in range(1, count + 1):
         smooth_picture(width, height, phase=number).save(f"content_{number}.{ending}")
         smooth_picture(height, width, phase=number + 0.5).save(f"style_{number}.{ending}")
+
+
+@contextmanager
+def no_pictures_in(folder):
+    """What is called as a picture in the working folder and is none, while the block lasts."""
+    (folder / "folder.png").mkdir()
+    (folder / "dangling.png").symlink_to("gone.png")
+    (folder / "loop.png").symlink_to("loop.png")
+    os.mkfifo(folder / "pipe.png")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind("socket.png")
+        yield

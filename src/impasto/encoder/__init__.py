@@ -8,6 +8,7 @@ from impasto.encoder.pooling import POOLINGS
 from impasto.encoder.weights import BUNDLED, Weights, bundled
 from impasto.encoder.weights.catalogue import ENCODERS, weights_of
 from impasto.encoder.weights.formats import read_weights
+from impasto.encoder.weights.seeded import narrow_vgg, seeded_weights
 
 __all__ = [
     "ARCHITECTURES",
@@ -29,7 +30,9 @@ __all__ = [
     "architecture",
     "bundled",
     "describe_convolutions",
+    "narrow_vgg",
     "read_weights",
+    "seeded_weights",
     "vgg",
     "weights_of",
 ]

@@ -148,7 +148,7 @@ class Encoder:
                 raise ValueError(f"no cotangent is on the tape, which has {names}")
             return self._leave(g, tape)
 
-    def _pulled(self, g: Tensor, operation: Operation, residual: Any, ends: Ends) -> Tensor:  # noqa: ANN401
+    def _pulled(self, g: Tensor, operation: Operation, residual: Any, ends: Ends) -> Tensor:  # noqa: ANN401 (what the operation left)
         """A cotangent of an operation's input, from that of its output and what it left."""
         edges = self._replicates(operation)
         match operation:

@@ -60,7 +60,7 @@ def _max_pullback(g: Tensor, residual: Any) -> Tensor:  # noqa: ANN401 (what `_m
         return _max_of_four_pullback(g, residual)
     x, kernel, stride, index, y = residual
     window = ([kernel] * 2, [stride] * 2, [0, 0], [1, 1], False, index)
-    return torch.ops.aten.max_pool2d_with_indices_backward(mask_(g, y), x, *window)  # type: ignore[no-any-return]
+    return torch.ops.aten.max_pool2d_with_indices_backward(mask_(g, y), x, *window)  # type: ignore[no-any-return]  # torch has no type for it
 
 
 _LEADS = 4  # entries of what `_max_of_four` leaves

@@ -55,7 +55,7 @@ class CudaRecorder:
     @contextmanager
     def recording(self) -> Iterator[None]:
         """On a stream of its own."""
-        aside = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]
+        aside = torch.cuda.Stream(self._device)  # type: ignore[no-untyped-call]  # torch has no type for it
         aside.wait_stream(torch.cuda.current_stream(self._device))
         with torch.cuda.device(self._device), torch.cuda.stream(aside):
             try:
@@ -196,13 +196,13 @@ def _copied(value: Any) -> Any:  # noqa: ANN401 (any structure of tensors)
     raise TypeError(f"a gradient holds a {type(value).__name__}; expected tensors alone")
 
 
-def _copy(source: Any, target: Any) -> None:  # noqa: ANN401
+def _copy(source: Any, target: Any) -> None:  # noqa: ANN401 (any structure of tensors)
     """Copy the tensors of one structure to the places of another of the same form."""
     for new, old in zip(_tensors(source), _tensors(target), strict=True):
         old.copy_(new)
 
 
-def _tensors(value: Any) -> Iterator[Tensor]:  # noqa: ANN401
+def _tensors(value: Any) -> Iterator[Tensor]:  # noqa: ANN401 (any structure of tensors)
     """All tensors of a structure, in a fixed order."""
     if isinstance(value, Tensor):
         yield value

@@ -18,7 +18,7 @@ from impasto.errors import OutputError, shown
 try:
     import fcntl
 except ImportError:  # Windows has no flock
-    fcntl = None  # type: ignore[assignment]
+    fcntl = None  # type: ignore[assignment]  # Windows has none
 
 __all__ = ["AtomicFile", "check_place", "resolved"]
 

@@ -35,7 +35,7 @@ def continued(planes: Tensor, margins: tuple[int, int], wraps: Wraps) -> Tensor:
     return planes
 
 
-def interpolated(planes: Tensor, size: tuple[int, int], wraps: Wraps, **options: Any) -> Tensor:  # noqa: ANN401
+def interpolated(planes: Tensor, size: tuple[int, int], wraps: Wraps, **options: Any) -> Tensor:  # noqa: ANN401 (of torch's interpolate)
     """Planes (..., h, w) at the size (h', w') by torch's `interpolate`, round the circles.
 
     A circle is continued on both sides by whole pixels of both sizes, of which h/g and h'/g fall

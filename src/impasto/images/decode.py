@@ -23,6 +23,7 @@ from impasto.images.held import Encoded, Resource, held
 from impasto.images.icc import conversion
 from impasto.images.levels import unit
 from impasto.images.metadata import Metadata, metadata_in
+from impasto.images.names import located
 from impasto.images.opening import called, opened
 from impasto.images.photos import Decoded, photo_of
 from impasto.images.picture import Picture
@@ -47,8 +48,9 @@ ICO = b"\0\0\1\0"
 def read(source: Source, max_pixels: int = MAX_PIXELS) -> Picture:
     """Read a picture from a file, bytes, a stream, a Pillow image, an array or a tensor.
 
-    A file is recognised by its content: JPEG, PNG, WebP, TIFF, AVIF, BMP, GIF (first frame), PPM,
-    TGA, JPEG 2000, ICO; with the extra `photos` HEIC, JPEG XL and the raw files of cameras. It is
+    Text is a path, `sample:NAME` for a bundled picture, or a `file://` address. A file is
+    recognised by its content: JPEG, PNG, WebP, TIFF, AVIF, BMP, GIF (first frame), PPM, TGA, JPEG
+    2000, ICO; with the extra `photos` HEIC, JPEG XL and the raw files of cameras. It is
     turned upright by its EXIF orientation, and its colours are converted to sRGB from its ICC
     profile; without one, or with a broken one, they are taken as sRGB. Transparency is kept, and
     so are 16 bits of grey and RGB from PNG and TIFF files; a profile is applied to these by
@@ -62,7 +64,7 @@ def read(source: Source, max_pixels: int = MAX_PIXELS) -> Picture:
     """
     if type(max_pixels) is not int:
         raise ImageError(f"max_pixels is {max_pixels!r}; expected a number of pixels")
-    source = held(source)
+    source = held(located(source))
     if isinstance(source, (str, os.PathLike, Encoded)):
         return _from_file(source, max_pixels)
     name = f"{type(source).__name__}"

@@ -81,7 +81,7 @@ def _stream(stream: BinaryIO) -> Encoded:
     given = getattr(stream, "name", None)  # of a descriptor it is a number
     name = type(stream).__name__
     if isinstance(given, (str, bytes)) and given:
-        name = printable(os.path.basename(os.fsdecode(given)))  # noqa: PTH119
+        name = printable(os.path.basename(os.fsdecode(given)))  # noqa: PTH119 (a name may be bytes)
     if isinstance(stream, io.TextIOBase):
         raise ImageError(f"{name}: a stream of text; open it for binary reading, as by 'rb'")
     try:

@@ -159,7 +159,7 @@ class Picture:
 
     to_pil = pil  # its former name
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:  # noqa: ANN401
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:  # noqa: ANN401 (of the protocol)
         """(h, w, 3 or 4) in [0, 1], float32 unless `dtype` says otherwise; always a copy.
 
         Raises ValueError where there may be no copy.

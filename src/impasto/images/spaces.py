@@ -67,7 +67,7 @@ class ColourSpace:
     @property
     def high(self) -> tuple[float, float, float]:
         """White, channel by channel."""
-        return tuple(g + s for g, s in zip(self.gain, self.shift, strict=True))  # type: ignore[return-value]
+        return tuple(g + s for g, s in zip(self.gain, self.shift, strict=True))  # type: ignore[return-value]  # of three, as they come in
 
     def _gain(self, like: Tensor) -> Tensor:
         return _column(self.gain, like)

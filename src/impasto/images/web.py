@@ -124,7 +124,7 @@ class _Deadline:
         self.connections.end()
 
 
-def _followed(client: Any, httpx: Any, address: str, rules: _Rules, deadline: _Deadline) -> bytes:  # noqa: ANN401
+def _followed(client: Any, httpx: Any, address: str, rules: _Rules, deadline: _Deadline) -> bytes:  # noqa: ANN401 (of an optional library)
     """The body at an address, after its redirects."""
     try:
         url = httpx.URL(address)
@@ -144,8 +144,8 @@ def _followed(client: Any, httpx: Any, address: str, rules: _Rules, deadline: _D
 @contextmanager
 def _answered(
     client: Any,  # noqa: ANN401 (of an optional library)
-    httpx: Any,  # noqa: ANN401
-    url: Any,  # noqa: ANN401
+    httpx: Any,  # noqa: ANN401 (of an optional library)
+    url: Any,  # noqa: ANN401 (of an optional library)
     rules: _Rules,
     deadline: _Deadline,
 ) -> Iterator[Any]:
@@ -222,7 +222,7 @@ def _body(answer: Any, url: Any, rules: _Rules) -> bytes:  # noqa: ANN401 (of an
     return bytes(kept)
 
 
-def _refused(url: Any, why: str, what: str = "") -> ImageError:  # noqa: ANN401
+def _refused(url: Any, why: str, what: str = "") -> ImageError:  # noqa: ANN401 (of an optional library)
     return ImageError(f"{_short(url)}: refused, {why}{what}")
 
 

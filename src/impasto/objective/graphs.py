@@ -19,7 +19,7 @@ Made = TypeVar("Made")
 class Leave(Protocol):
     """Ends a graph, calls a function, and begins the next graph."""
 
-    def __call__(self, function: Callable[[], Any]) -> Any:  # noqa: ANN401
+    def __call__(self, function: Callable[[], Any]) -> Any:  # noqa: ANN401 (whatever the function returns)
         """What the function returns, which stays in its place when the graphs are replayed."""
 
 

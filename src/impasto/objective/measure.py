@@ -50,9 +50,10 @@ def measure_statistics(
     """
     taps, net = tuple(taps), encoder.architecture
     masks = {tap: at_tap(where, net, tap, wraps) for tap in taps}
-    kind, needs = Moments, frozenset[str]()
+    kind: type[Statistic] = Moments
+    needs = frozenset[str]()
     if loss is not None:
-        kind, needs = declaration(loss).statistic, declaration(loss).needs  # type: ignore[assignment]
+        kind, needs = declaration(loss).statistic, declaration(loss).needs
     found: dict[str, Collector] = {
         tap: kind.collector(positions_at(picture, net, tap, wraps), needs) for tap in taps
     }

@@ -73,7 +73,7 @@ class Window:
     def ends(self) -> Ends:
         """The ends at which it was cut from the picture, and where it is a whole circle."""
         wraps = (span.wraps and not all(span.cut) for span in (self.rows, self.columns))
-        return Ends(self.rows.cut, self.columns.cut, tuple(wraps))  # type: ignore[arg-type]
+        return Ends(self.rows.cut, self.columns.cut, tuple(wraps))  # type: ignore[arg-type]  # of two
 
     def place(self, tap: str) -> tuple[slice, slice]:
         """Rows and columns of its core among all positions of a tap."""

@@ -18,10 +18,12 @@ class Valued(Protocol):
     """A function at a point: `loss`, a scalar tensor, and `gradient`, n entries of any shape."""
 
     @property
-    def loss(self) -> Tensor: ...  # noqa: D102
+    def loss(self) -> Tensor:
+        """The value, a scalar."""
 
     @property
-    def gradient(self) -> Tensor: ...  # noqa: D102
+    def gradient(self) -> Tensor:
+        """Its gradient, n entries."""
 
 
 ValueAndGrad = Callable[[Tensor], Valued]

@@ -224,7 +224,7 @@ class Output:
         resumed later, since it writes a checkpoint.
         """
 
-    def handle(self, event: Any) -> None:  # noqa: ANN401
+    def handle(self, event: Any) -> None:  # noqa: ANN401 (any event)
         """Take note of an event of the run. A Step has its canvas now, and not later."""
 
     def finish(self, result: Result | None) -> None:

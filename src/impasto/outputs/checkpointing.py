@@ -74,7 +74,7 @@ class CheckpointOutput(Output):
         self._run = run
         self._writer = CheckpointWriter(self.path, every)
 
-    def handle(self, event: Any) -> None:  # noqa: ANN401
+    def handle(self, event: Any) -> None:  # noqa: ANN401 (any event)
         """Save a checkpoint after a Step, if it is time; OutputError if the last one failed."""
         from impasto.run.events import Step
 

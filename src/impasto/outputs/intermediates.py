@@ -55,7 +55,7 @@ class IntermediatesOutput(Output):
         """Remember the run, which makes pictures of steps."""
         self._run = run
 
-    def handle(self, event: Any) -> None:  # noqa: ANN401
+    def handle(self, event: Any) -> None:  # noqa: ANN401 (any event)
         """Save the canvas of a Step, if it is time."""
         from impasto.run.events import Step
 

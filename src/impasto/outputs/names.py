@@ -51,7 +51,7 @@ def real(path: Path) -> str:
 def files_at(path: Path) -> list[Path]:
     """The file at `path`, or the entries of the folder there; nothing where there is neither."""
     # Path.is_file and is_dir raise for a name that is too long
-    if os.path.isdir(path):  # noqa: PTH112
+    if os.path.isdir(path):  # noqa: PTH112 (Path's raises for a name that is too long)
         with suppress(OSError):  # the reader of the folder reports it
             return list(path.iterdir())
-    return [path] if os.path.isfile(path) else []  # noqa: PTH113
+    return [path] if os.path.isfile(path) else []  # noqa: PTH113 (Path's raises for a name that is too long)

@@ -44,7 +44,7 @@ class PreviewOutput(Output):
         """Show the first canvas that is worth it."""
         self._run, self._due = run, 0.0  # seconds of the run
 
-    def handle(self, event: Any) -> None:  # noqa: ANN401
+    def handle(self, event: Any) -> None:  # noqa: ANN401 (any event)
         """Save the canvas of a Step at the result's size, if it is time."""
         from impasto.images import resize
         from impasto.run.events import Step

@@ -39,7 +39,7 @@ class TraceOutput(Output):
         self._earlier = run.earlier
         self._file: TextIO | None = None
 
-    def handle(self, event: Any) -> None:  # noqa: ANN401
+    def handle(self, event: Any) -> None:  # noqa: ANN401 (any event)
         """Write the line of a Step."""
         from impasto.run.events import Step
 

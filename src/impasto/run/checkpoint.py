@@ -124,7 +124,7 @@ def _read(path: Path) -> Checkpoint:
             metadata = dict(file.metadata() or {})
             facts = _facts(metadata)
             # copies, since mapped memory changes with the file
-            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 (an open file is no mapping)
     except OSError as error:
         raise CheckpointError(printable(error.strerror or error)) from error
     except (SafetensorError, ValueError, TypeError, LookupError, AttributeError) as error:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from impasto.encoder import Encoder, Weights, weights_of
@@ -19,7 +20,7 @@ from impasto.hardware.oom import memory_guard
 from impasto.hardware.ranks import agree, local_share, on_this_rank
 from impasto.images import Picture, resize
 from impasto.images.spaces import colour_space
-from impasto.objective import StyleCache
+from impasto.objective import Objective, StyleCache
 from impasto.objective.measure import unchecked
 from impasto.objective.ranks import Ranks
 from impasto.objective.terms import TermFactory
@@ -29,6 +30,7 @@ from impasto.run.events import Notice, Stage, Step
 from impasto.run.identity import check_identity
 from impasto.run.inputs import Inputs, check_terms
 from impasto.run.layers import with_layers_of
+from impasto.run.objective import objective_for
 from impasto.run.postprocess import Postprocess
 from impasto.run.provenance import make_record, versions
 from impasto.run.share import Share, check_shareable, share_of
@@ -120,6 +122,19 @@ class Painter:
     def encoder(self) -> Encoder:
         """The frozen network."""
         return encoder_for(self.settings, self.hardware, self._network)
+
+    def objective(self) -> Objective:
+        """The function that the last stage minimises, without constraints, in its windows."""
+        i, state = self.inputs, RunState()
+        with self.hardware.computing(), memory_guard(job_of(i.stages[-1])):
+            self.plan(state)
+            encoder = self.encoder()
+            accurate = torch.promote_types(encoder.dtype, torch.float32)
+            inputs = i.at(i.stages[-1]).to(encoder.device, accurate)
+            tiling, shared = state.plans[-1].tiling, (self.settings, self.space)
+            return objective_for(
+                encoder, inputs, *shared, tiling=tiling, cache=self.cache, terms=self.terms
+            )
 
     def plan(self, state: RunState) -> None:
         """Decide how each stage is painted in the memory there is, unless that is decided."""
@@ -220,7 +235,7 @@ class Painter:
             "iterations": iterations,
         }
 
-    def _replan(self, state: RunState, planned: Any, notices: list[Notice]) -> None:  # noqa: ANN401
+    def _replan(self, state: RunState, planned: Any, notices: list[Notice]) -> None:  # noqa: ANN401 (of a file)
         """Follow the settings where they differ from those the checkpoint's run was planned by."""
         own = self.planned()
         there = planned if isinstance(planned, dict) else own

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from impasto.errors import SettingsError, printable
-from impasto.images import Encoded, Picture, Source, located, read
+from impasto.images import Encoded, Picture, Source, read
 from impasto.run.sources import Sources
 from impasto.settings import Settings
 
@@ -74,7 +74,7 @@ def regions(settings: Settings, sources: Sources, max_pixels: int) -> tuple[Regi
 
 def read_mask(mask: Source, max_pixels: int) -> Tensor:
     """How white a picture is, (h, w) in [0, 1]; transparent pixels are black."""
-    return _white(read(located(mask), max_pixels))
+    return _white(read(mask, max_pixels))
 
 
 def has_colours(mask: Picture) -> bool:
@@ -116,7 +116,7 @@ class _Mask:
             name = os.fsdecode(mask)
         else:
             name = mask.name if isinstance(mask, Encoded) else f"a mask ({type(mask).__name__})"
-        return cls(name, read(located(mask), max_pixels))
+        return cls(name, read(mask, max_pixels))
 
     @property
     def is_map(self) -> bool:

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 
 from torch import Tensor
 
+from impasto.encoder import Encoder
 from impasto.errors import Cancelled, SettingsError
 from impasto.hardware.device import Hardware
 from impasto.images import MAX_PIXELS, Picture, Source
-from impasto.objective import StyleCache
+from impasto.objective import Objective, StyleCache
 from impasto.objective.ranks import Ranks
 from impasto.objective.terms import TermFactory
 from impasto.optimisers.parts import Parts
@@ -146,6 +147,21 @@ class Run:
         Nothing is evaluated; it carries no record.
         """
         return self._painter.shown(canvas)
+
+    @property
+    def encoder(self) -> Encoder:
+        """The network of this run, with its pooling, padding, precision and device."""
+        with self.hardware.computing():
+            return self._painter.encoder()
+
+    def objective(self) -> Objective:
+        """The function that the last scale minimises: `run.objective()(step.canvas)` evaluates it.
+
+        It has the terms of the run, in the run's precision, and measures its style pictures first,
+        unless the `cache` has them. What constrains canvases is not part of it: the mask
+        `protect`, kept colours, clipping. Raises OutOfMemory.
+        """
+        return self._painter.objective()
 
     @property
     def weights(self) -> dict[str, str]:

@@ -89,7 +89,7 @@ def style_pictures(styles: Sequence[Source], max_pixels: int) -> Iterator[StyleP
     """The pictures of each style, those of a folder in natural order."""
     for index, style in enumerate(styles):
         for source in _pictures_in(style):
-            picture = read(located(source), max_pixels)
+            picture = read(source, max_pixels)
             if picture.alpha is not None and not picture.alpha.any():
                 raise ImageError("a style image is transparent all over; expected one with colours")
             yield StylePicture(picture, index, identity(source))
@@ -102,7 +102,7 @@ def read_init(source: Source | None, max_pixels: int) -> Tensor | None:
     """
     if not isinstance(source, Tensor) or not source.is_floating_point():
         _check_name(source)
-        return None if source is None else read(located(source), max_pixels).pixels
+        return None if source is None else read(source, max_pixels).pixels
     if source.ndim != 3 or source.shape[0] != 3 or 0 in source.shape:
         raise ImageError(f"init: tensor {tuple(source.shape)}; expected (3, h, w)")
     canvas = source.detach().cpu()
@@ -150,6 +150,6 @@ def _several(sources: Source | Sequence[Source] | None) -> tuple[Source, ...]:
 def _pictures_in(style: Source) -> Sequence[Source]:
     """The pictures that a folder holds; a picture alone."""
     place = located(style)
-    if not isinstance(place, (str, os.PathLike)) or not os.path.isdir(place):  # noqa: PTH112
+    if not isinstance(place, (str, os.PathLike)) or not os.path.isdir(place):  # noqa: PTH112 (Path.is_dir raises for a name that is too long)
         return [style]
     return pictures_in(place)

@@ -117,7 +117,7 @@ Effect = _named(EFFECTS)
 EncoderName = _named(ENCODERS)
 
 
-def knob(group: str, text: str, *, pixels: bool = True, **constraints: Any) -> Any:  # noqa: ANN401
+def knob(group: str, text: str, *, pixels: bool = True, **constraints: Any) -> Any:  # noqa: ANN401 (pydantic's own constraints and field)
     """A field with its help; `pixels` tells whether it can change the result's pixels."""
     extra: dict[str, Any] = {"group": group, "pixels": pixels}
     return Field(description=text, json_schema_extra=extra, **constraints)

@@ -76,7 +76,7 @@ class Settings(OptimiserSettings, MachineSettings, ObjectiveSettings, PictureSet
         return self.checked(_spread_over(self.model_dump(), overrides))
 
     @classmethod
-    def of(cls, name: str = DEFAULT_RECIPE, /, **overrides: Any) -> Settings:  # noqa: ANN401
+    def of(cls, name: str = DEFAULT_RECIPE, /, **overrides: Any) -> Settings:  # noqa: ANN401 (fields, checked here)
         """The recipe `name` with some fields replaced; SettingsError if one does not fit.
 
         A recipe's values for each scale are spread over other `scales`: the last one is repeated.

@@ -185,7 +185,7 @@ def _is_done(job: Job, now: Entry, known: Entry | None) -> bool:
         return False
     files = [(e.inputs, e.content_sha256, e.style_sha256) for e in (known, now)]
     # Path.is_file would raise for a name that is too long
-    return files[0] == files[1] and os.path.isfile(job.path)  # noqa: PTH113
+    return files[0] == files[1] and os.path.isfile(job.path)  # noqa: PTH113 (Path.is_file raises for a name that is too long)
 
 
 def _same_pixels(known: object, now: Mapping[str, Any]) -> bool:

@@ -193,7 +193,7 @@ def _checksum(path: Path) -> str | None:
     """SHA-256 in hexadecimal digits; None for what is no readable file, which painting explains."""
     try:
         # opening a pipe would wait for its other end, and Path.is_file raises for a long name
-        if not os.path.isfile(path):  # noqa: PTH113
+        if not os.path.isfile(path):  # noqa: PTH113 (Path.is_file raises for a name that is too long)
             return None
         found = path.stat()
         return _digest(path, found.st_size, found.st_mtime_ns)

@@ -117,7 +117,7 @@ class _Cluster:
         found: list[Any] = every or first
         return found
 
-    def take(self, stream: Any) -> Any:  # noqa: ANN401
+    def take(self, stream: Any) -> Any:  # noqa: ANN401 (of Ray)
         """The next message of a stream; Lost where its worker died."""
         try:
             return self._ray.get(next(stream))
@@ -130,13 +130,13 @@ class _Cluster:
 class _Hand:
     """An actor."""
 
-    def __init__(self, ray: Any, actor: Any) -> None:  # noqa: ANN401
+    def __init__(self, ray: Any, actor: Any) -> None:  # noqa: ANN401 (of Ray)
         self._ray, self._actor = ray, actor
 
-    def greet(self) -> Any:  # noqa: ANN401
+    def greet(self) -> Any:  # noqa: ANN401 (of Ray)
         return self._actor.greet.options(num_returns="streaming").remote()
 
-    def paint(self, job: Job) -> Any:  # noqa: ANN401
+    def paint(self, job: Job) -> Any:  # noqa: ANN401 (of Ray)
         return self._actor.paint.options(num_returns="streaming").remote(job)
 
     def stop(self) -> None:
@@ -171,7 +171,7 @@ def _check_reachable(address: str) -> None:
 
 
 @contextmanager
-def _connected(ray: Any, address: str | None) -> Iterator[None]:  # noqa: ANN401
+def _connected(ray: Any, address: str | None) -> Iterator[None]:  # noqa: ANN401 (of Ray)
     """With a connection; Ray tells nothing by itself, and leaves signals as they are."""
     if ray.is_initialized():
         yield

@@ -43,7 +43,7 @@ class Hand(Protocol):
     def greet(self) -> Any:  # noqa: ANN401 (a stream, which only the cluster knows)
         """A stream with its Greeting."""
 
-    def paint(self, job: Job) -> Any:  # noqa: ANN401
+    def paint(self, job: Job) -> Any:  # noqa: ANN401 (of Ray)
         """A stream with the events of a job, and its Entry."""
 
     def stop(self) -> None:
@@ -65,7 +65,7 @@ class Cluster(Protocol):
     def heard(self, streams: Sequence[Any], seconds: float) -> list[Any]:
         """The streams that have a message or are broken; after so many seconds perhaps none."""
 
-    def take(self, stream: Any) -> Any:  # noqa: ANN401
+    def take(self, stream: Any) -> Any:  # noqa: ANN401 (of Ray)
         """The next message of a stream; Lost where its worker died."""
 
 
@@ -265,7 +265,7 @@ def _visible(job: Job, entry: Entry) -> Entry:
         return entry
     try:
         # a listing brings a network's file system up to date, which asking for the file may not do
-        seen = job.path.name in os.listdir(job.path.parent)  # noqa: PTH208
+        seen = job.path.name in os.listdir(job.path.parent)  # noqa: PTH208 (names alone are asked for)
     except OSError:
         seen = False
     if seen:

@@ -71,7 +71,7 @@ class Options:
         """The options of outputs, with names of files as paths from the working folder."""
         known = output_options()
         return {
-            name: Path(value) if known[name].kind is Path and value != "none" else value  # type: ignore[arg-type]
+            name: Path(value) if known[name].kind is Path and value != "none" else value  # type: ignore[arg-type]  # of the option's kind
             for name, value in self.outputs.items()
             if not (name == "output" and value == STDOUT)
         }
@@ -181,7 +181,7 @@ def with_options(
             return command(**arguments, options=_options(given, default))
 
         signature = inspect.Signature(parameters)
-        wrapped.__signature__ = signature  # type: ignore[attr-defined]
+        wrapped.__signature__ = signature  # type: ignore[attr-defined]  # what inspect looks for
         wrapped.__annotations__ = {each.name: each.annotation for each in parameters}
         return wrapped
 

@@ -105,7 +105,7 @@ def _completion(name: str, field: FieldInfo) -> Callable[[str], list[str]]:
     return completed
 
 
-def _parameter(name: str, annotation: Any, default: Any = None) -> inspect.Parameter:  # noqa: ANN401
+def _parameter(name: str, annotation: Any, default: Any = None) -> inspect.Parameter:  # noqa: ANN401 (a type, and a value of it)
     kind = inspect.Parameter.KEYWORD_ONLY
     return inspect.Parameter(name, kind, default=default, annotation=annotation)
 

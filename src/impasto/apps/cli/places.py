@@ -30,7 +30,7 @@ def taken(path: Path) -> bool:
     if os.path.isdir(path):  # noqa: PTH112 (Path.is_dir raises for a name that is too long)
         with suppress(OSError):  # the writer of the folder reports it
             return any(True for _ in path.iterdir())
-    return os.path.isfile(path)  # noqa: PTH113
+    return os.path.isfile(path)  # noqa: PTH113 (Path.is_file raises for a name that is too long)
 
 
 def check_new(path: Path) -> None:

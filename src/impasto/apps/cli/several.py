@@ -136,7 +136,7 @@ def _files_named(options: Options) -> Iterator[str]:
 
 def _is_file(name: str) -> bool:
     """Whether that names a picture rather than a folder."""
-    return os.path.isfile(name) or (bool(Path(name).suffix) and not os.path.isdir(name))  # noqa: PTH112, PTH113
+    return os.path.isfile(name) or (bool(Path(name).suffix) and not os.path.isdir(name))  # noqa: PTH112, PTH113 (Path's raise for a name that is too long)
 
 
 def _say(options: Options, line: str) -> None:

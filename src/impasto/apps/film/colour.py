@@ -73,7 +73,7 @@ class Colour:
         srgb = _in_bands(levels, self._srgb)
         return srgb if self.deep else eight_bits(srgb)
 
-    def _video_rgb(self, frame: Any) -> Levels:  # noqa: ANN401
+    def _video_rgb(self, frame: Any) -> Levels:  # noqa: ANN401 (a VideoFrame)
         """R'G'B' of the film (h, w, 3), uint8 or uint16."""
         bits = _bits(frame)
         if _is_rgb(frame):
@@ -141,7 +141,7 @@ def colour_of(frame: Any, tags: tuple[int, int] = (2, 2)) -> Colour:  # noqa: AN
     return Colour(deep, matrix, full, transfer, primaries, peak, tuple(notes))
 
 
-def _peak(frame: Any) -> float:  # noqa: ANN401
+def _peak(frame: Any) -> float:  # noqa: ANN401 (a VideoFrame)
     """Brightest highlights by the mastering display's metadata, cd/m², at least diffuse white."""
     kinds = optional("av.sidedata.sidedata", "video", "reading a clip").Type
     data = frame.side_data.get(kinds.MASTERING_DISPLAY_METADATA)
@@ -153,21 +153,21 @@ def _peak(frame: Any) -> float:  # noqa: ANN401
     return PEAK
 
 
-def _is_rgb(frame: Any) -> bool:  # noqa: ANN401
+def _is_rgb(frame: Any) -> bool:  # noqa: ANN401 (a VideoFrame)
     return bool(frame.format.is_rgb or frame.format.has_palette)
 
 
-def _bits(frame: Any) -> int:  # noqa: ANN401
+def _bits(frame: Any) -> int:  # noqa: ANN401 (a VideoFrame)
     """Bits of the deepest channel."""
     return max((component.bits for component in frame.format.components), default=8)
 
 
-def _converted(frame: Any, kind: str, **tags: int) -> Any:  # noqa: ANN401
+def _converted(frame: Any, kind: str, **tags: int) -> Any:  # noqa: ANN401 (a VideoFrame)
     """The frame in another pixel format, chroma by Lanczos, rounded right on every processor."""
     return frame.reformat(format=kind, interpolation=exact_lanczos(), **tags)
 
 
-def _array(frame: Any, channels: int) -> np.ndarray:  # noqa: ANN401
+def _array(frame: Any, channels: int) -> np.ndarray:  # noqa: ANN401 (a VideoFrame)
     """Levels (h, w, 3) of a frame of one plane of 3 `channels`, or of three planes."""
     planes = []
     for plane in frame.planes:

@@ -59,7 +59,7 @@ def opened(path: Path) -> Iterator[Any]:
         yield container
 
 
-def video_stream(container: Any, name: str) -> Any:  # noqa: ANN401
+def video_stream(container: Any, name: str) -> Any:  # noqa: ANN401 (of PyAV)
     """The first video stream that is not a cover picture."""
     for stream in container.streams.video:
         if stream.codec_context is not None and not _is_cover(stream):
@@ -67,7 +67,7 @@ def video_stream(container: Any, name: str) -> Any:  # noqa: ANN401
     raise ImageError(f"{name}: has no video that can be decoded; {EXPECTED}")
 
 
-def _is_cover(stream: Any) -> bool:  # noqa: ANN401
+def _is_cover(stream: Any) -> bool:  # noqa: ANN401 (of PyAV)
     return "attached_pic" in str(getattr(stream, "disposition", ""))
 
 
@@ -80,7 +80,7 @@ def check_size(name: str, width: int, height: int, limit: int) -> None:
         )
 
 
-def packet_index(container: Any, stream: Any, name: str) -> Index:  # noqa: ANN401
+def packet_index(container: Any, stream: Any, name: str) -> Index:  # noqa: ANN401 (of PyAV)
     """The packets of a stream that hold frames that are shown."""
     packets: list[tuple[int | None, bool, int]] = []
     with _ended_by_damage():
@@ -103,7 +103,7 @@ def packet_index(container: Any, stream: Any, name: str) -> Index:  # noqa: ANN4
     return Index(tuple(stamps), len(packets), keys, length)
 
 
-def _invisible(packet: Any, stream: Any) -> bool:  # noqa: ANN401
+def _invisible(packet: Any, stream: Any) -> bool:  # noqa: ANN401 (of PyAV)
     """Whether the packet is a VP8 frame that is only a reference (RFC 6386, 9.1)."""
     return stream.codec_context.name == "vp8" and not bytes(packet)[0] & 0x10
 

@@ -30,7 +30,7 @@ def deinterlaced(frames: Iterator[tuple[int, Any]]) -> Iterator[tuple[int, Any]]
         yield from _drained(graph, waiting, None)
 
 
-def _drained(graph: Any, waiting: deque[int], frame: Any) -> Iterator[tuple[int, Any]]:  # noqa: ANN401
+def _drained(graph: Any, waiting: deque[int], frame: Any) -> Iterator[tuple[int, Any]]:  # noqa: ANN401 (of PyAV)
     """What the filter gives once it has the frame; it gives one for each, in order."""
     graph.push(frame)
     while waiting:
@@ -41,7 +41,7 @@ def _drained(graph: Any, waiting: deque[int], frame: Any) -> Iterator[tuple[int,
         waiting.popleft()
 
 
-def _bwdif(frame: Any) -> Any:  # noqa: ANN401
+def _bwdif(frame: Any) -> Any:  # noqa: ANN401 (of PyAV)
     graph = optional("av.filter", "video", "reading a clip").Graph()
     source = graph.add_buffer(
         width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base

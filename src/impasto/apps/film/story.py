@@ -80,4 +80,4 @@ def _first_of(style: Source) -> Source:
     source = located(style)
     if isinstance(source, (str, os.PathLike)) and Path(os.fsdecode(source)).is_dir():
         return pictures_in(os.fsdecode(source))[0]
-    return source  # type: ignore[no-any-return]
+    return source  # type: ignore[no-any-return]  # any source

@@ -132,7 +132,7 @@ def _weighted(keys: Mapping[Any, Any]) -> Iterator[tuple[Key, Weighted]]:
 
 def _is_pair(each: object) -> bool:
     number = isinstance(each, tuple) and len(each) == 2 and isinstance(each[1], (int, float))
-    return number and not isinstance(each[1], bool)  # type: ignore[index]
+    return number and not isinstance(each[1], bool)  # type: ignore[index]  # a pair, as asked above
 
 
 def _seconds(key: Key, seconds_of: Callable[[int], float] | None) -> float:

@@ -60,7 +60,7 @@ def warped(picture: Pixels, flow: Flow) -> Pixels:
 
 def looked_up(levels: np.ndarray, flow: Flow, method: int = cv2.INTER_LINEAR) -> np.ndarray:
     """A quick W(levels) for measurements: (h, w) or (h, w, c), by one of OpenCV's methods."""
-    found = cv2.remap(levels, places(flow), None, method, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
+    found = cv2.remap(levels, places(flow), None, method, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]  # OpenCV's types lack None
     return np.asarray(found)
 
 

@@ -9,6 +9,10 @@ or, with every Step at hand,
     for step in watch(run):
         ...
 
+or, looked at after the fact,
+
+    show(photograph="photo.jpg", painted=painting.image)
+
 A kernel hears nothing from the page while a cell runs, so `live` paints in a thread:
 
     page ── messages ──> View ──> Viewer ── stop, change ──> Live
@@ -18,5 +22,6 @@ A kernel hears nothing from the page while a cell runs, so `live` paints in a th
 from impasto.apps.notebook.live import live
 from impasto.apps.notebook.painting import Live
 from impasto.apps.notebook.plain import watch
+from impasto.apps.notebook.show import show
 
-__all__ = ["Live", "live", "watch"]
+__all__ = ["Live", "live", "show", "watch"]

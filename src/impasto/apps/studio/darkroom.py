@@ -79,7 +79,7 @@ class Darkroom:
         with self._lock:
             self._kill()
 
-    def _run(self, name: str, arguments: tuple[Any, ...]) -> Any:  # noqa: ANN401
+    def _run(self, name: str, arguments: tuple[Any, ...]) -> Any:  # noqa: ANN401 (plain values)
         task = tasks.TASKS[name]
         pipe = self._ready()
         try:

@@ -20,7 +20,7 @@ class TimedHeaders(H11Protocol):
 
     _deadline: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # a transport of TCP
         """Wait for the first request."""
         super().connection_made(transport)
         self._wait()

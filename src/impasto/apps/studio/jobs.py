@@ -140,7 +140,7 @@ class Job:
             return self
         return self.changed(notices=(*self.notices, text)[-MAX_NOTICES:])
 
-    def anew(self, **fields: Any) -> Job:  # noqa: ANN401
+    def anew(self, **fields: Any) -> Job:  # noqa: ANN401 (of this class)
         """With other settings: what was known of the run under way is not known any more."""
         counts = {"changes": self.changes + 1, "version": self.version + 1}
         return self.changed(**{**_FIELDS_OF_RUN, **counts, **fields})

@@ -25,7 +25,7 @@ from impasto.errors import OutputError, SettingsError, shown
 try:
     import fcntl
 except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+    fcntl = None  # type: ignore[assignment]  # Windows has none
 
 __all__ = ["address", "bound", "default_folder", "locked", "serve", "token_for"]
 

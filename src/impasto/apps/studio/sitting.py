@@ -217,8 +217,8 @@ class _Optional(Output):
     ) -> None:
         super().__init__(inner.values, inner.target)
         self._inner, self._name, self._finishes, self._told = inner, name, finishes, told
-        self.options, self.endings = inner.options, inner.endings  # type: ignore[misc]
-        self.resumable, self.in_batch = inner.resumable, inner.in_batch  # type: ignore[misc]
+        self.options, self.endings = inner.options, inner.endings  # type: ignore[misc]  # those of the output inside
+        self.resumable, self.in_batch = inner.resumable, inner.in_batch  # type: ignore[misc]  # those of the output inside
 
     def require(self) -> None:
         self._inner.require()
@@ -232,7 +232,7 @@ class _Optional(Output):
     def begin(self, run: Run, *, continues: bool) -> None:
         self._inner.begin(run, continues=continues)
 
-    def handle(self, event: Any) -> None:  # noqa: ANN401
+    def handle(self, event: Any) -> None:  # noqa: ANN401 (any event)
         self._inner.handle(event)
 
     def finish(self, result: Result | None) -> None:

@@ -86,7 +86,7 @@ def _address_space(extra: int | None) -> Iterator[None]:
     try:
         import resource
     except ImportError:  # Windows
-        resource = None  # type: ignore[assignment]
+        resource = None  # type: ignore[assignment]  # Windows has none
     if resource is None or extra is None:
         yield
         return

@@ -47,7 +47,7 @@ def declare(
     declared = Declaration(of, unit, of.needs(reads))
 
     def decorate(function: Loss) -> Loss:
-        function.declaration = declared  # type: ignore[attr-defined]
+        function.declaration = declared  # type: ignore[attr-defined]  # a note on a function
         return function
 
     return decorate

@@ -53,7 +53,7 @@ def wasserstein(canvas: Moments, style: Moments) -> Tensor:
     """
     factor, variances, floor = style.once(_factor)
     covariance = canvas.covariance.to(factor.dtype)
-    crossed: Tensor = _TraceOfRoot.apply(covariance, factor, floor * variances)  # type: ignore[no-untyped-call]
+    crossed: Tensor = _TraceOfRoot.apply(covariance, factor, floor * variances)  # type: ignore[no-untyped-call]  # torch has no type for it
     spread = covariance.diagonal().sum() + len(variances) * floor + variances.sum() - 2 * crossed
     apart = (canvas.mean - style.mean).square().sum()
     return (apart + spread) / len(variances)
@@ -84,7 +84,7 @@ def principal_wasserstein(canvas: Moments, style: Moments) -> Tensor:
     diagonal = canvas.outer.diagonal() / canvas.count - mean.square()
     inner = vectors.T @ turned  # VᵀΣV
     deviations = (variances + basis.floor).sqrt()
-    crossed: Tensor = _TraceOfRoot.apply(  # type: ignore[no-untyped-call]
+    crossed: Tensor = _TraceOfRoot.apply(  # type: ignore[no-untyped-call]  # torch has no type for it
         inner, deviations.diag(), basis.floor * deviations.square()
     )
     apart = (
@@ -155,7 +155,7 @@ def _eigh(matrix: Tensor) -> tuple[Tensor, Tensor]:
     at = matrix.cpu() if len(matrix) <= _QUICK_ON_CPU else matrix
     try:
         values, vectors = torch.linalg.eigh(at)
-    except torch.linalg.LinAlgError:  # type: ignore[attr-defined]
+    except torch.linalg.LinAlgError:  # type: ignore[attr-defined]  # torch exports it without a type
         vectors = torch.full_like(at, torch.nan)
         values = vectors[0]
     return values.to(place), vectors.to(place)
@@ -182,7 +182,7 @@ class _TraceOfRoot(torch.autograd.Function):
         return roots.sum().to(factor)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # noqa: ANN401
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # noqa: ANN401 (torch's own context)
         (half,) = ctx.saved_tensors
         slope: Tensor = gradient * (half @ half.T)
         return slope, None, None

@@ -61,7 +61,7 @@ class FeatureTerm(Protocol):
         `.item()` and no `if` on a tensor.
         """
 
-    def compare(self, measured: Any) -> tuple[Tensor, Any]:  # noqa: ANN401
+    def compare(self, measured: Any) -> tuple[Tensor, Any]:  # noqa: ANN401 (of the term's own kind)
         """The term's value, a scalar, and its gradient with respect to the measurement.
 
         `measured` is the sum over all tiles. The gradient is whatever `cotangents` takes: a tensor,
@@ -69,7 +69,7 @@ class FeatureTerm(Protocol):
         device.
         """
 
-    def cotangents(self, tile: Tile, gradient: Any) -> Mapping[str, TapGradient]:  # noqa: ANN401
+    def cotangents(self, tile: Tile, gradient: Any) -> Mapping[str, TapGradient]:  # noqa: ANN401 (of the term's own kind)
         """The gradient with respect to a tile's core at each tap that has one.
 
         May not wait for the device, as `measure`.

@@ -57,7 +57,7 @@ def _matplotlib(part: str) -> Any:  # noqa: ANN401 (a module)
 class Figure:
     """What `figure` yields; all places are in pixels from the top left corner."""
 
-    def __init__(self, figure: Any, width: int, height: int, dpi: int) -> None:  # noqa: ANN401
+    def __init__(self, figure: Any, width: int, height: int, dpi: int) -> None:  # noqa: ANN401 (of matplotlib)
         self._figure, self.width, self.height, self.dpi = figure, width, height, dpi
 
     def line(

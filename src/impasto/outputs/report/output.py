@@ -57,7 +57,7 @@ class ReportOutput(Output):
             self._kept.remove()  # another run's
         self._history.replay(run.earlier, self._kept.get)
 
-    def handle(self, event: Any) -> None:  # noqa: ANN401
+    def handle(self, event: Any) -> None:  # noqa: ANN401 (any event)
         """Record a Step; OutputError where a snapshot that is to be kept cannot be written."""
         from impasto.run.events import Step
 

@@ -57,7 +57,7 @@ class TimelapseOutput(Output):
             self._kept.remove()  # another run's
         self._film.replay(run.earlier, self._kept.get)
 
-    def handle(self, event: Any) -> None:  # noqa: ANN401
+    def handle(self, event: Any) -> None:  # noqa: ANN401 (any event)
         """Record a Step; OutputError where the film, or a kept frame, cannot be written."""
         from impasto.run.events import Step
 

@@ -144,7 +144,7 @@ class Video:
         even = np.pad(levels, ((0, extra[0]), (0, extra[1]), (0, 0)), mode="edge")
         return coded(even, self._coding.pixels)
 
-    def repeat(self, frame: Any, pts: int, duration: int) -> None:  # noqa: ANN401
+    def repeat(self, frame: Any, pts: int, duration: int) -> None:  # noqa: ANN401 (a VideoFrame)
         """Append what `frame` returned."""
         frame.pts, frame.time_base = pts, self._base
         if hasattr(frame, "color_trc"):  # not before PyAV 17
@@ -215,7 +215,7 @@ def exact_lanczos() -> Any:  # noqa: ANN401 (a set of flags)
     return method.LANCZOS | exact
 
 
-def _deep_yuv(levels: np.ndarray) -> Any:  # noqa: ANN401
+def _deep_yuv(levels: np.ndarray) -> Any:  # noqa: ANN401 (a VideoFrame)
     """Y'CbCr of 16 bits, limited range: what FFmpeg makes of 16-bit RGB is off by up to 0.4 %."""
     height, width, _ = levels.shape
     frame = _av().VideoFrame(width, height, "yuv444p16le")

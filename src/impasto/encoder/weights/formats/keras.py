@@ -38,7 +38,7 @@ def open_keras(path: Path) -> Iterator[Contents]:
         yield Contents(dict(_arrays(file)), HWIO, CAFFE)
 
 
-def _arrays(group: Any, layer: str = "", depth: int = 0) -> Iterator[tuple[str, Stored]]:  # noqa: ANN401
+def _arrays(group: Any, layer: str = "", depth: int = 0) -> Iterator[tuple[str, Stored]]:  # noqa: ANN401 (of an optional library)
     """Arrays in a group and below it; `layer` is the convolution that the group belongs to."""
     for place, name in enumerate(group):
         if place >= _LINKS:

@@ -74,7 +74,7 @@ def open_safetensors(path: Path) -> Iterator[Contents]:
     if size > _DESCRIPTION:
         raise WeightsError(f"has a header of {size} bytes; expected at most {_DESCRIPTION}")
     with safe_open(path, framework="pt", device="cpu") as file:
-        yield _contents({name: _described(file, name) for name in file.keys()})  # noqa: SIM118
+        yield _contents({name: _described(file, name) for name in file.keys()})  # noqa: SIM118 (an open file is no mapping)
 
 
 def _check_zip(path: Path) -> None:

@@ -1,0 +1,75 @@
+"""All benchmarks in turn: what is done is kept, what fails is tried again, one table of all."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+FAKE = """\
+import sys
+from pathlib import Path
+
+calls = Path(sys.argv[1])
+calls.write_text(calls.read_text() + "x" if calls.exists() else "x")
+if "fail" in sys.argv:
+    sys.exit(3)
+print("## A title", "", "| of | min | ratio |", "| :- | -: | -: |", sep="\\n")
+print("| one | 1.5 | 1.00 |", "| two | 3 | |", sep="\\n")
+"""
+
+
+@pytest.fixture
+def everything(monkeypatch):
+    """The module, of a commit without changes."""
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    spec = importlib.util.spec_from_file_location("all", ROOT / "benchmarks" / "all.py")
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "all", module)  # dataclasses look there
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(module, "commit_of", lambda folder: "abc")
+    return module
+
+
+@pytest.fixture
+def fake(everything, tmp_path):
+    """A benchmark that counts its calls, and that count."""
+    program, calls = tmp_path / "fake.py", tmp_path / "calls"
+    program.write_text(FAKE, "utf-8")
+    return everything.Benchmark(str(program), f"{calls} fail", str(calls)), calls
+
+
+def test_what_is_done_for_a_commit_is_not_run_again(everything, fake, tmp_path, monkeypatch):
+    benchmark, calls = fake
+    for _ in range(2):
+        (outcome,) = everything.run([benchmark], tmp_path / "out", quick=True)
+        assert outcome.returncode == 0
+    assert calls.read_text() == "x"
+    everything.run([benchmark], tmp_path / "out", quick=True, again=True)
+    monkeypatch.setattr(everything, "commit_of", lambda folder: "abc-dirty")
+    everything.run([benchmark], tmp_path / "out", quick=True)
+    assert calls.read_text() == "xxx"
+    rows = (tmp_path / "out" / "table.md").read_text("utf-8").splitlines()
+    cells = [[cell.strip() for cell in row.strip("| ").split("|")] for row in rows]
+    assert cells[0] == ["commit", "machine", "command", "of", "figure"]
+    assert [row[3:] for row in cells[2:]] == [["one", "min 1.5, ratio 1.00"], ["two", "min 3"]]
+    assert cells[2][0] == "abc-dirty"
+    assert cells[2][2] == f"`{benchmark.command(quick=True)}`"
+
+
+def test_one_that_fails_is_told_and_tried_again(everything, fake, tmp_path):
+    benchmark, calls = fake
+    for _ in range(2):
+        first, second = everything.run([benchmark, benchmark], tmp_path / "out")
+    assert (first.returncode, second.returncode) == (3, 3)
+    assert "failed: exit code 3" in (tmp_path / "out" / "table.md").read_text("utf-8")
+    assert calls.read_text() == "xx"
+
+
+def test_every_benchmark_is_among_them(everything):
+    programs = {Path(each.program).stem for each in everything.BENCHMARKS}
+    helpers = {"all", "judge", "measuring", "peer", "peer_worker", "scene", "quantisation"}
+    assert programs == {path.stem for path in (ROOT / "benchmarks").glob("*.py")} - helpers
+    commands = [each.command(quick=True) for each in everything.BENCHMARKS]
+    assert len(set(commands)) == len(commands)
