@@ -107,10 +107,9 @@ def open_video(path: Path, max_pixels: int) -> Footage:
         rate = _fraction(stream.average_rate or stream.guessed_rate or 25)
         base, declared = _fraction(stream.time_base or 1 / rate), stream.frames
         aspect = _fraction(stream.sample_aspect_ratio or 1)
-        tags = int(stream.codec_context.color_trc), int(stream.codec_context.color_primaries)
         audio = tuple(_audio(one) for one in container.streams.audio if one.codec_context)
         index = packet_index(container, stream, name)
-    film, notes = _probed(path, index, aspect, tags, max_pixels)
+    film, notes = _probed(path, index, aspect, max_pixels)
     index = film.index
     if index.stamps:
         times, changed = repaired([stamp - index.stamps[0] for stamp in index.stamps])
@@ -154,14 +153,12 @@ def _fraction(value: Any) -> Fraction:  # noqa: ANN401
     return Fraction(value.numerator, value.denominator)
 
 
-def _probed(
-    path: Path, index: Index, aspect: Fraction, tags: tuple[int, int], limit: int
-) -> tuple[Film, list[str]]:
+def _probed(path: Path, index: Index, aspect: Fraction, limit: int) -> tuple[Film, list[str]]:
     """How the file is decoded, by its first frames; notes."""
     frames = []
     for frame in decoded_frames(path, limit):
         if not isinstance(frame, str):
-            frames.append(_Facts.of(frame, tags))
+            frames.append(_Facts.of(frame))
         if len(frames) == PROBED:
             break
     if not frames:
@@ -203,10 +200,10 @@ class _Facts:
     colour: Colour
 
     @classmethod
-    def of(cls, frame: Any, tags: tuple[int, int]) -> _Facts:  # noqa: ANN401
+    def of(cls, frame: Any) -> _Facts:  # noqa: ANN401
         size = frame.width, frame.height
         rotation, interlaced = int(frame.rotation), bool(frame.interlaced_frame)
-        return cls(frame.pts, size, rotation, interlaced, colour_of(frame, tags))
+        return cls(frame.pts, size, rotation, interlaced, colour_of(frame))
 
 
 def _known(frames: Iterator[Any], numbers: dict[int, int]) -> Iterator[tuple[int, Any]]:
