@@ -36,7 +36,12 @@ class FilmSettings(BaseModel):
         max_length=8,
     )
     frame_iterations: int = knob(
-        "Film", "maximum iterations of a frame in which nothing is new", default=7, ge=1, le=10_000
+        "Film",
+        "maximum iterations of a frame in which nothing is new; half as many more for each that "
+        "--every leaves out",
+        default=7,
+        ge=1,
+        le=10_000,
     )
     open_iterations: int = knob(
         "Film",

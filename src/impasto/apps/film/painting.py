@@ -137,10 +137,10 @@ class ShotPainter:
 
     def next(self, frame: Picture, sources: FrameSources, moved: Sequence[Moved]) -> Painted:
         """A later frame; `moved` are canvases painted before, the nearest first, at least one."""
-        opened = _open(moved)
-        anew = max(opened, 1 - _alike(sources, moved[0]))
-        most = self._film.frame_iterations + round(self._film.open_iterations * anew)
-        return self._following(frame, sources, moved, most)
+        film, anew = self._film, max(_open(moved), 1 - _alike(sources, moved[0]))
+        # half as many more for each frame since the last painted one, whose neighbours show it too
+        most = film.frame_iterations * (1 + film.every) / 2 + film.open_iterations * anew
+        return self._following(frame, sources, moved, round(most))
 
     def between(self, frame: Picture, sources: FrameSources, moved: Sequence[Moved]) -> Painted:
         """A frame between two that are painted, whose canvases are `moved`."""
