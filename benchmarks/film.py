@@ -18,6 +18,7 @@ The table has
 - uncovered: style distance of what came into sight in the last four frames, in parts of that of the
   rest; both in parts of the same places of the stills (see `film_measures.Uncovered`)
 - loss: of content, style and variation, without the terms of films; in parts of the stills'
+- iterations a frame, but the clip's first
 - processor seconds a frame of all threads, but the clip's first, in parts of a still's
 
 With --clips the clips are files, whose motion DeepFlow estimates, for what painted must not judge.
@@ -87,7 +88,8 @@ def rows(name: str, scene: Scene, o: argparse.Namespace, out: Path) -> Iterator[
     alone = stills(scene, o.style, settings)
     apart = unsteadiness(alone.canvases, scene)
     seam = _seam(alone, scene, apart)
-    yield [f"{name}: stills", f"{apart:.2e}", "1.00", seam, "1.00", "1.00", "1.00"]
+    count = f"{alone.iterations:.1f}"
+    yield [f"{name}: stills", f"{apart:.2e}", "1.00", seam, "1.00", "1.00", count, "1.00"]
     uncovered = Uncovered(o.style, o.size)
     for way, how in ways(o):
         say(f"{name}: {way}")
@@ -103,6 +105,7 @@ def rows(name: str, scene: Scene, o: argparse.Namespace, out: Path) -> Iterator[
             _seam(made, scene, apart),
             "" if new is None else f"{new:.2f}",
             f"{fmean(later):.3f}",
+            f"{made.iterations:.1f}",
             f"{made.seconds / alone.seconds:.3f}",
         ]
 
@@ -161,7 +164,16 @@ def main() -> None:
             how = FilmSettings.of(steadiness=o.steadiness[0], every=o.every[0])
             lines = timed(o.clip_seconds, o.style, settings_of(o), how, out)
         else:
-            names = ["", "E_warp", "of stills", "seam", "uncovered", "loss", "seconds a frame"]
+            names = [
+                "",
+                "E_warp",
+                "of stills",
+                "seam",
+                "uncovered",
+                "loss",
+                "iterations",
+                "seconds",
+            ]
             lines = [row for name, scene in scenes(o) for row in rows(name, scene, o, out)]
     print(heading("Films against stills", f"{o.size} px, {o.frames} frames, recipe {o.recipe}"))
     print(table(names, lines))

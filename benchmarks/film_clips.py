@@ -17,9 +17,8 @@ from film_painting import picture_of
 from film_scenes import Flow, Scene, stroll
 from impasto import FilmRun, Settings
 from impasto.apps.film.clip import Clip
-from impasto.apps.film.reliability import disagreement
+from impasto.apps.film.reliability import confidence
 from impasto.apps.film.shots import shots
-from impasto.apps.film.warp import coverage
 from impasto.images import resize
 from impasto.settings import FilmSettings
 from support import clips
@@ -30,7 +29,10 @@ FPS = 25
 
 
 def scene_of(file: Path, longest: int, first: int, frames: int) -> Scene:
-    """Frames of a clip at a size, their motion by DeepFlow, both ways where the two agree.
+    """Frames of a clip at a size, their motion by DeepFlow, where that explains the frame.
+
+    Where flows of both directions agree and colours differ, nothing is judged: DeepFlow takes a leg
+    in motion blur for a thing that stands still, and finds it in both directions.
 
     SystemExit without OpenCV's contributed modules.
     """
@@ -47,7 +49,7 @@ def scene_of(file: Path, longest: int, first: int, frames: int) -> Scene:
     for (before, now), cut in zip(pairwise(small), begins, strict=True):
         back, forth = deep_flow(now, before), deep_flow(before, now)
         flows.append(None if cut else back)
-        shown.append(coverage(back) & ~disagreement(back, forth))
+        shown.append(confidence(now, before, back, forth) > 0.5)
     return Scene(small, flows, shown)
 
 

@@ -25,24 +25,29 @@ __all__ = ["Painted", "film", "picture_of", "stills"]
 
 @dataclass(frozen=True)
 class Painted:
-    """Canvases (3, h, w) of all frames, the losses, and processor seconds a frame but the first."""
+    """Canvases (3, h, w) of all frames, losses; iterations and processor seconds of later frames.
+
+    Both are means of all frames but the first.
+    """
 
     canvases: list[torch.Tensor]
     losses: list[float]
+    iterations: float
     seconds: float
 
 
 def stills(scene: Scene, style: str, settings: Settings) -> Painted:
     """Each frame by itself."""
-    canvases, losses, cache, taken = [], [], StyleCache(), []
+    canvases, losses, counts, cache, taken = [], [], [], StyleCache(), []
     for frame in scene.frames:
         began = time.process_time()
         run = impasto.Run(picture_of(frame), style, settings, cache=cache)
         *_, last = run
         canvases.append(last.picture().pixels)
         losses.append(last.loss)
+        counts.append(last.done)
         taken.append(time.process_time() - began)
-    return Painted(canvases, losses, fmean(taken[1:]))
+    return Painted(canvases, losses, fmean(counts[1:]), fmean(taken[1:]))
 
 
 def picture_of(frame: np.ndarray) -> Picture:
@@ -71,7 +76,7 @@ def film(scene: Scene, style: str, settings: Settings, how: FilmSettings, out: P
         loss_of(canvas, frame, style, settings) if entry.loss is None else entry.loss
         for canvas, frame, entry in zip(canvases, scene.frames, entries, strict=True)
     ]
-    return Painted(canvases, losses, taken)
+    return Painted(canvases, losses, fmean(e.iterations for e in entries[1:]), taken)
 
 
 def loss_of(canvas: torch.Tensor, frame: np.ndarray, style: str, settings: Settings) -> float:

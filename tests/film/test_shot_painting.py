@@ -87,7 +87,7 @@ def test_a_place_is_held_as_far_as_it_is_painted():
         settled = made.settled
         painted.append(made.iterations)
         shares.append(float(settled[:, :16].mean()))
-    assert painted == [3 + 4, 3 + 0, 3]  # of 8 more where everything is new
+    assert painted == [7, 4, 3]  # three, and of eight more the part that is not painted
     assert shares == pytest.approx([7 / 8, 1, 1])
     assert (settled == 1).all()
     free = painter.next(frame, sources(), [moved(settled=0.0)])
