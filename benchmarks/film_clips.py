@@ -72,7 +72,7 @@ def timed(
     middle = picture_of(scene.frames[count // 2])
 
     def still() -> None:
-        impasto.Run(middle, style, settings).result()
+        *_, _ = impasto.Run(middle, style, settings)
 
     run = FilmRun(clip, style, folder / "painted.mp4", settings, how)
     before = _taken(still)
