@@ -162,13 +162,17 @@ class _Style:
             for region in regions
             for target in self._targets(inputs, region)
         ]
-        relative = self._settings.weighting == "relative"
-        e = self._encoder
-        found = (e.architecture, targets, self._weights, self._loss)
-        wraps = self._settings.wraps
-        total = self._share.ranks.total if self._share else _alone
-        how = {"relative": relative, "wraps": wraps, "device": e.device, "total": total}
-        return StyleTerm(*found, **how, name=name)
+        return StyleTerm(
+            self._encoder.architecture,
+            targets,
+            self._weights,
+            self._loss,
+            relative=self._settings.weighting == "relative",
+            wraps=self._settings.wraps,
+            device=self._encoder.device,
+            total=self._share.ranks.total if self._share else _alone,
+            name=name,
+        )
 
     def _targets(self, inputs: StageInputs, region: Region) -> Iterator[StyleTarget]:
         """A region's styles, blended into one target or each a target of its own.
