@@ -63,7 +63,7 @@ def ball() -> Iterator[Image.Image]:
 
 CLIPS = {
     "walk": Clip(walk, "sample:swirl", {}),
-    "ball": Clip(ball, "sample:ember", {"frame_iterations": 15, "drift": 0.0, "steadiness": 0.3}),
+    "ball": Clip(ball, "sample:ember", {"frame_iterations": 15, "drift": 0.0, "steadiness": 0.45}),
 }
 
 

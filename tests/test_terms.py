@@ -2,6 +2,7 @@
 
 import threading
 from dataclasses import dataclass
+from functools import partial
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ import impasto
 from conftest import random_image, tiny_weights
 from impasto.encoder import Encoder
 from impasto.errors import Cancelled, SettingsError
+from impasto.images import Picture
 from impasto.images.spaces import CAFFE, SPACES
 from impasto.objective import Objective, StyleCache, measure_statistics
 from impasto.objective.terms import ReferenceTerm, reference
@@ -302,6 +304,23 @@ def test_reference_is_brought_to_each_scale(space, photo, painting):
     expected = (large.canvas - SPACES[space].from_srgb(photo.pixels)).square().mean()
     assert large.terms["reference"] == pytest.approx(float(expected), rel=1e-5)
     assert 0 < small.terms["reference"] < 100 * large.terms["reference"]
+
+
+def test_the_style_of_a_part_weighs_as_the_style_does_there(photo, painting):
+    """Of all of the canvas it is the style term; of two parts, those of two regions."""
+    whole, left = torch.ones(40, 48), torch.zeros(40, 48)
+    left[:, :24] = 1
+    parts = {"again": whole, "left": left, "right": whole - left}
+    settings = Settings.of(**SMALL, **TAPS, init="content")
+    terms = [
+        partial(lambda part, name, c: c.style(part, name, 1.0), p, n) for n, p in parts.items()
+    ]
+    first = next(iter(Run(photo, painting, settings, encoder=tiny(torch.float32), terms=terms)))
+    regions = {"content_masks": [Picture(each.expand(3, -1, -1)) for each in (left, whole - left)]}
+    divided = Run(photo, [painting] * 2, settings, encoder=tiny(torch.float32), **regions)
+    sides = first.terms["left"] + first.terms["right"]
+    assert first.terms["again"] == pytest.approx(first.terms["style"], rel=1e-5)
+    assert sides == pytest.approx(next(iter(divided)).terms["style"], rel=1e-5)
 
 
 def test_a_map_of_another_size_is_refused():

@@ -10,6 +10,7 @@ from impasto.settings import FilmSettings, Settings
 from support.pictures import smooth_picture
 
 SETTINGS = Settings.of(size=(32, 24), smallest=24, encoder="tiny", iterations=2)
+WHOLE = torch.ones(24, 32)
 FILM = FilmSettings.of(frame_iterations=3, open_iterations=8, least_iterations=0, drift=0.0)
 
 
@@ -27,9 +28,9 @@ def begun(first, loss=2.0):
     return painter
 
 
-def moved(weights=(), where=1.0, colour=(0.0, 0.0, 0.8), distance=1):
+def moved(weights=(), where=1.0, colour=(0.0, 0.0, 0.8), distance=1, settled=1.0):
     canvas = torch.tensor(colour).view(3, 1, 1).expand(3, 24, 32)
-    return Moved(distance, canvas, torch.full((24, 32), where), sources(weights))
+    return Moved(distance, canvas, where * WHOLE, settled * WHOLE, sources(weights))
 
 
 @pytest.mark.parametrize(
@@ -73,3 +74,33 @@ def test_new_things_have_the_colours_of_the_shot_or_of_its_present_style():
     turned = first._coloured(frame, sources((0, 1)), kept, where)
     assert steady.mean((1, 2)).argmax() == 0  # red, as the first frame's painting
     assert turned.mean((1, 2)).argmax() == 2  # blue, as what is painted now
+
+
+def test_a_place_is_held_as_far_as_it_is_painted():
+    """One that came into sight is free, and painted longer and by itself, until it is."""
+    frame, right = Picture(smooth_picture(32, 24).pixels), torch.zeros(24, 32)
+    right[:, 16:] = 1
+    painter, settled = begun(sources(), loss=0.0), right.clone()
+    painted, shares = [], []
+    for _ in range(3):
+        made = painter.next(frame, sources(), [moved(settled=settled)])
+        settled = made.settled
+        painted.append(made.iterations)
+        shares.append(float(settled[:, :16].mean()))
+    assert painted == [7, 4, 3]  # three, and of eight more the part that is not painted
+    assert shares == pytest.approx([7 / 8, 1, 1])
+    assert (settled == 1).all()
+    free = painter.next(frame, sources(), [moved(settled=0.0)])
+    assert free.terms["steady 1"] == 0
+    assert free.terms["uncovered"] == pytest.approx(0.5 * free.terms["style"], rel=1e-4)
+    held = painter.next(frame, sources(), [moved()])
+    assert held.terms["steady 1"] > 0
+    assert "uncovered" not in held.terms
+
+
+def test_the_loss_is_without_what_films_add():
+    frame = Picture(smooth_picture(32, 24).pixels)
+    made = begun(sources(), loss=0.0).next(frame, sources(), [moved(settled=0.5)])
+    own = sum(made.terms[name] for name in ("content", "style", "variation"))
+    assert made.loss == pytest.approx(own, rel=1e-3)
+    assert made.terms["steady 1"] > 0.01 * own

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from impasto.apps.film.work import Entry, Work
+from impasto.apps.film.work import Canvas, Entry, Work
 from impasto.errors import OutputError
 from support.children import child, finished
 
@@ -121,22 +121,23 @@ def test_two_processes_lose_no_lines(tmp_path):
 def test_canvases_come_back_bit_for_bit_and_are_pruned(work):
     canvases = [torch.randn(3, 5, 7) for _ in range(12)]
     for index, canvas in enumerate(canvases):
-        work.keep_canvas(index, canvas, needed=range(index - 7, index))
+        work.keep_canvas(index, Canvas(canvas, canvas[0].clone()), needed=range(index - 7, index))
     assert len(list((work.folder / "canvases").iterdir())) == 8
     resumed = again(work)
-    assert torch.equal(resumed.canvas(11), canvases[11])
+    assert torch.equal(resumed.canvas(11).pixels, canvases[11])
+    assert torch.equal(resumed.canvas(11).settled, canvases[11][0])
     assert resumed.canvas(3) is None
 
 
 def test_canvases_of_other_spans_stay(work):
     one, other = again(work, span=range(10)), again(work, span=range(10, 20))
-    one.keep_canvas(9, torch.zeros(3, 2, 2))
-    other.keep_canvas(10, torch.zeros(3, 2, 2), needed=[])
+    one.keep_canvas(9, Canvas.of(torch.zeros(3, 2, 2)))
+    other.keep_canvas(10, Canvas.of(torch.zeros(3, 2, 2)), needed=[])
     assert one.canvas(9) is not None
 
 
 def test_a_damaged_canvas_is_none(work):
-    work.keep_canvas(0, torch.zeros(3, 2, 2))
+    work.keep_canvas(0, Canvas.of(torch.zeros(3, 2, 2)))
     file = work.folder / "canvases" / "000000.safetensors"
     file.write_bytes(file.read_bytes()[:-1])
     assert work.canvas(0) is None
@@ -144,7 +145,7 @@ def test_a_damaged_canvas_is_none(work):
 
 def test_remove_leaves_nothing_of_ours(work):
     work.write(0, 0, frame())
-    work.keep_canvas(0, torch.zeros(3, 2, 2))
+    work.keep_canvas(0, Canvas.of(torch.zeros(3, 2, 2)))
     work.remove()
     assert not work.folder.exists()
     kept = again(work)

@@ -233,6 +233,20 @@ def mover(step=(3, 1), frames=5, size=SIZE, photo="chelsea", over="coffee"):
     return disc(step, (0, 0), frames, size, photo, over)
 
 
+def passing(background=(3, 1), frames=5, size=SIZE, photos=("chelsea", "coffee", "astronaut")):
+    """Two discs over a panning background, of which the nearer one passes before the other.
+
+    Their radii are a fifth of the height; their centres meet halfway through.
+    """
+    middle, layers = (np.array(size[::-1]) - 1) / 2, []
+    layers.append(Layer(splines(photos[0], size), camera(frames, size, step=background)))
+    for photo, step in zip(photos[1:], ((4.0, 1.0), (-6.0, 1.5)), strict=True):
+        centres = middle + (np.arange(frames)[:, None] - (frames - 1) / 2) * step
+        follows = camera(frames, size, step=-np.array(step))
+        layers.append(Layer(splines(photo, size), follows, centres, size[0] / 5))
+    return filmed(layers, frames, size)
+
+
 def changed(footage, levels):
     """The same motion with other levels, rounded to whole ones."""
     return replace(footage, frames=np.rint(levels).clip(0, 255).astype(np.uint8))

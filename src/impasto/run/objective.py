@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import partial
 
 from torch import Tensor
@@ -82,15 +82,16 @@ def objective_for(
         check=check,
         total=total,
     )
-    style = _Style(encoder, settings, tiling, cache or StyleCache(), check, share).term(inputs)
+    style = _Style(encoder, settings, tiling, cache or StyleCache(), check, share)
     listed: list[AnyTerm] = [
         content,
-        style,
+        style.term(inputs),
         VariationTerm(s.tv_weight, s.tv_normalisation, s.wraps, strip),
     ]
     if s.legibility:
         listed.append(LegibilityTerm(inputs.content, s.legibility, space, strip))
-    context = TermContext(encoder, space, inputs.size, inputs.content, tiling)
+    of_part = partial(style.term, inputs)
+    context = TermContext(encoder, space, inputs.size, inputs.content, tiling, of_part)
     listed += [_named(make(context)) for make in terms]
     if share is None:
         return Objective(encoder, listed, space=space, tiling=tiling, check=check)
@@ -114,6 +115,11 @@ def _named(term: AnyTerm) -> AnyTerm:
     if name in _STEP:
         raise SettingsError(f"a term is called {name!r}, as another value of each step; rename it")
     return term
+
+
+def _both(where: Tensor | None, part: Tensor) -> Tensor:
+    """The part (h, w) of a region, which is everywhere if None."""
+    return part if where is None else where * part
 
 
 def _weights(layers: dict[str, float], weight: float) -> dict[str, float]:
@@ -140,16 +146,33 @@ class _Style:
         weights = _weights(s.style_layers, s.style_weight)
         self._weights = {tap: weight for tap, weight in weights.items() if weight != 0}
 
-    def term(self, inputs: StageInputs) -> StyleTerm:
-        """The style term of a stage's regions."""
+    def term(
+        self,
+        inputs: StageInputs,
+        part: Tensor | None = None,
+        name: str = "style",
+        weight: float = 1.0,
+    ) -> StyleTerm:
+        """The style term of a stage's regions, or of a part (h, w) of them; `weight` of its own."""
         regions = inputs.regions if self._weights else ()
-        targets = [target for region in regions for target in self._targets(inputs, region)]
-        relative = self._settings.weighting == "relative"
-        e = self._encoder
-        found = (e.architecture, targets, self._weights, self._loss)
-        wraps = self._settings.wraps
-        total = self._share.ranks.total if self._share else _alone
-        return StyleTerm(*found, relative=relative, wraps=wraps, device=e.device, total=total)
+        if part is not None:
+            regions = tuple(replace(r, where=_both(r.where, part)) for r in regions)
+        targets = [
+            replace(target, share=weight * target.share)
+            for region in regions
+            for target in self._targets(inputs, region)
+        ]
+        return StyleTerm(
+            self._encoder.architecture,
+            targets,
+            self._weights,
+            self._loss,
+            relative=self._settings.weighting == "relative",
+            wraps=self._settings.wraps,
+            device=self._encoder.device,
+            total=self._share.ranks.total if self._share else _alone,
+            name=name,
+        )
 
     def _targets(self, inputs: StageInputs, region: Region) -> Iterator[StyleTarget]:
         """A region's styles, blended into one target or each a target of its own.

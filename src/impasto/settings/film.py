@@ -36,11 +36,17 @@ class FilmSettings(BaseModel):
         max_length=8,
     )
     frame_iterations: int = knob(
-        "Film", "maximum iterations of a frame in which nothing is new", default=6, ge=1, le=10_000
+        "Film",
+        "maximum iterations of a frame in which nothing is new; half as many more for each that "
+        "--every leaves out",
+        default=7,
+        ge=1,
+        le=10_000,
     )
     open_iterations: int = knob(
         "Film",
-        "how many more where everything is new, and in proportion",
+        "how many more where everything is new, and in proportion; as many, of one frame or "
+        "several, paint what comes into sight before it is held",
         default=24,
         ge=0,
         le=10_000,

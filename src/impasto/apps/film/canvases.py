@@ -18,7 +18,8 @@ from impasto.apps.film.flow import rough_motion
 from impasto.apps.film.order import Path, Prepared, moved
 from impasto.apps.film.painting import Moved
 from impasto.apps.film.reliability import Confidence, closest_first, confidence, shared
-from impasto.apps.film.warp import warped
+from impasto.apps.film.warp import looked_up, warped
+from impasto.apps.film.work import Canvas
 from impasto.settings import FilmSettings
 
 __all__ = ["Canvases"]
@@ -29,15 +30,17 @@ _CLOSING = 8  # frames, at the end of a loop, in which its first canvas comes in
 
 @dataclass(frozen=True, eq=False)
 class _Remembered:
-    """A frame that was painted, and its canvas (3, h, w), sRGB."""
+    """A frame that was painted, its canvas (3, h, w), sRGB, and how far it is painted, (h, w)."""
 
     item: Prepared
     canvas: torch.Tensor
+    settled: torch.Tensor
 
     def moved(self, distance: int, motion: Moves, where: Confidence) -> Moved:
         """It where it is in another frame, from which `motion` leads to it."""
         canvas = warped(self.canvas, motion.back)
-        return Moved(distance, canvas, torch.from_numpy(where), self.item.sources)
+        settled = torch.from_numpy(looked_up(self.settled.numpy(), motion.back))
+        return Moved(distance, canvas, torch.from_numpy(where), settled, self.item.sources)
 
 
 class Canvases:
@@ -59,10 +62,10 @@ class Canvases:
         self._known.clear()
         self._next, self._first = 0, None
 
-    def remember(self, item: Prepared, canvas: torch.Tensor | None) -> None:
-        """The next painted frame of the shot, and its canvas (3, h, w); None where that is lost."""
+    def remember(self, item: Prepared, canvas: Canvas | None) -> None:
+        """The next painted frame of the shot, and its canvas; None where that is lost."""
         if canvas is not None:
-            self._known[self._next] = _Remembered(item, canvas)
+            self._known[self._next] = _Remembered(item, canvas.pixels, canvas.settled)
             if self._next == 0 and self._film.loop:
                 self._first = self._known[0]
         self._next += 1

@@ -115,20 +115,16 @@ class Colour:
         return _srgb_signal(light.clip(0, 1))
 
 
-def colour_of(frame: Any, tags: tuple[int, int] = (2, 2)) -> Colour:  # noqa: ANN401 (a VideoFrame)
-    """How the frames of a film become sRGB, by one of them.
-
-    `tags` are the numbers of the file's transfer and primaries, 2 if unsaid: frames have none of
-    their own before PyAV 17.
-    """
+def colour_of(frame: Any) -> Colour:  # noqa: ANN401 (a VideoFrame)
+    """How the frames of a film become sRGB, by one of them."""
     matrix = int(frame.colorspace)
     if _is_rgb(frame):
         matrix = RGB
     elif matrix not in MATRICES:
         matrix = BT709 if frame.height >= HD else BT601
-    transfer = int(getattr(frame, "color_trc", tags[0]))
+    transfer = int(frame.color_trc)
     transfer = transfer if transfer in (PQ, HLG) else 0
-    primaries = int(getattr(frame, "color_primaries", tags[1]))
+    primaries = int(frame.color_primaries)
     primaries = primaries if primaries in GAMUTS else (9 if transfer else 0)
     deep, peak = _bits(frame) > 8, _peak(frame)
     notes = [f"{_bits(frame)} bits a channel"] if deep else []

@@ -27,7 +27,7 @@ from impasto.apps.film.painting import Moved, Painted, ShotPainter
 from impasto.apps.film.reel import Reel
 from impasto.apps.film.shots import Seen, shots
 from impasto.apps.film.sources import Sources
-from impasto.apps.film.work import Entry, Kind, Work
+from impasto.apps.film.work import Canvas, Entry, Kind, Work
 from impasto.errors import Cancelled, SettingsError
 from impasto.images import Picture, resize
 from impasto.images.levels import planes
@@ -135,7 +135,7 @@ class Film:
             painted = self._painted(seen.item, moved)
             # the canvas first: a frame that is done always has what the next one begins with
             needed = {self._first, *self._canvases.needed()}
-            self.work.keep_canvas(seen.index, painted.canvas, needed)
+            self.work.keep_canvas(seen.index, Canvas(painted.canvas, painted.settled), needed)
             kind: Kind = "held" if moved else "first"
             entry = self._kept(seen, kind, painted, _steadiness(painted, moved, path.before))
         self._remember(seen, entry)
@@ -197,10 +197,10 @@ class Film:
         """Keep what later frames need of this one; of a frame that was done, what was kept."""
         canvas = self.work.canvas(seen.index)
         if canvas is None and self._film.every > 1:  # only frames between may still ask for it
-            canvas = planes(self.work.read(seen.index))
+            canvas = Canvas.of(planes(self.work.read(seen.index)))
         self._canvases.remember(seen.item, canvas)
         if seen.begins and canvas is not None and self._painter and entry.loss is not None:
-            self._painter.begin(seen.item.picture, seen.item.sources, canvas, entry.loss)
+            self._painter.begin(seen.item.picture, seen.item.sources, canvas.pixels, entry.loss)
 
     def _told(self, seen: Seen[Prepared], entry: Entry) -> Iterator[FilmEvent]:
         for note in seen.item.frame.notes:

@@ -87,7 +87,7 @@ class Film:
                 return
         yield from _known(decoded_frames(self.path, self.limit), numbers)
 
-    def _upright(self, frame: Any) -> Levels:  # noqa: ANN401 (of PyAV)
+    def _upright(self, frame: Any) -> Levels:  # noqa: ANN401
         levels = self.colour.rgb(frame)
         if levels.shape[1::-1] != self.shown:
             levels = cv2.resize(levels, self.shown, interpolation=cv2.INTER_CUBIC)
@@ -107,10 +107,9 @@ def open_video(path: Path, max_pixels: int) -> Footage:
         rate = _fraction(stream.average_rate or stream.guessed_rate or 25)
         base, declared = _fraction(stream.time_base or 1 / rate), stream.frames
         aspect = _fraction(stream.sample_aspect_ratio or 1)
-        tags = int(stream.codec_context.color_trc), int(stream.codec_context.color_primaries)
         audio = tuple(_audio(one) for one in container.streams.audio if one.codec_context)
         index = packet_index(container, stream, name)
-    film, notes = _probed(path, index, aspect, tags, max_pixels)
+    film, notes = _probed(path, index, aspect, max_pixels)
     index = film.index
     if index.stamps:
         times, changed = repaired([stamp - index.stamps[0] for stamp in index.stamps])
@@ -149,19 +148,17 @@ def _varies(times: tuple[int, ...]) -> bool:
     return bool(lengths) and max(lengths) - min(lengths) > max(1, max(lengths) // 20)
 
 
-def _fraction(value: Any) -> Fraction:  # noqa: ANN401 (of PyAV)
+def _fraction(value: Any) -> Fraction:  # noqa: ANN401
     """A rational of PyAV, whose kind depends on its version."""
     return Fraction(value.numerator, value.denominator)
 
 
-def _probed(
-    path: Path, index: Index, aspect: Fraction, tags: tuple[int, int], limit: int
-) -> tuple[Film, list[str]]:
+def _probed(path: Path, index: Index, aspect: Fraction, limit: int) -> tuple[Film, list[str]]:
     """How the file is decoded, by its first frames; notes."""
     frames = []
     for frame in decoded_frames(path, limit):
         if not isinstance(frame, str):
-            frames.append(_Facts.of(frame, tags))
+            frames.append(_Facts.of(frame))
         if len(frames) == PROBED:
             break
     if not frames:
@@ -203,10 +200,10 @@ class _Facts:
     colour: Colour
 
     @classmethod
-    def of(cls, frame: Any, tags: tuple[int, int]) -> _Facts:  # noqa: ANN401 (of PyAV)
+    def of(cls, frame: Any) -> _Facts:  # noqa: ANN401
         size = frame.width, frame.height
         rotation, interlaced = int(frame.rotation), bool(frame.interlaced_frame)
-        return cls(frame.pts, size, rotation, interlaced, colour_of(frame, tags))
+        return cls(frame.pts, size, rotation, interlaced, colour_of(frame))
 
 
 def _known(frames: Iterator[Any], numbers: dict[int, int]) -> Iterator[tuple[int, Any]]:
@@ -216,6 +213,6 @@ def _known(frames: Iterator[Any], numbers: dict[int, int]) -> Iterator[tuple[int
             yield number, "damaged" if frame.is_corrupt else frame
 
 
-def _audio(stream: Any) -> Audio:  # noqa: ANN401 (of PyAV)
+def _audio(stream: Any) -> Audio:  # noqa: ANN401
     context = stream.codec_context
     return Audio(stream.index, context.name, context.sample_rate, context.channels)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-__all__ = ["Entry", "Kind", "Work"]
+__all__ = ["Canvas", "Entry", "Kind", "Work"]
 
 HEADER, MANIFEST, CANVASES = "film.json", "frames.jsonl", "canvases"
 
@@ -71,6 +71,24 @@ class Entry:
     reliable: float | None = None
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Canvas:
+    """What painting goes on from.
+
+    Attributes:
+        pixels: (3, h, w) float32, sRGB, of any range.
+        settled: (h, w) float32 in [0, 1], how far each pixel is painted.
+    """
+
+    pixels: Tensor
+    settled: Tensor
+
+    @classmethod
+    def of(cls, pixels: Tensor) -> Canvas:
+        """A canvas that is painted everywhere."""
+        return cls(pixels, pixels.new_ones(pixels.shape[1:]))
 
 
 class Work:
@@ -150,9 +168,9 @@ class Work:
         return [index for index in indices if index not in self._verified]
 
     def keep_canvas(
-        self, index: int, canvas: Tensor, needed: Collection[int] | None = None
+        self, index: int, canvas: Canvas, needed: Collection[int] | None = None
     ) -> None:
-        """Keep the canvas (3, h, w) float32 of a frame, exactly.
+        """Keep the canvas of a frame, exactly.
 
         Of the canvases of our span only `needed`, indices of frames, stay with it; None: all.
         Raises OutputError where it cannot be written.
@@ -162,17 +180,21 @@ class Work:
         with self._os_errors():
             (self.folder / CANVASES).mkdir(exist_ok=True)
             with AtomicFile(self._canvas(index)) as file:
-                file.write_bytes(save({"canvas": canvas.detach().cpu().contiguous()}))
+                planes = {"canvas": canvas.pixels, "settled": canvas.settled}
+                file.write_bytes(
+                    save({n: x.detach().cpu().contiguous() for n, x in planes.items()})
+                )
             if needed is not None:
                 self.prune({index, *needed})
 
-    def canvas(self, index: int) -> Tensor | None:
-        """The canvas (3, h, w) float32 that was kept of a frame; None if there is none."""
+    def canvas(self, index: int) -> Canvas | None:
+        """The canvas that was kept of a frame; None if there is none."""
         from safetensors import SafetensorError
         from safetensors.torch import load
 
         try:
-            return load(self._canvas(index).read_bytes())["canvas"]
+            planes = load(self._canvas(index).read_bytes())
+            return Canvas(planes["canvas"], planes["settled"])
         except (OSError, KeyError, SafetensorError):
             return None
 

@@ -132,6 +132,8 @@ class TermContext:
         size: the canvas's (width, height), pixels.
         content: the sRGB content picture, (3, h, w) in [0, 1], if there is one.
         tiling: how the canvas is cut into windows.
+        style: makes a style term of a part of the canvas from its map (h, w) in [0, 1], its name,
+            and its weight in parts of what the run's own style weighs there.
     """
 
     encoder: Encoder
@@ -139,6 +141,7 @@ class TermContext:
     size: tuple[int, int]
     content: Tensor | None
     tiling: Tiling
+    style: Callable[[Tensor, str, float], FeatureTerm]
 
 
 TermFactory = Callable[[TermContext], AnyTerm]

@@ -68,9 +68,8 @@ class StyleTerm:
         device: of the features.
         total: adds up float64 values over the processes that share the canvas; each has the rows of
             the guides that the tiling's strip holds.
+        name: what traces and reports call the term.
     """
-
-    name = "style"
 
     def __init__(
         self,
@@ -83,7 +82,9 @@ class StyleTerm:
         wraps: tuple[bool, bool] = (False, False),
         device: torch.device | str = "cpu",
         total: Callable[[Tensor], Tensor] = lambda parts: parts,
+        name: str = "style",
     ) -> None:
+        self.name = name
         self._device, self._total = torch.device(device), total
         self._weights = {tap: weight for tap, weight in weights.items() if weight != 0}
         if self._weights and not targets:

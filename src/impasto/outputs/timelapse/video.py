@@ -147,8 +147,7 @@ class Video:
     def repeat(self, frame: Any, pts: int, duration: int) -> None:  # noqa: ANN401 (a VideoFrame)
         """Append what `frame` returned."""
         frame.pts, frame.time_base = pts, self._base
-        if hasattr(frame, "color_trc"):  # not before PyAV 17
-            frame.color_primaries = frame.color_trc = BT709
+        frame.color_primaries = frame.color_trc = BT709
         self._lengths[pts] = duration
         with os_errors():
             self._hear(pts * self._base)
