@@ -1,5 +1,6 @@
 """One picture painted by several processes: as by one; and what they refuse, and how they end."""
 
+import io
 import os
 import re
 import signal
@@ -20,12 +21,15 @@ from impasto.errors import (
     ImageError,
     ImpastoError,
     OutOfMemory,
+    OutputError,
     ProcessLost,
     SettingsError,
 )
 from impasto.hardware import ranks as hardware_ranks
 from impasto.hardware.ranks import agree, on_this_rank
-from impasto.run import share
+from impasto.images import read
+from impasto.run import bands, share
+from impasto.run.provenance import parse_record
 from support.children import PATIENCE, child, impasto_command, wait_until
 from support.pictures import smooth_picture
 from support.ranks import Threads, together
@@ -306,3 +310,52 @@ def test_each_process_has_its_card(monkeypatch):
     monkeypatch.setenv("LOCAL_RANK", "2")
     with pytest.raises(SettingsError, match="process 2 of this machine has no card of its own"):
         on_this_rank(Settings.of())
+
+
+SHOWN = [
+    ({}, "clip"),
+    ({"colour": "keep"}, "keep"),
+    ({"finish": "grain"}, "an effect that sees neighbours"),
+    ({"tones": "stretch"}, "tones of the whole"),
+]
+
+
+@pytest.mark.parametrize(("overrides", "_name"), SHOWN, ids=[name for _, name in SHOWN])
+@pytest.mark.parametrize("ending", ["tif", "png"])
+def test_a_result_in_bands_is_the_result(pictures, tmp_path, monkeypatch, overrides, _name, ending):
+    """The first process writes it; none of the bands is the whole where pixels are apart."""
+    monkeypatch.setattr(bands, "_PIXELS", 1000)
+    settings = Settings.of(**{**SMALL, "iterations": 1, "scales": (1.0,), **overrides})
+    names = pictures / "photo.png", pictures / "painting.png"
+
+    def paint(ranks):
+        run = Run(*names, settings, protect=pictures / "mask.png", ranks=ranks)
+        list(run)
+        file = tmp_path / f"{ranks.rank}.{ending}"
+        if ranks.rank == 0:
+            run.result_in_bands().save(file, bits=16)
+        else:
+            run.result_in_bands().drain()
+        image = run.result().image
+        return image, file
+
+    (image, file), (_, other), _ = together(3, paint)
+    assert not other.exists()
+    saved = read(file)
+    assert np.array_equal(saved.levels(16), image.levels(16))
+    assert saved.record
+    assert parse_record(saved.record)["result"] == parse_record(image.record)["result"]
+
+
+def test_bands_are_taken_once(pictures):
+    def paint(ranks):
+        run = Run(
+            pictures / "photo.png", pictures / "painting.png", Settings.of(**SMALL), ranks=ranks
+        )
+        list(run)
+        shown = run.result_in_bands()
+        shown.drain()
+        with pytest.raises(OutputError, match="only 0 of 80 rows"):
+            shown.save(io.BytesIO())
+
+    together(2, paint)

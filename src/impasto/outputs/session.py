@@ -6,9 +6,11 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import Protocol, cast
 
 from impasto.errors import ImpastoError, OutputError
+from impasto.images import Picture
+from impasto.images.banded import Banded
 from impasto.outputs.base import Output, Size
 from impasto.outputs.request import Request
 from impasto.run import Result, Run
@@ -120,6 +122,9 @@ class _Session:
         for output in outputs:
             if error := _error_of(partial(output.settle, complete=complete)):
                 self._notice(str(error))
+        if result and isinstance(result.image, Banded):  # what no output has taken
+            drained = _error_of(result.image.drain)
+            failure = failure or drained
         for problem in (failure, *errors):
             if isinstance(problem, ImpastoError):
                 raise problem
@@ -127,10 +132,14 @@ class _Session:
 
     def _result(self, interrupted: bool) -> tuple[Result | None, ImpastoError | None]:
         """The result, None before a first step; or the error that prevents it."""
-        if self._run.done is None:
+        run, select = self._run, "best" if interrupted else None
+        if run.done is None:
             return None, None
         try:
-            return self._run.result("best" if interrupted else None), None
+            if run.is_shared:  # outputs save the image, and ask no more of it
+                image = cast(Picture, run.result_in_bands(select))
+                return Result(image, run.settings, run.steps), None
+            return run.result(select), None
         except ImpastoError as error:
             return None, error
 

@@ -18,11 +18,13 @@ from impasto.hardware.device import Hardware
 from impasto.hardware.oom import memory_guard
 from impasto.hardware.ranks import agree, local_share, on_this_rank
 from impasto.images import Picture, resize
+from impasto.images.banded import Banded
 from impasto.images.spaces import colour_space
 from impasto.objective import StyleCache
 from impasto.objective.measure import unchecked
 from impasto.objective.ranks import Ranks
 from impasto.objective.terms import TermFactory
+from impasto.run.bands import bands_of
 from impasto.run.build import encoder_for, plans_for, shared_plans_for, trial_of
 from impasto.run.checkpoint import Checkpoint
 from impasto.run.events import Notice, Stage, Step
@@ -42,6 +44,7 @@ from impasto.settings.schedule import rescheduled
 __all__ = ["Network", "Painter"]
 
 Network = Encoder | Weights | str | os.PathLike[str]
+Size = tuple[int, int]
 
 
 class Painter:
@@ -162,6 +165,32 @@ class Painter:
             record=self._record(step, done, complete),
             metadata=original.metadata if original else None,
         )
+
+    def banded(self, step: Step, done: int | None, size: Size, *, complete: bool = False) -> Banded:
+        """The same as bands of rows at the first of several processes, none at the others.
+
+        Each makes those of its own rows, where pixels do not depend on others and none is resized.
+        All take the bands, until they end. Raises OutOfMemory.
+        """
+        share, first = self.share(step.size[1]), self.ranks is None or self.ranks.rank == 0
+        if share is None or step.size != size or not step.postprocess.pointwise:
+            bands = self._whole(step, done, size)
+        else:
+            alpha = self.inputs.alpha(size) if first else None
+            bands = bands_of(step, share, self.hardware, alpha)
+        original = self.inputs.original
+        return Banded(
+            size,
+            bands,
+            has_alpha=bool(original and original.has_alpha),
+            record=self._record(step, done, complete),
+            metadata=original.metadata if original else None,
+        )
+
+    def _whole(self, step: Step, done: int | None, size: Size) -> Iterator[Picture]:
+        picture = self.picture(step, done, size)
+        if self.ranks is None or self.ranks.rank == 0:
+            yield picture
 
     def shown(self, canvas: Tensor) -> Picture:
         """A canvas, sRGB (3, h, w) of the last stage's size, postprocessed. Raises OutOfMemory."""

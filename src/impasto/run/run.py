@@ -10,6 +10,7 @@ from torch import Tensor
 from impasto.errors import Cancelled, SettingsError
 from impasto.hardware.device import Hardware
 from impasto.images import MAX_PIXELS, Picture, Source
+from impasto.images.banded import Banded
 from impasto.objective import StyleCache
 from impasto.objective.ranks import Ranks
 from impasto.objective.terms import TermFactory
@@ -131,6 +132,21 @@ class Run:
         size = self.inputs.size
         image = self._painter.picture(step, self.done, size, complete=complete)
         return Result(image, self.settings, self.steps)
+
+    def result_in_bands(self, select: str | None = None) -> Banded:
+        """The picture of `result`, of several processes, without all of it in memory.
+
+        The first process gets its bands, each to be taken once, and the others none: they take
+        them all the same, as by `drain`, because each makes its rows when it is asked.
+        """
+        step = self.state.selected(select or self.settings.select)
+        complete = self.state.complete and select in (None, self.settings.select)
+        return self._painter.banded(step, self.done, self.inputs.size, complete=complete)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether several processes paint it together."""
+        return self._painter.ranks is not None
 
     def picture(self, step: Step) -> Picture:
         """A step's canvas as it is saved: with the content's alpha and the run's record.

@@ -46,6 +46,25 @@ class Share:
         shapes = [(channels, rows, width) for rows in self.rows]
         return torch.cat(self.ranks.swap([own.contiguous()] * self.ranks.count, shapes), 1)
 
+    def to_first(self, own: Tensor | None, owner: int, shape: Sequence[int]) -> Tensor | None:
+        """Float32 that one process, the `owner`, has, of that shape, at the first; else None.
+
+        Collective, unless the first is the owner.
+        """
+        ranks = self.ranks
+        if owner == 0:
+            return own
+        nothing = torch.empty(0)
+        outgoing = [nothing] * ranks.count
+        shapes: list[tuple[int, ...]] = [(0,)] * ranks.count
+        if ranks.rank == owner:
+            assert own is not None
+            outgoing[0] = own.cpu().contiguous()
+        if ranks.rank == 0:
+            shapes[owner] = tuple(shape)
+        found = ranks.swap(outgoing, shapes)
+        return found[owner] if ranks.rank == 0 else None
+
     def tiling(self, tiling: Tiling) -> Tiling:
         """The same windows, over the rows of this process."""
         return replace(tiling, strip=self.strip)

@@ -26,6 +26,7 @@ class Keep(ColourMode):
     methods = ("afterwards", "luminance")
     needs_both = True
     needs_content = True
+    pointwise = True
 
     def compare(
         self, content: Tensor, styles: Sequence[Tensor], settings: Settings
