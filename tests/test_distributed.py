@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 from typer import Exit
 
+from conftest import TINY
 from impasto import Run, Settings
 from impasto.apps.cli import distributed, main
 from impasto.apps.cli.options import Options
@@ -27,8 +28,10 @@ from impasto.errors import (
 )
 from impasto.hardware import ranks as hardware_ranks
 from impasto.hardware.ranks import agree, on_this_rank
-from impasto.images import read
+from impasto.images import read, resampling
+from impasto.objective.strips import divided
 from impasto.run import bands, share
+from impasto.run.canvas import resized
 from impasto.run.provenance import parse_record
 from support.children import PATIENCE, child, impasto_command, wait_until
 from support.pictures import smooth_picture
@@ -76,6 +79,9 @@ def painted(pictures, count, **overrides):
         (2, {"legibility": 1.0, "colour": "keep", "average": 0.5, "iterations": 2}),
         (4, {"optimiser": "adam", "learning_rate": 0.5, "init": "noise", "scales": (1.0,)}),
         (2, {"seamless": "x", "line_search": "strong-wolfe", "scales": (1.0,)}),
+        (3, {"size": 128, "smallest": 80, "content_masks": "mask.png", "strength": 0.6}),
+        (2, {"size": 80, "legibility": 0.5, "colour": "keep", "colour_method": "luminance"}),
+        (2, {"size": 80, "colour": "match", "protect": "mask.png", "style_fit": "width"}),
     ],
     ids=str,
 )
@@ -310,6 +316,60 @@ def test_each_process_has_its_card(monkeypatch):
     monkeypatch.setenv("LOCAL_RANK", "2")
     with pytest.raises(SettingsError, match="process 2 of this machine has no card of its own"):
         on_this_rank(Settings.of())
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [{}, {"colour": "match"}, {"legibility": 1.0}, {"seamless": "x"}, {"style_scale": 0.3}],
+    ids=str,
+)
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_rows_of_inputs_are_those_of_the_whole(pictures, overrides, mode, monkeypatch):
+    """To the last bit, whether they are made by themselves or not."""
+    monkeypatch.setattr(resampling, "WHOLE", 1000)
+    monkeypatch.setattr(resampling, "BAND", 1500)
+    photo = smooth_picture(96, 80).to_pil().convert(mode)
+    if mode == "RGBA":
+        photo.putalpha(Image.open(pictures / "mask.png"))
+    given = {"size": 128, "smallest": 80, "finish": "grain", **overrides}
+    settings = Settings.of(**{**SMALL, **given})
+    masks = {"protect": pictures / "mask.png", "content_masks": [pictures / "mask.png"]}
+
+    def made(ranks):
+        run = Run(photo, pictures / "painting.png", settings, ranks=ranks, **masks)
+        stage = run.inputs.stages[-1]
+        part = share.share_of(ranks, stage.size[1], TINY["vgg19"], settings)
+        apart, whole = run.inputs.at(stage, part), run.inputs.at(stage)
+        for ours, theirs in (
+            (apart.content, part.strip.of(whole.content)),
+            (apart.original, part.strip.owned(whole.original)),
+            (apart.protect, part.strip.owned(whole.protect)),
+            (apart.regions[0].where, part.strip.of(whole.regions[0].where)),
+        ):
+            assert torch.equal(ours, theirs)
+        (strip,) = apart.style_strips
+        style = whole.styles[0]
+        assert torch.equal(apart.styles[0], strip.of(style) if strip else style)
+        return bool(strip)
+
+    assert together(3, made) == [overrides.get("style_scale") is None] * 3
+
+
+@pytest.mark.parametrize("size", [(50, 41), (97, 123), (40, 33)], ids=str)
+def test_rows_are_resized_as_the_whole_is(size):
+    picture, net = torch.rand(3, 83, 70, dtype=torch.float64), TINY["vgg19"]
+
+    def resize(ranks):
+        before, after = (
+            share.Share(ranks, divided(height, ranks.count, net, ["relu2_1"]), net, ())
+            for height in (83, size[1])
+        )
+        own = before.strip.owned(picture)
+        found = share.resized_rows(own, before, after, size[0], (False, True))
+        return found, after.strip.owned(resized(picture, size, (False, True)))
+
+    for ours, theirs in together(4, resize):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-14)
 
 
 SHOWN = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from torch import Tensor
 
@@ -14,7 +14,7 @@ from impasto.objective.strips import Strip
 from impasto.run.events import Step
 from impasto.run.share import Share
 
-__all__ = ["bands_of"]
+__all__ = ["at_first", "bands_of"]
 
 _PIXELS = 2**20  # of a band, about
 
@@ -38,9 +38,16 @@ def bands_of(
                 yield Picture(pixels, None if alpha is None else alpha[rows])
 
 
+def at_first(share: Share, make: Callable[[], Picture]) -> Iterator[Picture]:
+    """What all processes make together, as one band at the first and none at the others."""
+    picture = make()
+    if share.ranks.rank == 0:
+        yield picture
+
+
 def _band(step: Step, rows: slice, strip: Strip) -> Tensor:
     """The picture of some rows of a canvas of which a strip's own are here, (3, n, w) float32."""
     assert step.canvas is not None
-    own = step.canvas[:, rows.start - strip.start : rows.stop - strip.start]
+    here = slice(rows.start - strip.start, rows.stop - strip.start)
     with neutral():
-        return step.postprocess.rows(rows)(step.space.to_srgb(own)).float().cpu()
+        return step.postprocess.rows(here)(step.space.to_srgb(step.canvas[:, here])).float().cpu()

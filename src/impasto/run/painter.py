@@ -24,7 +24,7 @@ from impasto.objective import StyleCache
 from impasto.objective.measure import unchecked
 from impasto.objective.ranks import Ranks
 from impasto.objective.terms import TermFactory
-from impasto.run.bands import bands_of
+from impasto.run.bands import at_first, bands_of
 from impasto.run.build import encoder_for, plans_for, shared_plans_for, trial_of
 from impasto.run.checkpoint import Checkpoint
 from impasto.run.events import Notice, Stage, Step
@@ -126,15 +126,18 @@ class Painter:
 
     def plan(self, state: RunState) -> None:
         """Decide how each stage is painted in the memory there is, unless that is decided."""
-        i = self.inputs
-        if not state.plans:
-            reserved = self.reserved if self.hardware.device.type == "cpu" else 0
+        if state.plans:
+            return
+        i, reserved = self.inputs, self.reserved if self.hardware.device.type == "cpu" else 0
 
-            def extra_bytes(size: tuple[int, int]) -> int:
-                return i.extra_bytes(size) + reserved
+        def extra_bytes(size: Size) -> int:
+            return i.extra_bytes(size) + reserved
 
-            run = self.settings, self.hardware, i.stages, i.style_size, extra_bytes, self.encoder()
-            state.plans = shared_plans_for(*run, self.ranks) if self.ranks else plans_for(*run)
+        run = self.settings, self.hardware, i.stages, i.style_size, extra_bytes, self.encoder()
+        if self.ranks:
+            state.plans = shared_plans_for(*run, self.ranks, apart=i.apart)
+        else:
+            state.plans = plans_for(*run)
 
     def network(self) -> dict[str, str]:
         """The network by name: SHA-256 of its file, or else of its weights."""
@@ -172,25 +175,16 @@ class Painter:
         Each makes those of its own rows, where pixels do not depend on others and none is resized.
         All take the bands, until they end. Raises OutOfMemory.
         """
-        share, first = self.share(step.size[1]), self.ranks is None or self.ranks.rank == 0
-        if share is None or step.size != size or not step.postprocess.pointwise:
-            bands = self._whole(step, done, size)
-        else:
-            alpha = self.inputs.alpha(size) if first else None
+        share, original = self.share(step.size[1]), self.inputs.original
+        assert share is not None
+        if step.size == size and step.postprocess.pointwise:
+            alpha = None if share.ranks.rank else self.inputs.alpha(size)
             bands = bands_of(step, share, self.hardware, alpha)
-        original = self.inputs.original
-        return Banded(
-            size,
-            bands,
-            has_alpha=bool(original and original.has_alpha),
-            record=self._record(step, done, complete),
-            metadata=original.metadata if original else None,
-        )
-
-    def _whole(self, step: Step, done: int | None, size: Size) -> Iterator[Picture]:
-        picture = self.picture(step, done, size)
-        if self.ranks is None or self.ranks.rank == 0:
-            yield picture
+        else:
+            bands = at_first(share, partial(self.picture, step, done, size))
+        clear = bool(original and original.has_alpha)
+        about = self._record(step, done, complete), original.metadata if original else None
+        return Banded(size, bands, clear, *about)
 
     def shown(self, canvas: Tensor) -> Picture:
         """A canvas, sRGB (3, h, w) of the last stage's size, postprocessed. Raises OutOfMemory."""
@@ -237,7 +231,8 @@ class Painter:
             raise CheckpointError("the checkpoint's stages are not this run's; begin anew")
         self._replan(state, planned, notices)
         stage = self.inputs.stages[state.stage]
-        state.postprocessed(self.postprocess(self.inputs.at(stage)), stage.total)
+        inputs = self.inputs.at(stage, self.share(stage.size[1]))
+        state.postprocessed(self.postprocess(inputs), stage.total)
         return state
 
     def planned(self) -> dict[str, Any]:

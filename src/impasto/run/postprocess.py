@@ -75,7 +75,7 @@ class Postprocess:
         return s.tones == "clip" and s.finish == "none" and colour_mode(s).pointwise
 
     def rows(self, rows: slice) -> Postprocess:
-        """The same for these rows of a canvas, where it is `pointwise`."""
+        """The same for these rows of the pictures that it has, where it is `pointwise`."""
         content = None if self.content is None else self.content[:, rows]
         protect = None if self.protect is None else self.protect[rows]
         return replace(self, content=content, protect=protect, _small={})

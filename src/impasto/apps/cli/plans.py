@@ -90,14 +90,23 @@ def _shared(
     It is that of the process that holds most rows.
     """
     from impasto.hardware.traffic import traffic
-    from impasto.run.build import shared_plan
+    from impasto.objective.strips import divided
+    from impasto.run.build import has_whole, shared_plan
+    from impasto.run.colour_modes import colour_mode
     from impasto.run.share import strips_of
 
     shares = {s: strips_of(ranks, s.size[1], network, settings) for s in stages}
+    apart = not (settings.legibility or colour_mode(settings).compares(settings))
+    style_taps = [
+        tap for tap, part in settings.style_layers.items() if part * settings.style_weight
+    ]
     for stage, strips in reversed(shares.items()):
         strip = max(strips, key=lambda strip: strip.bottom - strip.top)
-        held = style_size(stage.size), hardware, extra_bytes(stage.size)
-        plan = shared_plan(settings, stage.size, *held, None, strip)
+        style = style_size(stage.size)
+        parts = divided(style[1], ranks, network, style_taps) or [None]
+        held = style, hardware, extra_bytes(stage.size), None, strip, parts[len(parts) // 2]
+        whole = has_whole(stage, settings, apart=apart)
+        plan = shared_plan(settings, stage.size, *held, whole=whole)
         sent = traffic(settings, stage.size[0], strips, network)
         yield {
             **_facts(stage, plan),

@@ -29,6 +29,10 @@ class ColourMode:
     pointwise = False
     """Whether `show` and `finish` change each pixel by itself, so that rows may be shown alone."""
 
+    def compares(self, settings: Settings) -> bool:
+        """Whether `compare` changes pictures, for which it may look at all of them."""
+        return type(self).compare is not ColourMode.compare
+
     def compare(
         self, content: Tensor, styles: Sequence[Tensor], settings: Settings
     ) -> tuple[Tensor, list[Tensor]]:

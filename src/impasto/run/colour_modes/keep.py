@@ -28,6 +28,10 @@ class Keep(ColourMode):
     needs_content = True
     pointwise = True
 
+    def compares(self, settings: Settings) -> bool:
+        """See ColourMode."""
+        return settings.colour_method == "luminance"
+
     def compare(
         self, content: Tensor, styles: Sequence[Tensor], settings: Settings
     ) -> tuple[Tensor, list[Tensor]]:
