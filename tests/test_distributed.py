@@ -1,6 +1,7 @@
 """One picture painted by several processes: as by one; and what they refuse, and how they end."""
 
 import io
+import json
 import os
 import re
 import signal
@@ -106,20 +107,10 @@ def test_what_processes_cannot_share(pictures, overrides, message):
         painted(pictures, 2, **{"scales": (1.0,), "smallest": 16, **overrides})
 
 
-def test_terms_and_checkpoints_are_for_one_process(pictures):
+def test_terms_of_your_own_are_for_one_process(pictures):
     names, settings = (pictures / "photo.png", pictures / "painting.png"), Settings.of(**SMALL)
-
-    def given(**arguments):
-        return lambda ranks: Run(*names, settings, ranks=ranks, **arguments)
-
-    run = Run(*names, settings)
-    next(iter(run))
-    for arguments, message in (
-        ({"terms": [lambda context: None]}, "terms of your own"),
-        ({"resume": run.checkpoint()}, "resume"),
-    ):
-        with pytest.raises(SettingsError, match=message):
-            together(2, given(**arguments))
+    with pytest.raises(SettingsError, match="terms of your own"):
+        together(2, lambda ranks: Run(*names, settings, ranks=ranks, terms=[lambda context: None]))
 
 
 def test_processes_agree_on_what_they_paint(pictures):
@@ -211,7 +202,7 @@ def test_two_processes_write_one_picture(pictures, tmp_path):
 
 def test_a_killed_process_ends_all(pictures, tmp_path):
     trace, port = tmp_path / "trace.jsonl", free_port()
-    options = "--trace", trace, "--iterations=100000", "-q"
+    options = "--trace", trace, "--iterations=100000", "-q", "--checkpoint-every", "0"
     arguments = command(pictures, tmp_path / "never.png", *options)
     with started(0, 2, port, *arguments) as first, started(1, 2, port, *arguments) as second:
         wait_until(lambda: trace.exists() and trace.read_text().count("\n") > 3, first)
@@ -220,6 +211,12 @@ def test_a_killed_process_ends_all(pictures, tmp_path):
     assert (code, killed) == (2, -signal.SIGKILL)
     assert re.fullmatch(r"error: another process of this picture has ended, and so .*\n", told)
     assert not (tmp_path / "never.png").exists()
+    done = json.loads((tmp_path / "never.checkpoint").read_text())["iteration"]
+    arguments = command(pictures, tmp_path / "never.png", f"--iterations={done + 1}", "--resume")
+    with started(0, 1, free_port(), *arguments, "-q") as alone:
+        ((code, told),) = ended([alone])
+    assert (code, told) == (0, "warning: other processes: the last digits may differ\n")
+    assert {path.name for path in tmp_path.iterdir()} == {"never.png", "trace.jsonl"}
 
 
 def test_ctrl_c_writes_the_picture_so_far(pictures, tmp_path):
@@ -289,7 +286,7 @@ def test_an_error_of_one_process_says_whose_it_is(rank, error, raised, monkeypat
     ("options", "message"),
     [
         (["--distributed"], "RANK is not set; use torchrun"),
-        (["--distributed", "--resume"], "--resume is not there with"),
+        (["--distributed", "--preview", "so_far.png"], "--preview is not there with"),
         (["--distributed", "--timelapse", "film.mp4"], "--timelapse is not there with"),
         (["--distributed", "--style", "a.png"], "paints one photograph"),
     ],

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, cast
 
-from impasto.errors import ImpastoError, OutputError
+from impasto.errors import ImpastoError, OutputError, ProcessLost
 from impasto.images import Picture
 from impasto.images.banded import Banded
 from impasto.outputs.base import Output, Size
@@ -103,6 +103,8 @@ class _Session:
         for event in self._run.events():
             for output in self._request.outputs:
                 if error := _error_of(partial(output.handle, event)):
+                    if isinstance(error, ProcessLost):
+                        raise error
                     self._notice(f"{error}; the run goes on")
             self._tell(event)
             if isinstance(event, Done):
@@ -114,17 +116,17 @@ class _Session:
     def _end(self, interrupted: bool, failure: BaseException | None) -> Outcome:
         """Finish and settle all outputs, then raise the first error."""
         outputs = self._request.outputs
-        result, unmade = self._result(interrupted)
+        lost = isinstance(failure, ProcessLost)  # nothing can be asked of the others
+        result, unmade = (None, None) if lost else self._result(interrupted)
         failure = failure or unmade
         interrupted = interrupted or unmade is not None
         errors = [self._finish(output, result) for output in outputs]
+        if result and isinstance(result.image, Banded):  # what no output has taken
+            errors.append(_error_of(result.image.drain))
         complete = not interrupted and not any(errors)
-        for output in outputs:
+        for output in () if lost else outputs:
             if error := _error_of(partial(output.settle, complete=complete)):
                 self._notice(str(error))
-        if result and isinstance(result.image, Banded):  # what no output has taken
-            drained = _error_of(result.image.drain)
-            failure = failure or drained
         for problem in (failure, *errors):
             if isinstance(problem, ImpastoError):
                 raise problem
@@ -136,7 +138,7 @@ class _Session:
         if run.done is None:
             return None, None
         try:
-            if run.is_shared:  # outputs save the image, and ask no more of it
+            if run.share:  # outputs save the image, and ask no more of it
                 image = cast(Picture, run.result_in_bands(select))
                 return Result(image, run.settings, run.steps), None
             return run.result(select), None

@@ -6,14 +6,12 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from torch import Tensor
 
 from impasto.encoder import Encoder, Weights, weights_of
-from impasto.errors import CheckpointError
 from impasto.hardware.device import Hardware
 from impasto.hardware.oom import memory_guard
 from impasto.hardware.ranks import agree, local_share, on_this_rank
@@ -26,9 +24,7 @@ from impasto.objective.ranks import Ranks
 from impasto.objective.terms import TermFactory
 from impasto.run.bands import at_first, bands_of
 from impasto.run.build import encoder_for, plans_for, shared_plans_for, trial_of
-from impasto.run.checkpoint import Checkpoint
 from impasto.run.events import Notice, Stage, Step
-from impasto.run.identity import check_identity
 from impasto.run.inputs import Inputs, check_terms
 from impasto.run.layers import with_layers_of
 from impasto.run.postprocess import Postprocess
@@ -39,7 +35,6 @@ from impasto.run.stage_inputs import StageInputs
 from impasto.run.stage_painter import StagePainter, job_of, tell
 from impasto.run.state import RunState
 from impasto.settings import Settings
-from impasto.settings.schedule import rescheduled
 
 __all__ = ["Network", "Painter"]
 
@@ -210,55 +205,6 @@ class Painter:
             "device": self.hardware.device.type,
             "arithmetic": str(self.hardware.dtype).removeprefix("torch."),
         }
-
-    def restored(self, checkpoint: Checkpoint, notices: list[Notice]) -> RunState:
-        """The state of a checkpoint of this run; CheckpointError if it is another's, or damaged."""
-        try:
-            with self.hardware.computing(), memory_guard("the checkpoint"):
-                return self._restored(checkpoint, notices)
-        except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
-            raise CheckpointError(
-                f"the checkpoint is not one of this version: {error!r}"
-            ) from error
-
-    def _restored(self, checkpoint: Checkpoint, notices: list[Notice]) -> RunState:
-        facts = dict(checkpoint.facts.get("run") or {})
-        planned = facts.pop("planned", None)
-        check_identity(facts, self.identity())
-        state, stages = RunState.of(checkpoint, self.space), self.inputs.stages
-        sizes = [plan.size for plan in state.plans]
-        if sizes != [stage.size for stage in stages] or not 0 <= state.stage < len(stages):
-            raise CheckpointError("the checkpoint's stages are not this run's; begin anew")
-        self._replan(state, planned, notices)
-        stage = self.inputs.stages[state.stage]
-        inputs = self.inputs.at(stage, self.share(stage.size[1]))
-        state.postprocessed(self.postprocess(inputs), stage.total)
-        return state
-
-    def planned(self) -> dict[str, Any]:
-        """What may differ when a run is resumed: memory, tile, and how long each stage is."""
-        iterations = [stage.iterations for stage in self.inputs.stages]
-        return {
-            "memory": int(self.settings.memory),
-            "tile": self.settings.tile,
-            "iterations": iterations,
-        }
-
-    def _replan(self, state: RunState, planned: Any, notices: list[Notice]) -> None:  # noqa: ANN401
-        """Follow the settings where they differ from those the checkpoint's run was planned by."""
-        own = self.planned()
-        there = planned if isinstance(planned, dict) else own
-        if any(there.get(name) != own[name] for name in ("memory", "tile")):
-            state.plans = ()
-            notices.append(Notice("memory or tile differ: the last digits may differ", "resume"))
-        if state.retiled:
-            notices.append(Notice("memory ran out before: the last digits may differ", "resume"))
-        before = [int(count) for count in there["iterations"][: state.stage]]
-        if before != own["iterations"][: state.stage]:
-            stages = rescheduled(self.inputs.stages, before)
-            self.inputs = replace(self.inputs, stages=stages)
-            text = f"finished scales keep the iterations they had: {', '.join(map(str, before))}"
-            notices.append(Notice(text, "resume"))
 
     def _tell_dropped(self, notices: list[Notice]) -> None:
         """Give notice of what the photograph says of itself in a way that cannot be understood."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from torch import Tensor
 
-from impasto.errors import Cancelled, SettingsError
+from impasto.errors import Cancelled
 from impasto.hardware.device import Hardware
 from impasto.images import MAX_PIXELS, Picture, Source
 from impasto.images.banded import Banded
@@ -19,6 +19,9 @@ from impasto.run.checkpoint import Checkpoint
 from impasto.run.events import Event, Notice, Result, Step
 from impasto.run.loop import paint
 from impasto.run.painter import Network, Painter
+from impasto.run.restoring import planned, restored
+from impasto.run.share import Share
+from impasto.run.shared_checkpoint import SharedCheckpoint
 from impasto.run.sources import Sources
 from impasto.run.state import RunState
 from impasto.settings import Settings
@@ -42,7 +45,8 @@ class Run:
         terms: more terms of the objective, each made anew for every stage.
         max_pixels: larger pictures are refused before they are decoded.
         cache: statistics of styles that several runs share.
-        resume: a checkpoint to continue from, bit for bit on the same machine.
+        resume: a checkpoint to continue from, bit for bit on the same machine; with `ranks` that of
+            any number of processes, bit for bit if it was as many.
         ranks: the processes that paint it together: each makes the same run, iterates over all of
             it and asks for its result, for which canvases are gathered. A step's canvas is of own
             rows.
@@ -65,11 +69,9 @@ class Run:
         terms: Sequence[TermFactory] = (),
         max_pixels: int = MAX_PIXELS,
         cache: StyleCache | None = None,
-        resume: Checkpoint | None = None,
+        resume: Checkpoint | SharedCheckpoint | None = None,
         ranks: Ranks | None = None,
     ) -> None:
-        if resume and ranks:
-            raise SettingsError("resume goes on in one process; leave distributed or it out")
         self.settings = settings or Settings.of()
         masks = {"content_masks": content_masks, "style_masks": style_masks}
         sources = Sources.of(content, styles, init=init, protect=protect, **masks)
@@ -79,7 +81,7 @@ class Run:
         self._painter = Painter(self.settings, sources, *shared)
         self.settings = self._painter.settings  # with layers that the network has
         self._started = False
-        self.state = self._painter.restored(resume, self._notices) if resume else RunState()
+        self.state = restored(self._painter, resume, self._notices) if resume else RunState()
         self.inputs = self._painter.inputs
 
     def __iter__(self) -> Iterator[Step]:
@@ -114,12 +116,13 @@ class Run:
     def checkpoint(self, *, copy: bool = True) -> Checkpoint:
         """The state after the last step; ValueError before the first, or in the middle of one.
 
+        With `ranks` it is that of own rows.
         Without a `copy` it is to be saved before the run goes on, which changes its tensors.
         """
         if not self.state.settled:
             raise ValueError("no step was taken yet, or one is being taken")
         p = self._painter
-        checkpoint = self.state.checkpoint({**p.identity(), "planned": p.planned()})
+        checkpoint = self.state.checkpoint({**p.identity(), "planned": planned(p)})
         return checkpoint.copied() if copy else checkpoint
 
     def result(self, select: str | None = None) -> Result:
@@ -144,9 +147,10 @@ class Run:
         return self._painter.banded(step, self.done, self.inputs.size, complete=complete)
 
     @property
-    def is_shared(self) -> bool:
-        """Whether several processes paint it together."""
-        return self._painter.ranks is not None
+    def share(self) -> Share | None:
+        """The part of the canvas that is this process's at the last step; None for one alone."""
+        last = self.state.last
+        return self._painter.share((last.size if last else self.inputs.size)[1])
 
     def picture(self, step: Step) -> Picture:
         """A step's canvas as it is saved: with the content's alpha and the run's record.
