@@ -152,11 +152,11 @@ class Inputs:
         """The first style picture at the size at which it is measured last."""
         return self._style(self.styles[0], self.size) if self.styles else None
 
-    def extra_bytes(self, canvas: Size) -> int:
+    def extra_bytes(self, canvas: Size, *, shared: bool = False) -> int:
         """Bytes of source pictures kept in addition to the stage's resized ones.
 
-        Pictures that have that size already are shared. Masks, and all style pictures at their
-        sizes except the largest, count too.
+        Those of that size are used as they are, unless processes take `shared` rows. Masks, and all
+        style pictures at their sizes except the largest, count too.
         """
         used = [(self.original, canvas)]
         sizes = self.style_sizes(canvas)
@@ -165,7 +165,7 @@ class Inputs:
         masks = sum(r.where is not None for r in self.regions) + (self.protected is not None)
         masks += sum(p is not None and p.alpha is not None for p, _ in used)
         others = 4 * (3 * sum(pixels) + masks * canvas[0] * canvas[1])
-        return others + sum(p.nbytes for p, size in used if p and p.size != size)
+        return others + sum(p.nbytes for p, size in used if p and (shared or p.size != size))
 
     @property
     def checksums(self) -> dict[str, str]:

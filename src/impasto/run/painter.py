@@ -126,7 +126,7 @@ class Painter:
         i, reserved = self.inputs, self.reserved if self.hardware.device.type == "cpu" else 0
 
         def extra_bytes(size: Size) -> int:
-            return i.extra_bytes(size) + reserved
+            return i.extra_bytes(size, shared=self.ranks is not None) + reserved
 
         run = self.settings, self.hardware, i.stages, i.style_size, extra_bytes, self.encoder()
         if self.ranks:

@@ -25,6 +25,7 @@ Facts = dict[str, str | int | float]
 
 _SHAPE = 3 / 4  # height to width
 _PIXEL = 3 * 4  # bytes: three channels of float32
+_READ = 3  # bytes of a pixel as it was read from a file of 8 bits
 
 _LEGEND = (
     "tile: its longest side in pixels; memory: the maximum of the process; cost: time of a "
@@ -60,7 +61,8 @@ def print_plans(settings: Settings, *, ranks: int = 0, as_json: bool = False) ->
         return original * ((canvas != size) + (painting(canvas) != size))
 
     if ranks:
-        shared = _shared(settings, hardware, network, stages, painting, extra_bytes, ranks)
+        read = 2 * _READ * size[0] * size[1]
+        shared = _shared(settings, hardware, network, stages, painting, read, ranks)
         facts = [*shared][::-1]
     else:
         plans = plans_for(settings, hardware, stages, painting, extra_bytes)
@@ -82,12 +84,12 @@ def _shared(
     network: Architecture,
     stages: Sequence[Stage],
     style_size: Callable[[Size], Size],
-    extra_bytes: Callable[[Size], int],
+    read: int,
     ranks: int,
 ) -> Iterator[Facts]:
     """The plan of each stage, the largest first, and what one process sends at most.
 
-    It is that of the process that holds most rows.
+    It is that of the process that holds most rows. Content and style are `read` whole, bytes.
     """
     from impasto.hardware.traffic import traffic
     from impasto.objective.strips import divided
@@ -104,7 +106,7 @@ def _shared(
         strip = max(strips, key=lambda strip: strip.bottom - strip.top)
         style = style_size(stage.size)
         parts = divided(style[1], ranks, network, style_taps) or [None]
-        held = style, hardware, extra_bytes(stage.size), None, strip, parts[len(parts) // 2]
+        held = style, hardware, read, None, strip, parts[len(parts) // 2]
         whole = has_whole(stage, settings, apart=apart)
         plan = shared_plan(settings, stage.size, *held, whole=whole)
         sent = traffic(settings, stage.size[0], strips, network)
