@@ -48,22 +48,27 @@ class SharedCheckpoint:
     rows: tuple[int, ...]
     parts: tuple[Path | Checkpoint, ...]
 
+    @staticmethod
+    def is_index(path: Path) -> bool:
+        """Whether a file begins as an index does, and not as the checkpoint of one process."""
+        try:
+            with path.open("rb") as file:
+                return file.read(1) == b"{"
+        except OSError:
+            return False
+
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> SharedCheckpoint:
         """Read an index, or the checkpoint of one process; CheckpointError if it is neither."""
         place, name = Path(path), printable(os.fsdecode(path))
-        try:
-            with place.open("rb") as file:
-                text = file.read(_LONGEST) if file.read(1) == b"{" else None
-        except (OSError, ValueError) as error:
-            raise CheckpointError(f"{name}: {error}; begin the run anew") from error
-        if text is None:
+        if not cls.is_index(place):
             return cls.of(Checkpoint.load(place))
         try:
-            index = json.loads(b"{" + text)
+            with place.open("rb") as file:
+                index = json.loads(file.read(_LONGEST))
             stage, rows, mark = int(index["stage"]), index["rows"], str(index["moment"])
             rows = tuple(map(int, rows))
-        except (LookupError, TypeError, ValueError, RecursionError) as error:
+        except (OSError, LookupError, TypeError, ValueError, RecursionError) as error:
             raise CheckpointError(f"{name}: damaged ({error!r}); begin the run anew") from error
         known = index.get("impasto") == _FORMAT and 0 < len(rows) <= _MOST
         if not known or stage < 0 or not re.fullmatch("[0-9a-f]{12}", mark):

@@ -188,7 +188,9 @@ def _checkpoint(options: Options, request: Request) -> "Checkpoint | SharedCheck
     path = request.path("checkpoint")
     if not options.resume or path is None or not Checkpoint.exists(path):
         return None
-    return SharedCheckpoint.load(path) if options.distributed else Checkpoint.load(path)
+    if options.distributed or SharedCheckpoint.is_index(path):
+        return SharedCheckpoint.load(path)
+    return Checkpoint.load(path)
 
 
 def _is_finished(options: Options, run: "Run", request: Request) -> bool:
