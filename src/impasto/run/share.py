@@ -53,7 +53,7 @@ class Share:
         return torch.cat(self.ranks.swap([own.contiguous()] * self.ranks.count, shapes), 1)
 
     def to_first(self, own: Tensor | None, owner: int, shape: Sequence[int]) -> Tensor | None:
-        """Float32 that one process, the `owner`, has, of that shape, at the first; else None.
+        """A float32 tensor (c, rows, w) of one process, the `owner`, at the first; else None.
 
         Collective, unless the first is the owner.
         """
