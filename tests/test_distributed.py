@@ -1,5 +1,7 @@
 """One picture painted by several processes: as by one; and what they refuse, and how they end."""
 
+import io
+import json
 import os
 import re
 import signal
@@ -12,6 +14,7 @@ import torch
 from PIL import Image
 from typer import Exit
 
+from conftest import TINY
 from impasto import Run, Settings
 from impasto.apps.cli import distributed, main
 from impasto.apps.cli.options import Options
@@ -20,12 +23,17 @@ from impasto.errors import (
     ImageError,
     ImpastoError,
     OutOfMemory,
+    OutputError,
     ProcessLost,
     SettingsError,
 )
 from impasto.hardware import ranks as hardware_ranks
 from impasto.hardware.ranks import agree, on_this_rank
-from impasto.run import share
+from impasto.images import read, resampling
+from impasto.objective.strips import divided
+from impasto.run import bands, share
+from impasto.run.canvas import resized
+from impasto.run.provenance import parse_record
 from support.children import PATIENCE, child, impasto_command, wait_until
 from support.pictures import smooth_picture
 from support.ranks import Threads, together
@@ -72,6 +80,9 @@ def painted(pictures, count, **overrides):
         (2, {"legibility": 1.0, "colour": "keep", "average": 0.5, "iterations": 2}),
         (4, {"optimiser": "adam", "learning_rate": 0.5, "init": "noise", "scales": (1.0,)}),
         (2, {"seamless": "x", "line_search": "strong-wolfe", "scales": (1.0,)}),
+        (3, {"size": 128, "smallest": 80, "content_masks": "mask.png", "strength": 0.6}),
+        (2, {"size": 80, "legibility": 0.5, "colour": "keep", "colour_method": "luminance"}),
+        (2, {"size": 80, "colour": "match", "protect": "mask.png", "style_fit": "width"}),
     ],
     ids=str,
 )
@@ -96,20 +107,10 @@ def test_what_processes_cannot_share(pictures, overrides, message):
         painted(pictures, 2, **{"scales": (1.0,), "smallest": 16, **overrides})
 
 
-def test_terms_and_checkpoints_are_for_one_process(pictures):
+def test_terms_of_your_own_are_for_one_process(pictures):
     names, settings = (pictures / "photo.png", pictures / "painting.png"), Settings.of(**SMALL)
-
-    def given(**arguments):
-        return lambda ranks: Run(*names, settings, ranks=ranks, **arguments)
-
-    run = Run(*names, settings)
-    next(iter(run))
-    for arguments, message in (
-        ({"terms": [lambda context: None]}, "terms of your own"),
-        ({"resume": run.checkpoint()}, "resume"),
-    ):
-        with pytest.raises(SettingsError, match=message):
-            together(2, given(**arguments))
+    with pytest.raises(SettingsError, match="terms of your own"):
+        together(2, lambda ranks: Run(*names, settings, ranks=ranks, terms=[lambda context: None]))
 
 
 def test_processes_agree_on_what_they_paint(pictures):
@@ -201,7 +202,7 @@ def test_two_processes_write_one_picture(pictures, tmp_path):
 
 def test_a_killed_process_ends_all(pictures, tmp_path):
     trace, port = tmp_path / "trace.jsonl", free_port()
-    options = "--trace", trace, "--iterations=100000", "-q"
+    options = "--trace", trace, "--iterations=100000", "-q", "--checkpoint-every", "0"
     arguments = command(pictures, tmp_path / "never.png", *options)
     with started(0, 2, port, *arguments) as first, started(1, 2, port, *arguments) as second:
         wait_until(lambda: trace.exists() and trace.read_text().count("\n") > 3, first)
@@ -210,6 +211,12 @@ def test_a_killed_process_ends_all(pictures, tmp_path):
     assert (code, killed) == (2, -signal.SIGKILL)
     assert re.fullmatch(r"error: another process of this picture has ended, and so .*\n", told)
     assert not (tmp_path / "never.png").exists()
+    done = json.loads((tmp_path / "never.checkpoint").read_text())["iteration"]
+    arguments = command(pictures, tmp_path / "never.png", f"--iterations={done + 1}", "--resume")
+    with started(0, 1, free_port(), *arguments, "-q") as alone:
+        ((code, told),) = ended([alone])
+    assert (code, told) == (0, "warning: other processes: the last digits may differ\n")
+    assert {path.name for path in tmp_path.iterdir()} == {"never.png", "trace.jsonl"}
 
 
 def test_ctrl_c_writes_the_picture_so_far(pictures, tmp_path):
@@ -279,7 +286,7 @@ def test_an_error_of_one_process_says_whose_it_is(rank, error, raised, monkeypat
     ("options", "message"),
     [
         (["--distributed"], "RANK is not set; use torchrun"),
-        (["--distributed", "--resume"], "--resume is not there with"),
+        (["--distributed", "--preview", "so_far.png"], "--preview is not there with"),
         (["--distributed", "--timelapse", "film.mp4"], "--timelapse is not there with"),
         (["--distributed", "--style", "a.png"], "paints one photograph"),
     ],
@@ -306,3 +313,106 @@ def test_each_process_has_its_card(monkeypatch):
     monkeypatch.setenv("LOCAL_RANK", "2")
     with pytest.raises(SettingsError, match="process 2 of this machine has no card of its own"):
         on_this_rank(Settings.of())
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [{}, {"colour": "match"}, {"legibility": 1.0}, {"seamless": "x"}, {"style_scale": 0.3}],
+    ids=str,
+)
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_rows_of_inputs_are_those_of_the_whole(pictures, overrides, mode, monkeypatch):
+    """To the last bit, whether they are made by themselves or not."""
+    monkeypatch.setattr(resampling, "WHOLE", 1000)
+    monkeypatch.setattr(resampling, "BAND", 1500)
+    photo = smooth_picture(96, 80).to_pil().convert(mode)
+    if mode == "RGBA":
+        photo.putalpha(Image.open(pictures / "mask.png"))
+    given = {"size": 128, "smallest": 80, "finish": "grain", **overrides}
+    settings = Settings.of(**{**SMALL, **given})
+    masks = {"protect": pictures / "mask.png", "content_masks": [pictures / "mask.png"]}
+
+    def made(ranks):
+        run = Run(photo, pictures / "painting.png", settings, ranks=ranks, **masks)
+        stage = run.inputs.stages[-1]
+        part = share.share_of(ranks, stage.size[1], TINY["vgg19"], settings)
+        apart, whole = run.inputs.at(stage, part), run.inputs.at(stage)
+        for ours, theirs in (
+            (apart.content, part.strip.of(whole.content)),
+            (apart.original, part.strip.owned(whole.original)),
+            (apart.protect, part.strip.owned(whole.protect)),
+            (apart.regions[0].where, part.strip.of(whole.regions[0].where)),
+        ):
+            assert torch.equal(ours, theirs)
+        (strip,) = apart.style_strips
+        style = whole.styles[0]
+        assert torch.equal(apart.styles[0], strip.of(style) if strip else style)
+        return bool(strip)
+
+    assert together(3, made) == [overrides.get("style_scale") is None] * 3
+
+
+@pytest.mark.parametrize("size", [(50, 41), (97, 123), (40, 33)], ids=str)
+def test_rows_are_resized_as_the_whole_is(size):
+    picture, net = torch.rand(3, 83, 70, dtype=torch.float64), TINY["vgg19"]
+
+    def resize(ranks):
+        before, after = (
+            share.Share(ranks, divided(height, ranks.count, net, ["relu2_1"]), net, ())
+            for height in (83, size[1])
+        )
+        own = before.strip.owned(picture)
+        found = share.resized_rows(own, before, after, size[0], (False, True))
+        return found, after.strip.owned(resized(picture, size, (False, True)))
+
+    for ours, theirs in together(4, resize):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-14)
+
+
+SHOWN = [
+    ({}, "clip"),
+    ({"colour": "keep"}, "keep"),
+    ({"finish": "grain"}, "an effect that sees neighbours"),
+    ({"tones": "stretch"}, "tones of the whole"),
+]
+
+
+@pytest.mark.parametrize(("overrides", "_name"), SHOWN, ids=[name for _, name in SHOWN])
+@pytest.mark.parametrize("ending", ["tif", "png"])
+def test_a_result_in_bands_is_the_result(pictures, tmp_path, monkeypatch, overrides, _name, ending):
+    """The first process writes it; none of the bands is the whole where pixels are apart."""
+    monkeypatch.setattr(bands, "_PIXELS", 1000)
+    settings = Settings.of(**{**SMALL, "iterations": 1, "scales": (1.0,), **overrides})
+    names = pictures / "photo.png", pictures / "painting.png"
+
+    def paint(ranks):
+        run = Run(*names, settings, protect=pictures / "mask.png", ranks=ranks)
+        list(run)
+        file = tmp_path / f"{ranks.rank}.{ending}"
+        if ranks.rank == 0:
+            run.result_in_bands().save(file, bits=16)
+        else:
+            run.result_in_bands().drain()
+        image = run.result().image
+        return image, file
+
+    (image, file), (_, other), _ = together(3, paint)
+    assert not other.exists()
+    saved = read(file)
+    assert np.array_equal(saved.levels(16), image.levels(16))
+    assert saved.record
+    assert parse_record(saved.record)["result"] == parse_record(image.record)["result"]
+
+
+def test_bands_are_taken_once(pictures):
+    def paint(ranks):
+        run = Run(
+            pictures / "photo.png", pictures / "painting.png", Settings.of(**SMALL), ranks=ranks
+        )
+        list(run)
+        shown = run.result_in_bands()
+        shown.drain()
+        with pytest.raises(OutputError, match="only 0 of 80 rows"):
+            shown.save(io.BytesIO())
+
+    together(2, paint)

@@ -280,4 +280,4 @@ def test_the_plan_of_a_process(capsys):
     assert float(shared["memory"].split()[0]) < float(alone["memory"].split()[0])
     assert shared["sent"] == "12.3 MB"
     assert "room for 12" in plans("--ranks", "64")
-    assert "before it has its rows" in plans("--ranks", "8", "--memory", "700MB")
+    assert "before it paints" in plans("--ranks", "8", "--memory", "500MB")

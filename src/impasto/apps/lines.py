@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, cast
 from impasto.errors import OutputError, shown
 from impasto.images import AtomicFile
 
-__all__ = ["Lines"]
+__all__ = ["Lines", "as_line", "objects_in"]
 
 LONGEST = 1_000_000  # bytes of a line; a longer one is not ours
 
@@ -34,7 +34,7 @@ class Lines:
 
         It is one write, and it starts a new line behind one that was broken off.
         """
-        line = _line(values)
+        line = as_line(values)
         with self._opened("a+b") as file:
             line = line if _ends_whole(file) else b"\n" + line
             if file.write(line) < len(line):
@@ -50,7 +50,7 @@ class Lines:
         """
         with AtomicFile(self.path) as draft:
             with draft.open("wb") as file:
-                file.writelines(map(_line, records))
+                file.writelines(map(as_line, records))
             check()
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
@@ -61,9 +61,7 @@ class Lines:
         if not os.path.lexists(self.path):
             return
         with self._opened("rb") as file:
-            for line in iter(lambda: file.readline(LONGEST), b""):
-                if (values := _parsed(line)) is not None:
-                    yield values
+            yield from objects_in(iter(lambda: file.readline(LONGEST), b""))
 
     @contextmanager
     def _opened(self, mode: str) -> Iterator[BinaryIO]:
@@ -78,8 +76,16 @@ class Lines:
             raise OutputError(f"{name}: {error.strerror}; {self._use}") from error
 
 
-def _line(values: Mapping[str, Any]) -> bytes:
+def as_line(values: Mapping[str, Any]) -> bytes:
+    """An object as a line of JSON."""
     return json.dumps(values, separators=(",", ":")).encode() + b"\n"
+
+
+def objects_in(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+    """The objects of these lines; those that hold none are passed over."""
+    for line in lines:
+        if (values := _parsed(line)) is not None:
+            yield values
 
 
 def _ends_whole(file: BinaryIO) -> bool:

@@ -115,21 +115,28 @@ class Palette:
     covariance: Tensor
 
     @classmethod
-    def of(cls, picture: Tensor, where: Tensor | None = None) -> Palette:
+    def of(
+        cls,
+        picture: Tensor,
+        where: Tensor | None = None,
+        total: Callable[[Tensor], Tensor] = torch.as_tensor,
+    ) -> Palette:
         """Palette of a picture (3, h, w) in [0, 1], weighted by `where` (h, w) in [0, 1].
 
-        Without weights, and where all are 0, every pixel counts alike.
+        Without weights, and where all are 0, every pixel counts alike. `total` adds up over
+        processes that have other rows of the picture.
         """
         strips = _strips(picture)
         weights: Sequence[Tensor] = [picture.new_ones(1, 1)] * len(strips)
-        count: float | Tensor = picture[0].numel()
-        if where is not None and where.any():
-            weights, count = _strips(where[None]), where.cpu().sum(dtype=torch.float64)
+        count = total(torch.tensor(float(picture[0].numel()), dtype=torch.float64))
+        if where is not None and (weight := total(where.cpu().sum(dtype=torch.float64))) > 0:
+            weights, count = _strips(where[None]), weight
         parts = [*zip(strips, (w.to(picture.device) for w in weights), strict=True)]
         sums = ((in_float64(c) * in_float64(w)).sum(1, keepdim=True) for c, w in parts)
-        mean = torch.as_tensor(sum(sums)) / count
+        summed = total(torch.as_tensor(sum(sums)))
+        mean = summed / count.to(summed.device)
         around = ((in_float64(c) - mean, in_float64(w)) for c, w in parts)
-        covariance = (torch.as_tensor(sum((c * w) @ c.T for c, w in around)) / count).cpu()
+        covariance = total(torch.as_tensor(sum((c * w) @ c.T for c, w in around))).cpu() / count
         return cls(mean.cpu(), covariance + 1e-5 * covariance.new_ones(3).diag())
 
     @classmethod

@@ -27,6 +27,7 @@ __all__ = [
     "check_writable",
     "encoded",
     "named_format",
+    "tiff_options",
     "write_levels",
     "write_stream",
 ]
@@ -107,26 +108,27 @@ def _tiff(levels: np.ndarray, embedded: Embedded, quality: int) -> bytes:
     """
     import tifffile
 
+    stream, how = io.BytesIO(), tiff_options(levels.shape[2], embedded)
+    tifffile.imwrite(stream, levels, photometric="rgb", metadata=None, **how)
+    return stream.getvalue()
+
+
+def tiff_options(channels: int, embedded: Embedded) -> dict[str, Any]:
+    """What tifffile is told of a picture of 3 or 4 channels besides its levels."""
     facts = embedded.metadata or Metadata()
     texts = {_BASE.Artist: facts.artist, _BASE.Copyright: facts.copyright}
     texts[_BASE.DateTimeOriginal] = facts.taken
-    stream = io.BytesIO()
-    tifffile.imwrite(
-        stream,
-        levels,
-        photometric="rgb",
-        compression="zlib",
-        predictor=True,
-        extrasamples=["unassalpha"] if levels.shape[2] == 4 else None,
-        description=embedded.record.encode() if embedded.record else None,
-        software=SOFTWARE,
-        iccprofile=srgb_profile(),
-        metadata=None,
-        extratags=[(int(tag), "s", 0, text.encode(), True) for tag, text in texts.items() if text],
-        resolution=facts.dpi,
-        resolutionunit="INCH" if facts.dpi else None,
-    )
-    return stream.getvalue()
+    return {
+        "compression": "zlib",
+        "predictor": True,
+        "extrasamples": ["unassalpha"] if channels == 4 else None,
+        "description": embedded.record.encode() if embedded.record else None,
+        "software": SOFTWARE,
+        "iccprofile": srgb_profile(),
+        "extratags": [(int(t), "s", 0, text.encode(), True) for t, text in texts.items() if text],
+        "resolution": facts.dpi,
+        "resolutionunit": "INCH" if facts.dpi else None,
+    }
 
 
 JPEG = Format("JPEG", _jpeg, 65_500)

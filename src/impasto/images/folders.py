@@ -6,13 +6,13 @@ import functools
 import os
 import re
 from collections.abc import Collection
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from PIL import Image
 
 from impasto.errors import ImageError, shown
 
-__all__ = ["READABLE", "endings", "names_picture", "pictures_in"]
+__all__ = ["READABLE", "endings", "names_picture", "natural", "pictures_in"]
 
 READABLE = (
     "JPEG", "PNG", "WEBP", "TIFF", "AVIF", "BMP", "GIF", "PPM", "JPEG2000", "ICO", "TGA"
@@ -61,10 +61,10 @@ def pictures_in(
             f"{where}: holds no picture{named}; expected files of {', '.join(READABLE)}, "
             f"with their usual endings"
         )
-    return sorted(found, key=_natural)
+    return sorted(found, key=natural)
 
 
-def _natural(path: Path) -> tuple[list[str | int], str]:
-    """Numbers in a name count as numbers: content_2 comes before content_10."""
+def natural(path: PurePath) -> tuple[list[str | int], str]:
+    """A key by which names are sorted, their numbers as numbers: content_2 before content_10."""
     parts = re.split(r"(\d+)", path.stem.casefold())  # text, digits, text, …
     return [int(part) if place % 2 else part for place, part in enumerate(parts)], path.name

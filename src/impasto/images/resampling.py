@@ -28,26 +28,30 @@ Box = tuple[float, float, float, float]  # left, top, right, bottom
 Rows = Callable[[int, int], np.ndarray]  # first row and the one after the last -> (n, w) float32
 
 
-def resize(picture: Picture, size: tuple[int, int], wraps: Wraps = OPEN) -> Picture:
+def resize(
+    picture: Picture, size: tuple[int, int], wraps: Wraps = OPEN, rows: slice | None = None
+) -> Picture:
     """Change to size (w, h) by Lanczos with antialiasing, in float32, clamped to [0, 1].
 
     Colours are weighted by alpha, so that those of invisible pixels do not bleed into visible
     ones. `wraps` tells whether rows and columns are circles, whose ends meet in the result too.
-    Raises ImageError for a side below 1 px.
+    With `rows` it is only these of the result, to the last bit. Raises ImageError for a side below
+    1 px.
     """
     if min(size) < 1:
         raise ImageError(f"size {size[0]}x{size[1]}: expected at least 1x1 px")
     if size == picture.size:
-        return picture
+        return picture if rows is None else picture.window(rows, slice(None))
+    rows = rows or slice(0, size[1])
     colours, opacity = channels(picture)
     circles = _Circles.of(picture.size, size, wraps)
-    pixels = _lanczos([_values(plane) for plane in colours], picture.size, size, circles)
+    pixels = _lanczos([_values(plane) for plane in colours], picture.size, size, circles, rows)
     pixels = pixels.to(picture.device).expand(3, -1, -1)
     if opacity is None:
         return Picture(pixels.clamp(0, 1).contiguous(), None, picture.record)
-    alpha = _lanczos([_values(opacity)], picture.size, size, circles).to(picture.device)[0]
+    alpha = _lanczos([_values(opacity)], picture.size, size, circles, rows).to(picture.device)[0]
     products = [_weighted(plane, opacity) for plane in colours]
-    weighted = _lanczos(products, picture.size, size, circles).to(picture.device)
+    weighted = _lanczos(products, picture.size, size, circles, rows).to(picture.device)
     visible = alpha > INVISIBLE
     pixels = torch.where(visible, weighted / alpha.clamp_min(INVISIBLE), pixels)
     return Picture(pixels.clamp_(0, 1), alpha.clamp_(0, 1), picture.record)
@@ -99,38 +103,55 @@ class _Circles:
 
 
 def _lanczos(
-    planes: list[Rows], size: tuple[int, int], target: tuple[int, int], circles: _Circles
+    planes: list[Rows],
+    size: tuple[int, int],
+    target: tuple[int, int],
+    circles: _Circles,
+    wanted: slice,
 ) -> Tensor:
-    """Planes of `size` (w, h) to (c, target[1], target[0]), float32 on the CPU."""
-    resized = np.empty((len(planes), target[1], target[0]), np.float32)
+    """Planes of `size` (w, h) to the `wanted` rows of target (w, h), (c, n, w), float32, CPU."""
+    count = wanted.stop - wanted.start
+    resized = np.empty((len(planes), count, target[0]), np.float32)
     (width, height), across, down = size, circles.columns, circles.rows
     for plane, into in zip(planes, resized, strict=True):
         rows = circles.around(plane, height)
-        if width * height <= WHOLE:
+        if max(width * height, target[0] * target[1]) <= WHOLE:
             box = (across, down, across + width, down + height)
-            into[:] = _resampled(rows(-down, height + down), target, box)
+            into[:] = _resampled(rows(-down, height + down), target, box)[wanted]
         else:
-            _in_bands(rows, size, into, circles)
+            _in_bands(rows, size, target, into, circles, wanted)
     return torch.from_numpy(resized)
 
 
-def _in_bands(rows: Rows, size: tuple[int, int], into: np.ndarray, circles: _Circles) -> None:
-    """Resize a plane of `size` (w, h) into (h', w'), in bands of rows.
+def _in_bands(
+    rows: Rows,
+    size: tuple[int, int],
+    target: tuple[int, int],
+    into: np.ndarray,
+    circles: _Circles,
+    wanted: slice,
+) -> None:
+    """Resize a plane of `size` (w, h) into the `wanted` rows (n, w') of `target`, in bands.
 
-    A float32 copy of a large plane would take more memory than the picture.
+    A float32 copy of a large plane would take more memory than the picture. Bands are the same
+    whatever is wanted of them.
     """
-    (width, height), (result_height, result_width) = size, into.shape
+    (width, height), (result_width, result_height) = size, target
     scale = height / result_height
     reach = math.ceil(REACH * max(scale, 1)) + 1
-    step = max(1, int(BAND / width / scale))
+    step = max(1, int(BAND / max(width * scale, result_width)))
     for first in range(0, result_height, step):
         end = min(first + step, result_height)
+        if end <= wanted.start or first >= wanted.stop:
+            continue
         top, bottom = first * scale, min(end * scale, height)
         start = max(-circles.rows, int(top) - reach)
         stop = min(height + circles.rows, math.ceil(bottom) + reach)
         left = circles.columns
         box = (left, top - start, left + width, bottom - start)
-        into[first:end] = _resampled(rows(start, stop), (result_width, end - first), box)
+        band = _resampled(rows(start, stop), (result_width, end - first), box)
+        low, high = max(first, wanted.start), min(end, wanted.stop)
+        into[low - wanted.start : high - wanted.start] = band[low - first : high - first]
 
 
 def _resampled(plane: np.ndarray, size: tuple[int, int], box: Box) -> np.ndarray:

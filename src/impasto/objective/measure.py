@@ -9,6 +9,7 @@ from torch import Tensor
 from impasto.encoder import Encoder
 from impasto.images.precision import neutral
 from impasto.objective.statistics import Collector, Moments, Statistic
+from impasto.objective.strips import Strip
 from impasto.objective.style_losses.base import StyleLoss, declaration
 from impasto.objective.tiles import at_tap, positions_at, windows_over
 
@@ -35,6 +36,7 @@ def measure_statistics(
     where: Tensor | None = None,
     wraps: tuple[bool, bool] = (False, False),
     check: Callable[[], object] = unchecked,
+    strip: Strip | None = None,
 ) -> StyleStatistics:
     """The statistics that a style loss compares, of an sRGB picture at each tap.
 
@@ -47,6 +49,7 @@ def measure_statistics(
         where: weights (h, w) in [0, 1]; None counts all pixels.
         wraps: whether the picture's rows and columns are circles.
         check: called before each window; what it raises ends the measurement.
+        strip: the rows that are given of the picture and of the weights; statistics are of its own.
     """
     taps, net = tuple(taps), encoder.architecture
     masks = {tap: at_tap(where, net, tap, wraps) for tap in taps}
@@ -55,9 +58,9 @@ def measure_statistics(
     if loss is not None:
         kind, needs = declaration(loss).statistic, declaration(loss).needs
     found: dict[str, Collector] = {
-        tap: kind.collector(positions_at(picture, net, tap, wraps), needs) for tap in taps
+        tap: kind.collector(positions_at(picture, net, tap, wraps, strip), needs) for tap in taps
     }
-    for window in windows_over(picture, net, taps, tile, wraps):
+    for window in windows_over(picture, net, taps, tile, wraps, strip):
         check()
         features = encoder.features(window.of(picture), taps, ends=window.ends)[1]
         for tap in taps:

@@ -37,6 +37,11 @@ class Strip:
         """The number of rows that it holds before its own."""
         return self.start - self.top
 
+    @property
+    def held(self) -> slice:
+        """The rows that it holds, of the picture's."""
+        return slice(self.top, self.bottom)
+
     def of(self, whole: Tensor) -> Tensor:
         """The rows that it holds of whole planes (..., height, w), in memory of their own."""
         return whole[..., self.top : self.bottom, :].clone()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from impasto.run.checkpoint import Checkpoint
     from impasto.run.run import Run
 
-__all__ = ["CHECKPOINT_NAME", "CheckpointOutput", "CheckpointWriter"]
+__all__ = ["CHECKPOINT_NAME", "CheckpointOutput", "CheckpointWriter", "SharedWriter"]
 
 CHECKPOINT_NAME = "{stem}.checkpoint"
 """Name of a checkpoint beside the picture, if no other is given."""
@@ -73,19 +73,24 @@ class CheckpointOutput(Output):
         every = self.values.get("checkpoint_every")
         self._run = run
         self._writer = CheckpointWriter(self.path, every)
+        self._shared = SharedWriter(run, self.path, every) if run.share else None
 
     def handle(self, event: Any) -> None:  # noqa: ANN401 (any event)
         """Save a checkpoint after a Step, if it is time; OutputError if the last one failed."""
         from impasto.run.events import Step
 
-        if isinstance(event, Step):
+        if self._shared and isinstance(event, Step):
+            self._shared.offer()
+        elif isinstance(event, Step):
             self._writer.offer(partial(self._run.checkpoint, copy=False))
 
     def settle(self, *, complete: bool) -> None:
         """Delete the checkpoint of a complete run, else save the last one; OutputError if not."""
         from impasto.run.checkpoint import Checkpoint
 
-        if complete and not self.values.get("keep_checkpoint"):
+        if self._shared:
+            self._shared.close(save=not complete or bool(self.values.get("keep_checkpoint")))
+        elif complete and not self.values.get("keep_checkpoint"):
             self._writer.close()
             Checkpoint.remove(self.path)
         else:
@@ -144,10 +149,7 @@ class CheckpointWriter:
             raise failure
 
     def _is_due(self) -> bool:
-        pause, run = _now() - self._began, _now() - self._started
-        if self._every is not None:
-            return pause >= self._every
-        return pause >= _MIN_PAUSE and self._spent + self._cost <= _SHARE * run
+        return _is_due(self._every, self._started, self._began, self._spent + self._cost)
 
     def _begin(self, make: Callable[[], Checkpoint]) -> None:
         self._began = _now()
@@ -191,3 +193,57 @@ class CheckpointWriter:
             return None
         self._reported.add(failure)
         return OutputError(f"no checkpoint: {failure}")
+
+
+class SharedWriter:
+    """Saves checkpoints of a run that processes share, while it waits: see CheckpointWriter.
+
+    The clock of the first process decides for all.
+    """
+
+    def __init__(self, run: Run, path: Path, every: float | None) -> None:
+        self._run, self._path, self._every = run, path, every
+        self._started = self._began = _now()
+        self._spent = self._cost = 0.0
+
+    def offer(self) -> None:
+        """Save a checkpoint if it is time; collective. OutputError where that fails."""
+        from impasto.objective.ranks import gathered
+
+        share = self._run.share
+        assert share is not None
+        due = _is_due(self._every, self._started, self._began, self._spent + self._cost)
+        if gathered(share.ranks, float(due))[0]:
+            self._save()
+
+    def close(self, *, save: bool) -> None:
+        """Save the last one, or delete it; collective. OutputError where that fails."""
+        from impasto.run.shared_checkpoint import remove_shared
+
+        share = self._run.share
+        assert share is not None
+        if not save:
+            remove_shared(self._path, share.ranks)
+        elif self._run.between_steps:
+            self._save()
+
+    def _save(self) -> None:
+        from impasto.run.shared_checkpoint import save_shared
+
+        share, self._began = self._run.share, _now()
+        assert share is not None
+        try:
+            save_shared(self._run.checkpoint(copy=False), self._path, share)
+        except OutputError as error:
+            raise OutputError(f"no checkpoint: {error}") from error
+        finally:
+            self._cost = _now() - self._began
+            self._spent += self._cost
+
+
+def _is_due(every: float | None, started: float, began: float, cost: float) -> bool:
+    """Whether to save a checkpoint, where the last one `began` then and all `cost` so much."""
+    pause, run = _now() - began, _now() - started
+    if every is not None:
+        return pause >= every
+    return pause >= _MIN_PAUSE and cost <= _SHARE * run

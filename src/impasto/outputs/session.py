@@ -6,9 +6,11 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import Protocol, cast
 
-from impasto.errors import ImpastoError, OutputError
+from impasto.errors import ImpastoError, OutputError, ProcessLost
+from impasto.images import Picture
+from impasto.images.banded import Banded
 from impasto.outputs.base import Output, Size
 from impasto.outputs.request import Request
 from impasto.run import Result, Run
@@ -101,6 +103,8 @@ class _Session:
         for event in self._run.events():
             for output in self._request.outputs:
                 if error := _error_of(partial(output.handle, event)):
+                    if isinstance(error, ProcessLost):
+                        raise error
                     self._notice(f"{error}; the run goes on")
             self._tell(event)
             if isinstance(event, Done):
@@ -112,12 +116,15 @@ class _Session:
     def _end(self, interrupted: bool, failure: BaseException | None) -> Outcome:
         """Finish and settle all outputs, then raise the first error."""
         outputs = self._request.outputs
-        result, unmade = self._result(interrupted)
+        lost = isinstance(failure, ProcessLost)  # nothing can be asked of the others
+        result, unmade = (None, None) if lost else self._result(interrupted)
         failure = failure or unmade
         interrupted = interrupted or unmade is not None
         errors = [self._finish(output, result) for output in outputs]
+        if result and isinstance(result.image, Banded):  # what no output has taken
+            errors.append(_error_of(result.image.drain))
         complete = not interrupted and not any(errors)
-        for output in outputs:
+        for output in () if lost else outputs:
             if error := _error_of(partial(output.settle, complete=complete)):
                 self._notice(str(error))
         for problem in (failure, *errors):
@@ -127,10 +134,14 @@ class _Session:
 
     def _result(self, interrupted: bool) -> tuple[Result | None, ImpastoError | None]:
         """The result, None before a first step; or the error that prevents it."""
-        if self._run.done is None:
+        run, select = self._run, "best" if interrupted else None
+        if run.done is None:
             return None, None
         try:
-            return self._run.result("best" if interrupted else None), None
+            if run.share:  # outputs save the image, and ask no more of it
+                image = cast(Picture, run.result_in_bands(select))
+                return Result(image, run.settings, run.steps), None
+            return run.result(select), None
         except ImpastoError as error:
             return None, error
 

@@ -20,6 +20,7 @@ from impasto.objective.ranks import Ranks
 from impasto.objective.strips import Strip
 from impasto.optimisers import Backoff, Minimiser, Optimiser, Problem, ValueAndGrad
 from impasto.optimisers.parts import WHOLE, Parts
+from impasto.run.postprocess import Postprocess
 from impasto.run.share import Share, share_of, shortest
 from impasto.settings import DEFAULT_RECIPE, Settings
 from impasto.settings.schedule import Stage
@@ -28,6 +29,7 @@ from impasto.settings.variants import OPTIMISERS
 __all__ = [
     "ENCODER_CACHE",
     "encoder_for",
+    "has_whole",
     "optimiser_for",
     "plans_for",
     "shared_plan",
@@ -36,6 +38,8 @@ __all__ = [
 ]
 
 Size = tuple[int, int]
+
+_ENLARGING = 4  # canvases of own rows, while the last one is enlarged
 
 ENCODER_CACHE: Cache[Encoder] = Cache(2)
 """The encoders used last, by the digest of their weights and by their options."""
@@ -132,23 +136,40 @@ def shared_plan(
     extra_bytes: int,
     encoder: Encoder | None,
     strip: Strip,
+    style_strip: Strip | None = None,
+    *,
+    whole: bool = False,
 ) -> Plan:
     """How a process paints its strip of a canvas of (w, h); see `plan`.
 
-    Pictures and the first canvas are whole until each process has taken its rows of them. Raises
-    OutOfMemory also where that does not fit.
+    It measures a `style_strip` of the style, or all of it. With `whole`, pictures and the canvas
+    are whole for a moment, as those are of which the first canvas is made. Raises OutOfMemory also
+    where that does not fit.
     """
     network = encoder or hardware  # either has a dtype and a device
     kind = network.dtype, network.device
-    whole = Demand(settings, size, style_size, *kind, extra_bytes, encoder).beginning
-    if whole > hardware.memory:
+    held, style = (size[0], strip.bottom - strip.top), style_size
+    if style and style_strip:
+        style = style[0], style_strip.bottom - style_strip.top
+    made = (size, style_size) if whole else (held, style)
+    beginning = Demand(settings, *made, *kind, extra_bytes, encoder).beginning
+    beginning += _ENLARGING * 3 * 4 * held[0] * held[1]
+    if beginning > hardware.memory:
         raise OutOfMemory(
-            f"{size[0]}x{size[1]} px take {whole / 1e9:.1f} GB at each process before it has its "
-            f"rows, and {hardware.memory / 1e9:.1f} GB may be used; lower size, or raise memory"
+            f"{size[0]}x{size[1]} px take {beginning / 1e9:.1f} GB at each process before it "
+            f"paints, and {hardware.memory / 1e9:.1f} GB may be used; lower size, or raise memory"
         )
-    held = size[0], strip.bottom - strip.top
-    own = plan(settings, held, style_size, hardware, extra_bytes, encoder)
-    return replace(own, size=size, peak=max(own.peak, whole))
+    own = plan(settings, held, style, hardware, extra_bytes, encoder)
+    return replace(own, size=size, peak=max(own.peak, beginning))
+
+
+def has_whole(stage: Stage, settings: Settings, *, apart: bool) -> bool:
+    """Whether processes that share the canvas of a stage have whole pictures for a moment.
+
+    `apart` is whether rows of the inputs are made by themselves.
+    """
+    last = stage.index + 1 == stage.count
+    return stage.index == 0 or not apart or (last and not Postprocess(settings).pointwise)
 
 
 def shared_plans_for(
@@ -159,17 +180,22 @@ def shared_plans_for(
     extra_bytes: Callable[[Size], int],
     encoder: Encoder,
     ranks: Ranks,
+    *,
+    apart: bool,
 ) -> tuple[Plan, ...]:
-    """How this process paints its rows of each stage: see `plans_for`.
+    """How this process paints its rows of each stage: see `plans_for` and `has_whole`.
 
     All processes keep the history that the one with the least memory can.
     """
     found = []
-    for size in (stage.size for stage in reversed(stages)):  # to refuse the largest first
+    for stage in reversed(stages):  # to refuse the largest first
+        size, whole = stage.size, has_whole(stage, settings, apart=apart)
         share = share_of(ranks, size[1], encoder.architecture, settings)
         assert share is not None
-        bytes_of = style_size(size), hardware, extra_bytes(size)
-        own = shared_plan(settings, size, *bytes_of, encoder, share.strip)
+        style = style_size(size)
+        (part,) = share.of_styles([style[1]]) if style else (None,)
+        held = style, hardware, extra_bytes(size), encoder, share.strip, part
+        own = shared_plan(settings, size, *held, whole=whole)
         found.append(replace(own, history=shortest(ranks, own.history)))
     return tuple(reversed(found))
 

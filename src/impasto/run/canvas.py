@@ -5,12 +5,16 @@ A canvas is (3, h, w) in a colour space; it enters the optimisers as a flat vect
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 from impasto.images.circles import OPEN, Wraps, interpolated
 from impasto.images.colour_transfer import Palette, recoloured
 from impasto.images.spaces import ColourSpace
+from impasto.run.regions import StylePart
+from impasto.run.share import Share, resized_rows
 from impasto.run.stage_inputs import StageInputs
 from impasto.settings import Settings
 from impasto.settings.variants import INITS
@@ -33,41 +37,74 @@ def initial_canvas(
     return space.from_srgb(there.to(inputs.like))
 
 
-def enlarged(canvas: Tensor, inputs: StageInputs, settings: Settings, space: ColourSpace) -> Tensor:
+def enlarged(
+    canvas: Tensor,
+    inputs: StageInputs,
+    settings: Settings,
+    space: ColourSpace,
+    shares: tuple[Share, Share] | None = None,
+) -> Tensor:
     """A finished canvas (3, h', w') as the first of the next scale: clipped, (3, h, w) in `space`.
 
     `detail` is the share of the content's fine detail that is added: what the content has at this
-    size and loses at the last scale's. After init recoloured, its colours are the style's.
+    size and loses at the last scale's. After init recoloured, its colours are the style's. `shares`
+    are this process's of the last scale and of this one: then canvases are of its own rows.
     """
     painted, wraps = space.to_srgb(canvas).clamp(0, 1), settings.wraps
-    larger = resized(painted, inputs.size, wraps).clamp(0, 1)
+
+    def larger_of(picture: Tensor) -> Tensor:
+        if shares is None:
+            return resized(picture, inputs.size, wraps).clamp(0, 1)
+        return resized_rows(picture, *shares, inputs.size[0], wraps).clamp(0, 1)
+
+    def smaller_of(picture: Tensor) -> Tensor:
+        if shares is None:
+            return resized(picture, (painted.shape[-1], painted.shape[-2]), wraps).clamp(0, 1)
+        return resized_rows(picture, *shares[::-1], painted.shape[-1], wraps).clamp(0, 1)
+
+    larger = larger_of(painted)
     if settings.detail and inputs.content is not None:
-        content = inputs.content
+        content = inputs.own(inputs.content)
         if settings.init == "recoloured" and inputs.styles:
-            content = in_style_colours(content, inputs, settings.strength)
-        before = (painted.shape[-1], painted.shape[-2])
-        coarse = resized(content, before, wraps).clamp(0, 1)
-        coarse = resized(coarse, inputs.size, wraps).clamp(0, 1)
+            total = shares[1].ranks.total if shares else torch.as_tensor
+            content = in_style_colours(content, inputs, settings.strength, total)
+        coarse = larger_of(smaller_of(content))
         fine = content - coarse
         larger = (larger + settings.detail * fine).clamp(0, 1)
     return space.from_srgb(larger)
 
 
-def in_style_colours(content: Tensor, inputs: StageInputs, strength: float) -> Tensor:
+def in_style_colours(
+    content: Tensor,
+    inputs: StageInputs,
+    strength: float,
+    total: Callable[[Tensor], Tensor] = torch.as_tensor,
+) -> Tensor:
     """Content (3, h, w) in [0, 1], each region recoloured towards its styles by `strength`, 0 to 1.
 
-    Pixels in no region keep their colours.
+    Pixels in no region keep their colours. `total` adds up over processes that share the canvas, of
+    which each gives its own rows.
     """
     moved, covered = torch.zeros_like(content), content.new_zeros(())
     for region in inputs.regions:
-        palettes = [Palette.of(inputs.styles[p.index], p.where) for p in region.parts]
+        palettes = [_palette(inputs, part, total) for part in region.parts]
         palette = Palette.blend(palettes, [part.share for part in region.parts])
-        there = recoloured(content, palette, region.where).clamp_(0, 1)
-        where = content.new_ones(()) if region.where is None else region.where
+        own = None if region.where is None else inputs.own(region.where)
+        there = recoloured(content, palette, own=Palette.of(content, own, total)).clamp_(0, 1)
+        where = content.new_ones(()) if own is None else own
         moved, covered = moved.addcmul_(there, where.expand_as(there[0])), covered + where
-    total = covered.clamp_min(1)
-    moved = moved / total + content * (1 - covered / total)
+    most = covered.clamp_min(1)
+    moved = moved / most + content * (1 - covered / most)
     return content.lerp(moved, strength)
+
+
+def _palette(inputs: StageInputs, part: StylePart, total: Callable[[Tensor], Tensor]) -> Palette:
+    """The palette of a part of a style picture, of which processes may have rows."""
+    index, picture = part.index, inputs.styles[part.index]
+    if not inputs.style_strips or inputs.style_strips[index] is None:
+        return Palette.of(picture, part.where)
+    where = None if part.where is None else inputs.own_of_style(index, part.where)
+    return Palette.of(inputs.own_of_style(index, picture), where, total)
 
 
 def resized(picture: Tensor, size: tuple[int, int], wraps: Wraps = OPEN) -> Tensor:

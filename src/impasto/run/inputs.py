@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import Any
 
 from torch import Tensor
@@ -17,6 +18,7 @@ from impasto.run.colour_modes import colour_mode
 from impasto.run.layers import with_layers_of
 from impasto.run.postprocess import effect_needs_content
 from impasto.run.regions import Region, StylePart, read_mask, regions
+from impasto.run.share import Share
 from impasto.run.sizes import (
     Size,
     canvas_size,
@@ -81,11 +83,20 @@ class Inputs:
         inputs._remember(sources)
         return inputs
 
-    def at(self, stage: Stage) -> StageInputs:
-        """The pictures at a stage's size, without transparency, in the colours compared."""
-        brought, size = self._content(stage.size), stage.size
+    def at(self, stage: Stage, share: Share | None = None) -> StageInputs:
+        """The pictures at a stage's size, without transparency, in the colours compared.
+
+        With a `share` they are this process's rows, and no more of them is made where each row can
+        be made by itself; masks are.
+        """
+        size, apart = stage.size, share is not None and self.apart
+        strips = share.of_styles([h for _, h in self.style_sizes(size)]) if share else ()
+        brought = self._content(size, share.strip.held if share and apart else None)
         content = opaque(brought).pixels if brought else None
-        pictures = [self._style(style, size) for style in self.styles]
+        pictures = [
+            self._style(style, size, strip.held if strip and apart else None)
+            for style, strip in zip_longest(self.styles, strips)
+        ]
         protect = self._at(self.protected, size)
         areas = tuple(self._regions(brought, protect, pictures, size))
         styles = [opaque(picture).pixels for picture in pictures]
@@ -95,7 +106,21 @@ class Inputs:
         if content is not None:
             content, styles = mode.compare(content, styles, self.settings)
         alpha = brought.alpha if brought else None
-        return StageInputs(size, content, tuple(styles), areas, original, protect, alpha)
+        found = StageInputs(size, content, tuple(styles), areas, original, protect, alpha)
+        return self.divided(found, share) if share else found
+
+    def divided(self, whole: StageInputs, share: Share) -> StageInputs:
+        """A process's part of the pictures of a stage."""
+        strips = share.of_styles([height for _, height in self.style_sizes(whole.size)])
+        seen = replace(whole, whole=whole.content if self.settings.legibility else None)
+        return seen.divided(share.strip, strips)
+
+    @property
+    def apart(self) -> bool:
+        """Whether rows of pictures can be made without the others."""
+        s, used = self.settings, [self.original, *(style.picture for style in self.styles)]
+        clear = any(picture.has_alpha for picture in used if picture)
+        return not (clear or s.legibility or colour_mode(s).compares(s))
 
     def style_sizes(self, canvas: Size) -> list[Size]:
         """(width, height) of each style picture that goes with a canvas."""
@@ -127,11 +152,11 @@ class Inputs:
         """The first style picture at the size at which it is measured last."""
         return self._style(self.styles[0], self.size) if self.styles else None
 
-    def extra_bytes(self, canvas: Size) -> int:
+    def extra_bytes(self, canvas: Size, *, shared: bool = False) -> int:
         """Bytes of source pictures kept in addition to the stage's resized ones.
 
-        Pictures that have that size already are shared. Masks, and all style pictures at their
-        sizes except the largest, count too.
+        Those of that size are used as they are, unless processes take `shared` rows. Masks, and all
+        style pictures at their sizes except the largest, count too.
         """
         used = [(self.original, canvas)]
         sizes = self.style_sizes(canvas)
@@ -140,7 +165,7 @@ class Inputs:
         masks = sum(r.where is not None for r in self.regions) + (self.protected is not None)
         masks += sum(p is not None and p.alpha is not None for p, _ in used)
         others = 4 * (3 * sum(pixels) + masks * canvas[0] * canvas[1])
-        return others + sum(p.nbytes for p, size in used if p and p.size != size)
+        return others + sum(p.nbytes for p, size in used if p and (shared or p.size != size))
 
     @property
     def checksums(self) -> dict[str, str]:
@@ -169,17 +194,20 @@ class Inputs:
                 if part.where is not None:
                     yield f"style_mask {number}.{part.index}", part.where
 
-    def _content(self, size: Size) -> Picture | None:
-        fit, wraps = self.settings.fit, self.settings.wraps
-        return self.original and fitted(self.original, size, fit, frame=self._frame, wraps=wraps)
+    def _content(self, size: Size, rows: slice | None = None) -> Picture | None:
+        s, frame = self.settings, self._frame
+        return self.original and fitted(
+            self.original, size, s.fit, frame=frame, wraps=s.wraps, rows=rows
+        )
 
     @property
     def _frame(self) -> Size | None:
         """The shape to which content is cropped where that is not the canvas's."""
         return self.size if any(self.settings.wraps) else None
 
-    def _style(self, style: StylePicture, canvas: Size) -> Picture:
-        return fitted(style.picture, self._style_size(style, canvas), self.settings.fit)
+    def _style(self, style: StylePicture, canvas: Size, rows: slice | None = None) -> Picture:
+        size = self._style_size(style, canvas)
+        return fitted(style.picture, size, self.settings.fit, rows=rows)
 
     def _style_size(self, style: StylePicture, canvas: Size) -> Size:
         return style_size(self.settings, style.picture.size, style.style, canvas)
@@ -200,18 +228,20 @@ class Inputs:
         free, shown = None if protect is None else 1 - protect, content.alpha if content else None
         for region in self.regions:
             where = self._at(region.where, size)
-            parts = (single for part in region.parts for single in self._parts(part, pictures))
+            styles = [*zip(pictures, self.style_sizes(size), strict=True)]
+            parts = (single for part in region.parts for single in self._parts(part, styles))
             yield Region(tuple(parts), product(where, free, shown))
 
-    def _parts(self, part: StylePart, pictures: Sequence[Picture]) -> Iterator[StylePart]:
+    def _parts(
+        self, part: StylePart, pictures: Sequence[tuple[Picture, Size]]
+    ) -> Iterator[StylePart]:
         """A style as its pictures: one, or those of a folder."""
         own = [n for n, style in enumerate(self.styles) if style.style == part.index]
         if part.where is not None and len(own) > 1:
             raise SettingsError("a style mask is for one picture; the style is a folder of several")
         for index in own:
-            picture = pictures[index]
-            mask, fit = part.where, self.settings.fit
-            where = None if mask is None else mask_at(mask, picture.size, fit)
+            (picture, size), mask, fit = pictures[index], part.where, self.settings.fit
+            where = None if mask is None else mask_at(mask, size, fit)
             share = part.share / len(own)
             yield StylePart(index, share, product(where, picture.alpha))
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, replace
 from functools import partial
 
+import torch
 from torch import Tensor
 
 from impasto.encoder import Encoder
@@ -19,6 +20,8 @@ from impasto.objective.measure import (
     measure_statistics,
     unchecked,
 )
+from impasto.objective.ranks import fingerprint, gathered
+from impasto.objective.strips import Strip
 from impasto.objective.style_losses import declaration, find_style_loss
 from impasto.objective.terms import (
     AnyTerm,
@@ -66,7 +69,7 @@ def objective_for(
         terms: makers of more terms.
         check: called between windows; what it raises ends the computation.
         share: the part of the canvas that is this process's, where several share it; the pictures
-            are whole.
+            are its rows.
 
     Raises SettingsError where a term has a weight and no picture, or two terms have one name, or a
     term is called as something else that a step tells.
@@ -75,7 +78,7 @@ def objective_for(
     total, strip = (share.ranks.total, share.strip) if share else (_alone, None)
     content = ContentTerm(
         encoder,
-        _held(inputs.content, share),
+        inputs.content,
         _weights(s.content_layers, s.content_weight),
         normalisation=s.content_normalisation,
         relative=relative,
@@ -89,7 +92,8 @@ def objective_for(
         VariationTerm(s.tv_weight, s.tv_normalisation, s.wraps, strip),
     ]
     if s.legibility:
-        listed.append(LegibilityTerm(inputs.content, s.legibility, space, strip))
+        whole = inputs.content if share is None else inputs.whole
+        listed.append(LegibilityTerm(whole, s.legibility, space, strip))
     of_part = partial(style.term, inputs)
     context = TermContext(encoder, space, inputs.size, inputs.content, tiling, of_part)
     listed += [_named(make(context)) for make in terms]
@@ -102,11 +106,6 @@ def objective_for(
 def _alone(parts: Tensor) -> Tensor:
     """The total of a process that shares nothing."""
     return parts
-
-
-def _held(planes: Tensor | None, share: Share | None) -> Tensor | None:
-    """The rows of whole planes (..., h, w) that this process holds."""
-    return planes if planes is None or share is None else share.strip.of(planes)
 
 
 def _named(term: AnyTerm) -> AnyTerm:
@@ -180,21 +179,30 @@ class _Style:
         A region's share is its part of the canvas, so that every pixel counts alike.
         """
         s, where = self._settings, region.where
+        strips = inputs.style_strips or [None] * len(inputs.styles)
         styles = [
-            (self._cached(inputs.styles[part.index], part.where), part.share)
-            for part in region.parts
+            (self._cached(inputs.styles[p.index], p.where, strips[p.index]), p.share)
+            for p in region.parts
         ]
         if s.strength < 1 and inputs.content is not None:
-            own = self._measured(inputs.content, where, s.wraps)
+            own = self._measured(inputs.content, where, s.wraps, inputs.strip)
             styles = [(own, 1 - s.strength), *((m, share * s.strength) for m, share in styles)]
-        share = 1.0 if where is None else float(where.mean())
-        guide = _held(where, self._share)
+        share, guide = self._part(inputs, where), where
         if s.style_blend == "statistics":
             yield StyleTarget(blend_statistics(styles), guide, share)
         else:
             yield from (StyleTarget(style, guide, share * part) for style, part in styles)
 
-    def _cached(self, picture: Tensor, where: Tensor | None) -> StyleStatistics:
+    def _part(self, inputs: StageInputs, where: Tensor | None) -> float:
+        """The part of the canvas that a mask covers."""
+        if where is None or self._share is None:
+            return 1.0 if where is None else float(where.mean())
+        covered = self._share.ranks.total(inputs.own(where).sum(dtype=torch.float64))
+        return float(covered) / (inputs.size[0] * inputs.size[1])
+
+    def _cached(
+        self, picture: Tensor, where: Tensor | None, strip: Strip | None
+    ) -> StyleStatistics:
         """Statistics of a style picture (3, h, w) under weights (h, w), measured once.
 
         The key is all that they depend on: values, not names.
@@ -206,14 +214,26 @@ class _Style:
             self._tile,
             declared.statistic,
             declared.needs,
-            values_checksum(picture, where),
+            self._checksum(picture, where, strip),
         )
-        return self._cache.get(key, partial(self._measured, picture, where))
+        return self._cache.get(key, partial(self._measured, picture, where, strip=strip))
+
+    def _checksum(self, picture: Tensor, where: Tensor | None, strip: Strip | None) -> object:
+        """A checksum of values; of rows those of all processes, so that all find it or none."""
+        own = values_checksum(picture, where)
+        if strip is None or self._share is None:
+            return own
+        return strip, *gathered(self._share.ranks, fingerprint(own))
 
     def _measured(
-        self, picture: Tensor, where: Tensor | None, wraps: tuple[bool, bool] = (False, False)
+        self,
+        picture: Tensor,
+        where: Tensor | None,
+        wraps: tuple[bool, bool] = (False, False),
+        strip: Strip | None = None,
     ) -> StyleStatistics:
-        return measure_statistics(
+        """The statistics of a picture, of which each process has a strip if there is one."""
+        own = measure_statistics(
             self._encoder,
             picture,
             self._weights,
@@ -222,4 +242,9 @@ class _Style:
             where=where,
             wraps=wraps,
             check=self._check,
+            strip=strip,
         )
+        if strip is None or self._share is None:
+            return own
+        found: StyleStatistics = self._share.summed({"style": dict(own)})["style"]
+        return found

@@ -6,7 +6,6 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -14,20 +13,19 @@ import torch
 from torch import Tensor
 
 from impasto.encoder import Encoder, Weights, weights_of
-from impasto.errors import CheckpointError
 from impasto.hardware.device import Hardware
 from impasto.hardware.oom import memory_guard
 from impasto.hardware.ranks import agree, local_share, on_this_rank
 from impasto.images import Picture, resize
+from impasto.images.banded import Banded
 from impasto.images.spaces import colour_space
 from impasto.objective import Objective, StyleCache
 from impasto.objective.measure import unchecked
 from impasto.objective.ranks import Ranks
 from impasto.objective.terms import TermFactory
+from impasto.run.bands import at_first, bands_of
 from impasto.run.build import encoder_for, plans_for, shared_plans_for, trial_of
-from impasto.run.checkpoint import Checkpoint
 from impasto.run.events import Notice, Stage, Step
-from impasto.run.identity import check_identity
 from impasto.run.inputs import Inputs, check_terms
 from impasto.run.layers import with_layers_of
 from impasto.run.objective import objective_for
@@ -39,11 +37,11 @@ from impasto.run.stage_inputs import StageInputs
 from impasto.run.stage_painter import StagePainter, job_of, tell
 from impasto.run.state import RunState
 from impasto.settings import Settings
-from impasto.settings.schedule import rescheduled
 
 __all__ = ["Network", "Painter"]
 
 Network = Encoder | Weights | str | os.PathLike[str]
+Size = tuple[int, int]
 
 
 class Painter:
@@ -138,15 +136,18 @@ class Painter:
 
     def plan(self, state: RunState) -> None:
         """Decide how each stage is painted in the memory there is, unless that is decided."""
-        i = self.inputs
-        if not state.plans:
-            reserved = self.reserved if self.hardware.device.type == "cpu" else 0
+        if state.plans:
+            return
+        i, reserved = self.inputs, self.reserved if self.hardware.device.type == "cpu" else 0
 
-            def extra_bytes(size: tuple[int, int]) -> int:
-                return i.extra_bytes(size) + reserved
+        def extra_bytes(size: Size) -> int:
+            return i.extra_bytes(size, shared=self.ranks is not None) + reserved
 
-            run = self.settings, self.hardware, i.stages, i.style_size, extra_bytes, self.encoder()
-            state.plans = shared_plans_for(*run, self.ranks) if self.ranks else plans_for(*run)
+        run = self.settings, self.hardware, i.stages, i.style_size, extra_bytes, self.encoder()
+        if self.ranks:
+            state.plans = shared_plans_for(*run, self.ranks, apart=i.apart)
+        else:
+            state.plans = plans_for(*run)
 
     def network(self) -> dict[str, str]:
         """The network by name: SHA-256 of its file, or else of its weights."""
@@ -178,6 +179,23 @@ class Painter:
             metadata=original.metadata if original else None,
         )
 
+    def banded(self, step: Step, done: int | None, size: Size, *, complete: bool = False) -> Banded:
+        """The same as bands of rows at the first of several processes, none at the others.
+
+        Each makes those of its own rows, where pixels do not depend on others and none is resized.
+        All take the bands, until they end. Raises OutOfMemory.
+        """
+        share, original = self.share(step.size[1]), self.inputs.original
+        assert share is not None
+        if step.size == size and step.postprocess.pointwise:
+            alpha = None if share.ranks.rank else self.inputs.alpha(size)
+            bands = bands_of(step, share, self.hardware, alpha)
+        else:
+            bands = at_first(share, partial(self.picture, step, done, size))
+        clear = bool(original and original.has_alpha)
+        about = self._record(step, done, complete), original.metadata if original else None
+        return Banded(size, bands, clear, *about)
+
     def shown(self, canvas: Tensor) -> Picture:
         """A canvas, sRGB (3, h, w) of the last stage's size, postprocessed. Raises OutOfMemory."""
         with self.hardware.computing(), memory_guard("the picture"):
@@ -202,54 +220,6 @@ class Painter:
             "device": self.hardware.device.type,
             "arithmetic": str(self.hardware.dtype).removeprefix("torch."),
         }
-
-    def restored(self, checkpoint: Checkpoint, notices: list[Notice]) -> RunState:
-        """The state of a checkpoint of this run; CheckpointError if it is another's, or damaged."""
-        try:
-            with self.hardware.computing(), memory_guard("the checkpoint"):
-                return self._restored(checkpoint, notices)
-        except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
-            raise CheckpointError(
-                f"the checkpoint is not one of this version: {error!r}"
-            ) from error
-
-    def _restored(self, checkpoint: Checkpoint, notices: list[Notice]) -> RunState:
-        facts = dict(checkpoint.facts.get("run") or {})
-        planned = facts.pop("planned", None)
-        check_identity(facts, self.identity())
-        state, stages = RunState.of(checkpoint, self.space), self.inputs.stages
-        sizes = [plan.size for plan in state.plans]
-        if sizes != [stage.size for stage in stages] or not 0 <= state.stage < len(stages):
-            raise CheckpointError("the checkpoint's stages are not this run's; begin anew")
-        self._replan(state, planned, notices)
-        stage = self.inputs.stages[state.stage]
-        state.postprocessed(self.postprocess(self.inputs.at(stage)), stage.total)
-        return state
-
-    def planned(self) -> dict[str, Any]:
-        """What may differ when a run is resumed: memory, tile, and how long each stage is."""
-        iterations = [stage.iterations for stage in self.inputs.stages]
-        return {
-            "memory": int(self.settings.memory),
-            "tile": self.settings.tile,
-            "iterations": iterations,
-        }
-
-    def _replan(self, state: RunState, planned: Any, notices: list[Notice]) -> None:  # noqa: ANN401 (of a file)
-        """Follow the settings where they differ from those the checkpoint's run was planned by."""
-        own = self.planned()
-        there = planned if isinstance(planned, dict) else own
-        if any(there.get(name) != own[name] for name in ("memory", "tile")):
-            state.plans = ()
-            notices.append(Notice("memory or tile differ: the last digits may differ", "resume"))
-        if state.retiled:
-            notices.append(Notice("memory ran out before: the last digits may differ", "resume"))
-        before = [int(count) for count in there["iterations"][: state.stage]]
-        if before != own["iterations"][: state.stage]:
-            stages = rescheduled(self.inputs.stages, before)
-            self.inputs = replace(self.inputs, stages=stages)
-            text = f"finished scales keep the iterations they had: {', '.join(map(str, before))}"
-            notices.append(Notice(text, "resume"))
 
     def _tell_dropped(self, notices: list[Notice]) -> None:
         """Give notice of what the photograph says of itself in a way that cannot be understood."""

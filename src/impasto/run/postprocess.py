@@ -66,6 +66,20 @@ class Postprocess:
             picture = picture.lerp(content, self.protect)
         return picture
 
+    @property
+    def pointwise(self) -> bool:
+        """Whether each pixel of a picture depends on that of the canvas alone."""
+        s = self.settings
+        if s is None:
+            return True
+        return s.tones == "clip" and s.finish == "none" and colour_mode(s).pointwise
+
+    def rows(self, rows: slice) -> Postprocess:
+        """The same for these rows of the pictures that it has, where it is `pointwise`."""
+        content = None if self.content is None else self.content[:, rows]
+        protect = None if self.protect is None else self.protect[rows]
+        return replace(self, content=content, protect=protect, _small={})
+
     def at(self, size: Size) -> Postprocess:
         """The same for canvases of the smaller size (w, h); its pictures are shrunk once."""
         if size not in self._small:

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 from torch import Tensor
 
 from impasto.encoder import Encoder
-from impasto.errors import Cancelled, SettingsError
+from impasto.errors import Cancelled
 from impasto.hardware.device import Hardware
 from impasto.images import MAX_PIXELS, Picture, Source
+from impasto.images.banded import Banded
 from impasto.objective import Objective, StyleCache
 from impasto.objective.ranks import Ranks
 from impasto.objective.terms import TermFactory
@@ -19,6 +20,9 @@ from impasto.run.checkpoint import Checkpoint
 from impasto.run.events import Event, Notice, Result, Step
 from impasto.run.loop import paint
 from impasto.run.painter import Network, Painter
+from impasto.run.restoring import planned, restored
+from impasto.run.share import Share
+from impasto.run.shared_checkpoint import SharedCheckpoint
 from impasto.run.sources import Sources
 from impasto.run.state import RunState
 from impasto.settings import Settings
@@ -42,7 +46,8 @@ class Run:
         terms: more terms of the objective, each made anew for every stage.
         max_pixels: larger pictures are refused before they are decoded.
         cache: statistics of styles that several runs share.
-        resume: a checkpoint to continue from, bit for bit on the same machine.
+        resume: a checkpoint to continue from, bit for bit on the same machine; with `ranks` that of
+            any number of processes, bit for bit if it was as many.
         ranks: the processes that paint it together: each makes the same run, iterates over all of
             it and asks for its result, for which canvases are gathered. A step's canvas is of own
             rows.
@@ -65,11 +70,9 @@ class Run:
         terms: Sequence[TermFactory] = (),
         max_pixels: int = MAX_PIXELS,
         cache: StyleCache | None = None,
-        resume: Checkpoint | None = None,
+        resume: Checkpoint | SharedCheckpoint | None = None,
         ranks: Ranks | None = None,
     ) -> None:
-        if resume and ranks:
-            raise SettingsError("resume goes on in one process; leave distributed or it out")
         self.settings = settings or Settings.of()
         masks = {"content_masks": content_masks, "style_masks": style_masks}
         sources = Sources.of(content, styles, init=init, protect=protect, **masks)
@@ -79,7 +82,7 @@ class Run:
         self._painter = Painter(self.settings, sources, *shared)
         self.settings = self._painter.settings  # with layers that the network has
         self._started = False
-        self.state = self._painter.restored(resume, self._notices) if resume else RunState()
+        self.state = restored(self._painter, resume, self._notices) if resume else RunState()
         self.inputs = self._painter.inputs
 
     def __iter__(self) -> Iterator[Step]:
@@ -114,12 +117,13 @@ class Run:
     def checkpoint(self, *, copy: bool = True) -> Checkpoint:
         """The state after the last step; ValueError before the first, or in the middle of one.
 
+        With `ranks` it is that of own rows.
         Without a `copy` it is to be saved before the run goes on, which changes its tensors.
         """
         if not self.state.settled:
             raise ValueError("no step was taken yet, or one is being taken")
         p = self._painter
-        checkpoint = self.state.checkpoint({**p.identity(), "planned": p.planned()})
+        checkpoint = self.state.checkpoint({**p.identity(), "planned": planned(p)})
         return checkpoint.copied() if copy else checkpoint
 
     def result(self, select: str | None = None) -> Result:
@@ -132,6 +136,22 @@ class Run:
         size = self.inputs.size
         image = self._painter.picture(step, self.done, size, complete=complete)
         return Result(image, self.settings, self.steps)
+
+    def result_in_bands(self, select: str | None = None) -> Banded:
+        """The picture of `result`, of several processes, without all of it in memory.
+
+        The first process gets its bands, each to be taken once, and the others none: they take
+        them all the same, as by `drain`, because each makes its rows when it is asked.
+        """
+        step = self.state.selected(select or self.settings.select)
+        complete = self.state.complete and select in (None, self.settings.select)
+        return self._painter.banded(step, self.done, self.inputs.size, complete=complete)
+
+    @property
+    def share(self) -> Share | None:
+        """The part of the canvas that is this process's at the last step; None for one alone."""
+        last = self.state.last
+        return self._painter.share((last.size if last else self.inputs.size)[1])
 
     def picture(self, step: Step) -> Picture:
         """A step's canvas as it is saved: with the content's alpha and the run's record.

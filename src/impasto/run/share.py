@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from impasto.encoder import Architecture
 from impasto.errors import SettingsError
+from impasto.images.circles import Wraps, interpolated
 from impasto.objective import CanvasFunction, Objective
 from impasto.objective.ranks import Ranks, gathered
 from impasto.objective.shards import added_up, sharded
@@ -20,7 +22,9 @@ from impasto.objective.tiles import Tiling
 from impasto.run.events import Stage, Step
 from impasto.settings import Settings
 
-__all__ = ["Share", "check_shareable", "share_of", "shortest", "strips_of"]
+__all__ = ["Share", "check_shareable", "resized_rows", "share_of", "shortest", "strips_of"]
+
+_CUBIC: dict[str, Any] = {"mode": "bicubic", "antialias": True}
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +33,8 @@ class Share:
 
     ranks: Ranks
     strips: tuple[Strip, ...]
+    network: Architecture
+    style_taps: tuple[str, ...]
 
     @property
     def strip(self) -> Strip:
@@ -46,6 +52,34 @@ class Share:
         shapes = [(channels, rows, width) for rows in self.rows]
         return torch.cat(self.ranks.swap([own.contiguous()] * self.ranks.count, shapes), 1)
 
+    def to_first(self, own: Tensor | None, owner: int, shape: Sequence[int]) -> Tensor | None:
+        """A float32 tensor (c, rows, w) of one process, the `owner`, at the first; else None.
+
+        Collective, unless the first is the owner.
+        """
+        ranks = self.ranks
+        if owner == 0:
+            return own
+        nothing = torch.empty(0)
+        outgoing = [nothing] * ranks.count
+        shapes: list[tuple[int, ...]] = [(0,)] * ranks.count
+        if ranks.rank == owner:
+            assert own is not None
+            outgoing[0] = own.cpu().contiguous()
+        if ranks.rank == 0:
+            shapes[owner] = tuple(shape)
+        found = ranks.swap(outgoing, shapes)
+        return found[owner] if ranks.rank == 0 else None
+
+    def of_styles(self, heights: Sequence[int]) -> tuple[Strip | None, ...]:
+        """The rows of style pictures of these heights that this process measures.
+
+        None for one that has too few rows: each process measures all of it.
+        """
+        count, rank = self.ranks.count, self.ranks.rank
+        found = (divided(height, count, self.network, self.style_taps) for height in heights)
+        return tuple(strips[rank] if strips else None for strips in found)
+
     def tiling(self, tiling: Tiling) -> Tiling:
         """The same windows, over the rows of this process."""
         return replace(tiling, strip=self.strip)
@@ -60,10 +94,41 @@ class Share:
         return added_up(self.ranks)
 
     def gathered(self, step: Step) -> Step:
-        """A step with the whole canvas; collective where it has own rows."""
-        if step.canvas is None or step.canvas.shape[1] == step.size[1]:
-            return step
-        return replace(step, canvas=self.whole(step.canvas))
+        """A step with the whole canvas, and what it is postprocessed with; collective."""
+        shown, canvas = step.postprocess, step.canvas
+        content, protect = shown.content, shown.protect
+        shown = replace(
+            shown,
+            content=None if content is None else self.whole(content),
+            protect=None if protect is None else self.whole(protect[None])[0],
+            _small={},
+        )
+        return replace(
+            step, canvas=None if canvas is None else self.whole(canvas), postprocess=shown
+        )
+
+
+def resized_rows(own: Tensor, before: Share, after: Share, width: int, wraps: Wraps) -> Tensor:
+    """Own rows of a picture, (c, rows, w), as own rows of it at another size: (c, rows', width).
+
+    It is what `resized` makes of the whole: each process resizes its rows along them, then some
+    columns, of which it gets all rows.
+    """
+    ranks, rank = before.ranks, before.ranks.rank
+    wide = interpolated(own, (own.shape[1], width), (False, wraps[1]), **_CUBIC)
+    ends = [width * n // ranks.count for n in range(ranks.count + 1)]
+    columns = [stop - start for start, stop in pairwise(ends)]
+    outgoing = [part.contiguous() for part in torch.split(wide, columns, 2)]
+    shapes = [(len(own), rows, columns[rank]) for rows in before.rows]
+    whole = torch.cat(ranks.swap(outgoing, shapes), 1)
+    del wide, outgoing
+    if columns[rank]:
+        whole = interpolated(whole, (sum(after.rows), columns[rank]), (False, False), **_CUBIC)
+    else:
+        whole = whole.new_empty(len(own), sum(after.rows), 0)
+    outgoing = [part.contiguous() for part in torch.split(whole, list(after.rows), 1)]
+    shapes = [(len(own), after.strip.rows, count) for count in columns]
+    return torch.cat(ranks.swap(outgoing, shapes), 2)
 
 
 def share_of(
@@ -73,7 +138,10 @@ def share_of(
 
     Raises SettingsError where a process would have none.
     """
-    return None if ranks is None else Share(ranks, strips_of(ranks.count, height, net, settings))
+    if ranks is None:
+        return None
+    style = tuple(_weighed(settings.style_layers, settings.style_weight))
+    return Share(ranks, strips_of(ranks.count, height, net, settings), net, style)
 
 
 def strips_of(count: int, height: int, net: Architecture, settings: Settings) -> tuple[Strip, ...]:
@@ -124,8 +192,9 @@ def shortest(ranks: Ranks | None, history: int) -> int:
 
 def _taps(settings: Settings) -> list[str]:
     """The layers that are compared, content's first."""
-    weighed = (
-        (settings.content_weight, settings.content_layers),
-        (settings.style_weight, settings.style_layers),
-    )
-    return [tap for weight, layers in weighed for tap, part in layers.items() if weight * part]
+    content = _weighed(settings.content_layers, settings.content_weight)
+    return [*content, *_weighed(settings.style_layers, settings.style_weight)]
+
+
+def _weighed(layers: Mapping[str, float], weight: float) -> list[str]:
+    return [tap for tap, part in layers.items() if weight * part]

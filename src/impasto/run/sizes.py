@@ -63,14 +63,20 @@ def style_size(settings: Settings, picture: Size, index: int, canvas: Size) -> S
 
 
 def fitted(
-    picture: Picture, size: Size, fit: str, *, frame: Size | None = None, wraps: Wraps = OPEN
+    picture: Picture,
+    size: Size,
+    fit: str,
+    *,
+    frame: Size | None = None,
+    wraps: Wraps = OPEN,
+    rows: slice | None = None,
 ) -> Picture:
     """The picture at `size`; cropped or stretched if its shape differs by more than rounding.
 
     Its shape is compared with that of `frame`, by default `size`; `wraps` tells whether its rows
-    and columns are circles.
+    and columns are circles; `rows` are those that are made, by default all.
     """
-    return resize(_framed(picture, frame or size, fit), size, wraps)
+    return resize(_framed(picture, frame or size, fit), size, wraps, rows)
 
 
 def mask_at(

@@ -78,12 +78,14 @@ class StagePainter:
         state.stage = stage.index
         saved = state.saved
         accurate = torch.promote_types(encoder.dtype, torch.float32)
-        inputs = painter.inputs.at(stage).to(encoder.device, accurate)
-        self._postprocess = painter.postprocess(inputs)
         share = self._share = painter.share(stage.size[1])
+        # the first of all canvases is made of whole pictures, and the smallest
+        known = share if state.last else None
+        inputs = painter.inputs.at(stage, known).to(encoder.device, accurate)
         canvas = self._first_canvas(inputs).to(encoder.device, accurate)
-        if share and canvas.shape[1] == stage.size[1]:
-            canvas = share.strip.owned(canvas)
+        if share and not known:
+            inputs, canvas = painter.inputs.divided(inputs, share), share.strip.owned(canvas)
+        self._postprocess = painter.postprocess(inputs)
         settings = painter.settings.replaced(history=state.plans[stage.index].history)
         function = self._function(encoder, inputs, settings, canvas)
         notify = partial(tell, notices, "optimiser")
@@ -144,11 +146,10 @@ class StagePainter:
         )
         function = mode.constrain(self._evaluation(objective), space, settings)
         if inputs.protect is not None and inputs.original is not None:
-            compared = inputs.content if inputs.content is not None else inputs.original
-            kept = space.from_srgb(compared), inputs.protect
-            function = protected(
-                function, *(map(self._share.strip.owned, kept) if self._share else kept)
-            )
+            compared = inputs.original
+            if inputs.content is not None:
+                compared = inputs.own(inputs.content)
+            function = protected(function, space.from_srgb(compared), inputs.protect)
         shape = canvas.shape
         return lambda x: function(x.view(shape))
 
@@ -171,10 +172,11 @@ class StagePainter:
             assert state.last.canvas is not None
             return state.last.canvas
         selected = state.selected(painter.settings.select)
-        before = painter.share(selected.size[1])
-        finished = (before.gathered(selected) if before else selected).canvas
-        assert finished is not None
-        return enlarged(finished.to(inputs.like), inputs, painter.settings, painter.space)
+        before, now = painter.share(selected.size[1]), self._share
+        assert selected.canvas is not None
+        finished = selected.canvas.to(inputs.like)
+        shares = (before, now) if before and now else None
+        return enlarged(finished, inputs, painter.settings, painter.space, shares)
 
     def _averaged(self, canvas: Tensor, iteration: int) -> Tensor:
         """The average of a scale's canvases, (1 - d) Σ dⁿ⁻ⁱ xᵢ / (1 - dⁿ): d = 0 is the last."""

@@ -16,6 +16,8 @@ from impasto.apps.batch.manifest import Entry, Manifest
 from impasto.apps.batch.pairs import Pair
 from impasto.apps.batch.serial import Serial
 from impasto.apps.batch.sharing import Sharing, worker_name
+from impasto.apps.batch.staging import at_hand
+from impasto.apps.batch.stores import Url
 from impasto.encoder import weights_of
 from impasto.errors import SettingsError
 from impasto.images import MAX_PIXELS, read
@@ -161,7 +163,8 @@ class Batch:
         """Raise an error that every job would end with, by setting up the first one that works."""
         for job in islice(jobs, _TRIED):
             try:
-                self.task.run(job)
+                with at_hand(job) as here:
+                    self.task.run(here)
             except OWN:
                 continue
             return
@@ -184,8 +187,13 @@ def _is_done(job: Job, now: Entry, known: Entry | None) -> bool:
     if known is None or known.status != "done" or not _same_pixels(known.settings, now.settings):
         return False
     files = [(e.inputs, e.content_sha256, e.style_sha256) for e in (known, now)]
-    # Path.is_file would raise for a name that is too long
-    return files[0] == files[1] and os.path.isfile(job.path)  # noqa: PTH113 (Path.is_file raises for a name that is too long)
+    return files[0] == files[1] and _is_there(job)
+
+
+def _is_there(job: Job) -> bool:
+    if isinstance(job.path, Url):
+        return job.path.exists()
+    return os.path.isfile(job.path)  # noqa: PTH113 (Path.is_file would raise for a name too long)
 
 
 def _same_pixels(known: object, now: Mapping[str, Any]) -> bool:

@@ -15,6 +15,8 @@ from typing import Any
 from impasto.apps.batch.layout import Job, make_folder
 from impasto.apps.batch.manifest import Entry
 from impasto.apps.batch.round import Round
+from impasto.apps.batch.staging import at_hand, deliver
+from impasto.apps.batch.stores import Place, Url
 from impasto.apps.tuned import paint_tuned
 from impasto.errors import CheckpointError, Diverged, ImageError, OutOfMemory, OutputError
 from impasto.hardware import Hardware
@@ -67,8 +69,10 @@ class Task:
     def run(
         self, job: Job, cache: StyleCache | None = None, resume: Checkpoint | None = None
     ) -> Run:
-        """The run of a job; raises what `impasto.Run` does for inputs that do not fit."""
+        """The run of a job that is at hand; raises what `impasto.Run` does for unfit inputs."""
         content, style, settings = job.pair.content, job.pair.style, self._shared_out()
+        assert isinstance(content, Path)
+        assert isinstance(style, Path)
         options: dict[str, Any] = {"max_pixels": self.max_pixels, "cache": cache, "resume": resume}
         return Run(content, style, settings, **options, **self.sources)
 
@@ -95,7 +99,7 @@ def entry_of(job: Job, task: Task, **facts: Any) -> Entry:  # noqa: ANN401 (fiel
         "settings": task.settings.model_dump(mode="json"),
         "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "seconds": 0.0,
-        "inputs": {role: _checksum(path) for role, path in task.files()},
+        "inputs": {role: _checksum(path) for role, path in task.files()} | _versions(job),
     }
     known |= {"content": str(job.pair.content), "style": str(job.pair.style)}
     return Entry(index=job.index, output=job.name, **{**known, **facts})
@@ -150,10 +154,14 @@ def _paint(
         return replace(begun, status=status, seconds=seconds, **facts)
 
     try:
-        run = _run(job, task, cache, checkpoint)
-        make_folder(job.path.parent)
-        request = job.request(checkpoint)
-        outcome = paint_tuned(run, request, lambda event: watch(job, event), stop)
+        with at_hand(job) as here:
+            run = _run(here, task, cache, checkpoint)
+            assert isinstance(here.path, Path)
+            make_folder(here.path.parent)
+            request = here.request(checkpoint)
+            outcome = paint_tuned(run, request, lambda event: watch(job, event), stop)
+            if outcome.result is not None:
+                deliver(job, here)
         if outcome.result is None or outcome.interrupted:
             return ended("failed", error="interrupted", raised=KeyboardInterrupt())
     except OWN as error:
@@ -189,8 +197,19 @@ def _selected(result: Result) -> Step:
     return min(result.steps[first:], key=lambda step: step.loss)
 
 
-def _checksum(path: Path) -> str | None:
-    """SHA-256 in hexadecimal digits; None for what is no readable file, which painting explains."""
+def _versions(job: Job) -> dict[str, str | None]:
+    """What the stores of a job's pictures say of them, by role."""
+    both = {"content": job.pair.content, "style": job.pair.style}
+    return {role: place.version() for role, place in both.items() if isinstance(place, Url)}
+
+
+def _checksum(path: Place) -> str | None:
+    """SHA-256 in hexadecimal digits; None for what is no readable file, which painting explains.
+
+    None for a file in a store too, which would have to be fetched.
+    """
+    if isinstance(path, Url):
+        return None
     try:
         # opening a pipe would wait for its other end, and Path.is_file raises for a long name
         if not os.path.isfile(path):  # noqa: PTH113 (Path.is_file raises for a name that is too long)

@@ -6,10 +6,12 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath
+from tempfile import TemporaryDirectory
 
 from impasto.apps.batch.pairs import Pair
+from impasto.apps.batch.stores import Place, StoredLines, Url
 from impasto.errors import OutputError, SettingsError
 from impasto.outputs import Request, options
 from impasto.outputs.base import Value
@@ -34,24 +36,39 @@ class Job:
         index: the pair's number, from 0.
         pair: its pictures.
         name: the result's name within the output folder, with "/".
-        path: the result's file.
+        path: the result's file; one in a store is painted by `impasto.apps.batch.staging`.
         outputs: what else is written, as in the table `files` of a recipe.
     """
 
     index: int
     pair: Pair
     name: str
-    path: Path
+    path: Place
     outputs: Outputs = field(default_factory=dict)
 
     def request(self, checkpoint: Path | None = None) -> Request:
         """The outputs of a run of this job, and a checkpoint if it has a path."""
+        assert isinstance(self.path, Path)
         places = {"output": self.path, "checkpoint": checkpoint}
         return Request.of({**self.outputs, **places}, _sources(self.pair))
 
+    def places(self, iterations: int) -> Iterator[Place]:
+        """Every file that a run of so many iterations writes, where it is to be in the end."""
+        if isinstance(self.path, Path):
+            yield from self.request().paths(iterations)
+            return
+        here = Path(self.path.name)
+        for path in replace(self, path=here).request().paths(iterations):
+            yield self.path.parent / path.as_posix()
+
     @property
-    def checkpoint(self) -> Path:
-        """A hidden file beside the result, from which another worker can continue."""
+    def checkpoint(self) -> Path | None:
+        """A hidden file beside the result, from which another worker can continue.
+
+        None in a store: it would be sent there whole each time.
+        """
+        if isinstance(self.path, Url):
+            return None
         # the name is cut, because a folder takes 255 bytes and a character may be four
         digest = hashlib.sha256(os.fsencode(self.path.name)).hexdigest()[:8]
         return self.path.with_name(f".{self.path.name[:40]}.{digest}.checkpoint")
@@ -62,7 +79,7 @@ class Layout:
     """The names of a batch's files.
 
     Args:
-        folder: holds all of them; made if it is missing.
+        folder: holds all of them, here or in a store; made if it is missing.
         name: the result's name within it, with the fields {index}, {content} and {style} (the names
             of the files without their endings) and {recipe}. None is gen_{index}/ followed by the
             recipe's name for its result.
@@ -70,22 +87,31 @@ class Layout:
             result. None stands for the recipe's own.
     """
 
-    folder: Path
+    folder: Place
     name: str | None = None
     outputs: Outputs | None = None
 
     @property
-    def manifest(self) -> Path:
+    def manifest(self) -> Place:
         """The file with a line for each pair."""
         return self.folder / MANIFEST
 
     @property
     def shared(self) -> Path:
-        """The folder of workers that share the batch, while it is painted."""
+        """The folder of workers that share the batch, while it is painted.
+
+        Raises SettingsError for a batch in a store.
+        """
+        if isinstance(self.folder, Url):
+            raise SettingsError(
+                f"share is true, and in {self.folder.scheme}:// no file is created by only one of "
+                f"several workers; leave it out, use --on ray, or choose an output folder of a "
+                f"file system"
+            )
         return self.folder / SHARED
 
     def jobs(
-        self, pairs: Sequence[Pair], settings: Settings, shared: Iterable[Path] = ()
+        self, pairs: Sequence[Pair], settings: Settings, shared: Iterable[Place] = ()
     ) -> list[Job]:
         """The jobs of these pairs; nothing is written. `shared` are files that all of them read.
 
@@ -111,18 +137,25 @@ class Layout:
         folders that were made are removed, so that a refused batch leaves nothing. A place that is
         wrong for one job only is left for that job to report.
         """
+        if isinstance(self.folder, Url):
+            with TemporaryDirectory(prefix="impasto-") as here:
+                self._check_places(jobs, Path(here))
+            StoredLines(self.folder / MANIFEST).touch()
+            yield
+            return
         made = make_folder(self.folder)
         try:
-            for suffix in sorted({job.path.suffix for job in jobs}):
-                Job(
-                    0, jobs[0].pair, "", self.folder / f"result{suffix}", jobs[0].outputs
-                ).request().check()
+            self._check_places(jobs, self.folder)
             yield
         except BaseException:
             for folder in reversed(made):
                 with suppress(OSError):  # somebody else's file is in it now
                     folder.rmdir()
             raise
+
+    def _check_places(self, jobs: Sequence[Job], folder: Path) -> None:
+        for suffix in sorted({job.path.suffix for job in jobs}):
+            Job(0, jobs[0].pair, "", folder / f"result{suffix}", jobs[0].outputs).request().check()
 
     def _outputs(self, settings: Settings) -> Outputs:
         if self.outputs is not None:
@@ -144,28 +177,33 @@ class Layout:
         return "/".join(parts)
 
     def _check_collisions(
-        self, jobs: Sequence[Job], shared: Iterable[Path], iterations: int
+        self, jobs: Sequence[Job], shared: Iterable[Place], iterations: int
     ) -> None:
         """Every file is in the folder, and none is read, or written twice."""
         home = _real(self.folder)
         inputs = [path for job in jobs for path in (job.pair.content, job.pair.style)]
         taken = {_real(path): f"the input {path}" for path in (*inputs, *shared)}
         workers = "the folder of the batch's workers"
-        own = {_real(self.manifest): "the manifest", _real(self.shared): workers}
+        own = {_real(self.manifest): "the manifest", _real(self.folder / SHARED): workers}
         taken |= own
         for job in jobs:
-            for path in job.request().paths(iterations):
+            for path in job.places(iterations):
                 real = _real(path)
-                if not real.is_relative_to(home):
-                    raise OutputError(f"{path}: a link leads out of {self.folder}; remove the link")
-                if within := own.keys() & set(real.parents):
-                    raise OutputError(f"{path}: is below {own[within.pop()]}; choose another name")
+                if isinstance(real, Path):
+                    self._check_within(path, real, home, own)
                 if real in taken:
                     raise OutputError(
                         f"{path}: is also {taken[real]}; choose another output folder, or a name "
                         f"that differs for each pair, as by {{index}}"
                     )
                 taken[real] = f"a file of {job.pair.content} with {job.pair.style}"
+
+    def _check_within(self, path: Place, real: Path, home: Place, own: Mapping[Place, str]) -> None:
+        """OutputError where a file is out of the folder, or below a file of the batch's own."""
+        if not real.is_relative_to(str(home)):
+            raise OutputError(f"{path}: a link leads out of {self.folder}; remove the link")
+        if within := own.keys() & set(real.parents):
+            raise OutputError(f"{path}: is below {own[within.pop()]}; choose another name")
 
 
 def make_folder(folder: Path) -> list[Path]:
@@ -195,8 +233,10 @@ def _sources(pair: Pair) -> dict[str, str]:
     return {"content": str(pair.content), "style": str(pair.style)}
 
 
-def _real(path: Path) -> Path:
+def _real(path: Place) -> Place:
     """The file that a path leads to, past links; OutputError for what cannot be a path."""
+    if isinstance(path, Url):
+        return path
     try:
         return Path(os.path.realpath(path))
     except ValueError as error:  # a NUL in the name

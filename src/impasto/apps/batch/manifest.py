@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from pathlib import Path
 from typing import Any
 
+from impasto.apps.batch.stores import Place, StoredLines, Url
 from impasto.apps.lines import Lines
 
 __all__ = ["Entry", "Manifest"]
@@ -20,7 +20,8 @@ class Entry:
         index: the pair's number, from 0.
         content, style: its files as they were given.
         output: the result's name within the output folder, with "/".
-        content_sha256, style_sha256: checksums; None where a file could not be read.
+        content_sha256, style_sha256: checksums; None where a file could not be read, and of one in
+            a store.
         status: "done", "failed", or "skipped" for a pair that was done before, which no manifest
             holds.
         settings: the fields of Settings.
@@ -28,7 +29,8 @@ class Entry:
         seconds: how long it took.
         iterations, loss, terms: of the canvas that became the picture; None if the pair failed.
         error: why it failed, in one line.
-        inputs: checksums of the files that all pairs share, such as masks, by role.
+        inputs: checksums of the files that all pairs share, such as masks, by role; and the
+            versions of `content` and `style` in a store, which have no checksum.
         worker: who painted it, of several that share a batch: host and process.
         raised: the error that ends the whole batch; in no manifest.
     """
@@ -69,11 +71,18 @@ _FIELDS = tuple(entry.name for entry in fields(Entry) if entry.name != "raised")
 
 
 class Manifest:
-    """A file of JSON lines, to which any number of processes of one machine may append."""
+    """A file of JSON lines, to which any number of processes of one machine may append.
 
-    def __init__(self, path: Path) -> None:
+    In a store one process at a time may.
+    """
+
+    def __init__(self, path: Place) -> None:
         self.path = path
-        self._lines = Lines(path, "a batch must read it, and add a line for each pair")
+        self._lines = (
+            StoredLines(path)
+            if isinstance(path, Url)
+            else Lines(path, "a batch must read it, and add a line for each pair")
+        )
 
     def append(self, entry: Entry) -> None:
         """Add a line, on the disk when this returns; OutputError where that fails."""

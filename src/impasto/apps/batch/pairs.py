@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
+from impasto.apps.batch.stores import Place, Url, place_of
 from impasto.errors import SettingsError
 from impasto.images.folders import names_picture, pictures_in
 
@@ -18,45 +19,54 @@ __all__ = ["PAIRINGS", "Gallery", "Pair", "galleries_in", "pair_up", "pairs_in"]
 class Pair:
     """The file of a photograph, and that of the painting whose style it gets."""
 
-    content: Path
-    style: Path
+    content: Place
+    style: Place
 
 
 @dataclass(frozen=True)
 class Gallery:
     """The picture files of `folder` whose names begin with `prefix`, or one picture by its path.
 
-    Names tell pictures by their endings, in any letter case; hidden files are ignored.
+    Names tell pictures by their endings, in any letter case; hidden files are ignored. The folder
+    may be in a store.
     """
 
-    folder: Path
+    folder: Place
     prefix: str = ""
 
-    def has(self, path: Path) -> bool:
+    def has(self, path: Place) -> bool:
         """Whether a file at that path is one of the gallery's, or would be if it existed."""
+        if isinstance(path, Url) or isinstance(self.folder, Url):
+            return path.parent == self.folder and names_picture(path.name, self.prefix)
         if self.is_file:
             return os.path.realpath(path) == os.path.realpath(self.folder)
         here = os.path.realpath(path.parent) == os.path.realpath(self.folder)
         return here and names_picture(path.name, self.prefix)
 
-    def pictures(self, excluded: Collection[Path] = ()) -> list[Path]:
+    def pictures(self, excluded: Collection[Place] = ()) -> list[Place]:
         """The files in natural order, without the `excluded`, which are paths past links.
 
         Raises ImageError if there are none.
         """
+        if isinstance(self.folder, Url):
+            return list(self.folder.pictures(self.prefix, excluded))
         if self.is_file:
             return [self.folder]
-        return pictures_in(self.folder, self.prefix, excluded)
+        here = [path for path in excluded if isinstance(path, Path)]
+        return list(pictures_in(self.folder, self.prefix, here))
 
     @property
     def is_file(self) -> bool:
         """Whether it is one picture by its path."""
+        if isinstance(self.folder, Url):
+            return not self.prefix and self.folder.exists()
         return not self.prefix and os.path.isfile(self.folder)  # noqa: PTH113 (a name may be too long)
 
 
 def galleries_in(folder: str | os.PathLike[str]) -> tuple[Gallery, Gallery]:
     """The photographs content_* and the paintings style_* of a folder."""
-    return Gallery(Path(folder), "content_"), Gallery(Path(folder), "style_")
+    place = place_of(os.fsdecode(folder))
+    return Gallery(place, "content_"), Gallery(place, "style_")
 
 
 def pairs_in(folder: str | os.PathLike[str], how: str = "order") -> list[Pair]:
@@ -65,7 +75,7 @@ def pairs_in(folder: str | os.PathLike[str], how: str = "order") -> list[Pair]:
     return pair_up(contents.pictures(), styles.pictures(), how)
 
 
-def pair_up(contents: Sequence[Path], styles: Sequence[Path], how: str = "order") -> list[Pair]:
+def pair_up(contents: Sequence[Place], styles: Sequence[Place], how: str = "order") -> list[Pair]:
     """The first with the first and so on ("order"), or each photograph with each painting ("all").
 
     Raises SettingsError for other words, and if their numbers differ when paired in order.
@@ -75,7 +85,7 @@ def pair_up(contents: Sequence[Path], styles: Sequence[Path], how: str = "order"
     return PAIRINGS[how](contents, styles)
 
 
-def _in_order(contents: Sequence[Path], styles: Sequence[Path]) -> list[Pair]:
+def _in_order(contents: Sequence[Place], styles: Sequence[Place]) -> list[Pair]:
     if len(contents) != len(styles):
         raise SettingsError(
             f"there are {len(contents)} content and {len(styles)} style pictures, too few of one "
@@ -84,7 +94,7 @@ def _in_order(contents: Sequence[Path], styles: Sequence[Path]) -> list[Pair]:
     return [Pair(*both) for both in zip(contents, styles, strict=True)]
 
 
-def _all(contents: Sequence[Path], styles: Sequence[Path]) -> list[Pair]:
+def _all(contents: Sequence[Place], styles: Sequence[Place]) -> list[Pair]:
     return [Pair(*both) for both in product(contents, styles)]
 
 

@@ -23,6 +23,7 @@ from impasto.apps.batch.layout import Job
 from impasto.apps.batch.manifest import Entry
 from impasto.apps.batch.ray_machines import Resources, difference, needs
 from impasto.apps.batch.ray_worker import Greeting
+from impasto.apps.batch.stores import Url
 from impasto.errors import ImpastoError, OutputError
 from impasto.run.events import Notice
 
@@ -263,6 +264,8 @@ def _visible(job: Job, entry: Entry) -> Entry:
     """The entry; one that is `raised` where its result is on a disk that we do not see."""
     if entry.status != "done":
         return entry
+    if isinstance(job.path, Url):
+        return entry  # the worker has put it there
     try:
         # a listing brings a network's file system up to date, which asking for the file may not do
         seen = job.path.name in os.listdir(job.path.parent)  # noqa: PTH208 (names alone are asked for)

@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from impasto.apps.batch.executors import Executor
@@ -24,6 +23,7 @@ from impasto.apps.batch.layout import Job
 from impasto.apps.batch.leases import Lease, LeaseLost, Leases, Lookout
 from impasto.apps.batch.manifest import Entry, Manifest
 from impasto.apps.batch.round import ELSEWHERE, Round
+from impasto.apps.batch.stores import Place, Url
 from impasto.encoder import weights_of
 from impasto.errors import OutputError, printable, version_of
 from impasto.run.events import Notice
@@ -197,7 +197,9 @@ def _identity(jobs: Sequence[Job], task: Task, leases: Leases) -> dict[str, Any]
     }
 
 
-def _file(path: Path) -> list[Any]:
+def _file(path: Place) -> list[Any]:
+    if isinstance(path, Url):
+        return [path.name, path.version()]
     try:
         return [path.name, path.stat().st_size]
     except (OSError, ValueError):

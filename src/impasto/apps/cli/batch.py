@@ -25,6 +25,7 @@ from impasto.settings.schedule import most_iterations
 
 if TYPE_CHECKING:
     from impasto.apps.batch import Batch, Executor, Gallery, Layout, Pair
+    from impasto.apps.batch.stores import Place
 
 __all__ = ["batch"]
 
@@ -33,7 +34,8 @@ Folder = Annotated[
     typer.Argument(
         metavar="[FOLDER]",
         parser=file_name,
-        help="Holds photographs content_* and paintings style_*.",
+        help="Holds photographs content_* and paintings style_*; like all folders here a path, or "
+        "an address of a store: s3://…, gs://….",
     ),
 ]
 Contents = Annotated[
@@ -164,11 +166,12 @@ def _galleries(
 ) -> "tuple[Gallery, Gallery]":
     """Where photographs and paintings are, of the two ways to say so."""
     from impasto.apps.batch import Gallery, galleries_in
+    from impasto.apps.batch.stores import place_of
 
     if folder and not contents and not styles:
         return galleries_in(folder)
     if contents and styles and not folder:
-        return Gallery(Path(contents)), Gallery(Path(styles))
+        return Gallery(place_of(contents)), Gallery(place_of(styles))
     given = {"FOLDER": folder, "--contents": contents, "--styles": styles}
     got = " and ".join(name for name, value in given.items() if value) or "neither"
     raise SettingsError(f"got {got}; expected FOLDER alone, or --contents and --styles")
@@ -179,12 +182,14 @@ def _usual(galleries: "Sequence[Gallery]") -> str:
     return "all" if any(gallery.is_file for gallery in galleries) else "order"
 
 
-def _home(output: str | None, folder: str | None) -> Path:
+def _home(output: str | None, folder: str | None) -> "Place":
     """The output folder."""
+    from impasto.apps.batch.stores import place_of
+
     home = output or folder
     if home is None:
         raise SettingsError("--output is missing; expected a folder for the results")
-    return Path(home)
+    return place_of(home)
 
 
 def _outputs(options: Options) -> dict[str, Value]:
@@ -211,7 +216,9 @@ def _pairs(galleries: "Sequence[Gallery]", layout: "Layout", how: str) -> "list[
     """The pairs, of pictures that are not results of the batch itself."""
     from impasto.apps.batch import Manifest, pair_up
 
-    home = Path(os.path.realpath(layout.folder))
+    home = layout.folder
+    if isinstance(home, Path):
+        home = Path(os.path.realpath(home))
     painted = {home / name for name in Manifest(layout.manifest).latest()}
     contents, styles = (gallery.pictures(excluded=painted) for gallery in galleries)
     return pair_up(contents, styles, how)
@@ -220,7 +227,7 @@ def _pairs(galleries: "Sequence[Gallery]", layout: "Layout", how: str) -> "list[
 def _check_next_time(batch: "Batch", galleries: "Sequence[Gallery]") -> None:
     """No file beside a result is one that the same command would take for an input next time."""
     for job in batch.jobs:
-        for path in job.request().paths(most_iterations(batch.settings)):
+        for path in job.places(most_iterations(batch.settings)):
             if path != job.path and any(gallery.has(path) for gallery in galleries):
                 raise OutputError(
                     f"{path}: would be an input when this is run again; choose another --output"

@@ -167,6 +167,9 @@ def info(
         int,
         typer.Option("--ranks", min=0, help="Plan for each of so many processes that share it."),
     ] = 0,
+    smallest: Annotated[
+        int, typer.Option("--smallest", min=0, help="First scale of that plan; 0 is the recipe's.")
+    ] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
 ) -> None:
     """Print versions, hardware and what a run would use of it, and checksums of the weights.
@@ -174,7 +177,8 @@ def info(
     With `--size`, print the plan of a picture: its scales, tiles, memory and cost.
     """
     if size is not None:
-        settings = Settings.of(name, size=size, memory=memory)
+        first = {"smallest": smallest} if smallest else {}
+        settings = Settings.of(name, size=size, memory=memory, **first)
         return print_plans(settings, ranks=ranks, as_json=as_json)
     from impasto.encoder import BUNDLED, describe_convolutions
     from impasto.hardware.device import Hardware, describe_cpu

@@ -20,12 +20,15 @@ from impasto.errors import ImpastoError, OutOfMemory, ProcessLost, SettingsError
 if TYPE_CHECKING:
     from impasto.objective.ranks import Ranks
 
-__all__ = ["OUTPUTS", "check", "shared", "together"]
+__all__ = ["OUTPUTS", "check", "of_first", "shared", "together"]
 
 Made = TypeVar("Made")
 
-OUTPUTS = ("output", "format", "bits", "quality", "metadata", "record", "trace")
-"""Options of outputs that need no canvas before the run has ended."""
+OUTPUTS = (
+    *("output", "format", "bits", "quality", "metadata", "record", "trace"),
+    *("checkpoint", "checkpoint_every", "keep_checkpoint"),
+)
+"""Options of outputs that need no whole canvas before the run has ended."""
 
 
 def check(options: Options, named: Named) -> None:
@@ -36,8 +39,6 @@ def check(options: Options, named: Named) -> None:
             f"{refused[0]} is not there with distributed, where no process has all of the canvas "
             f"while it is painted; leave one of the two out"
         )
-    if options.resume:
-        raise SettingsError("resume is not there with distributed; leave one of the two out")
     if STDIN in named.names():
         raise SettingsError("- is read by one process; with distributed name files")
 
@@ -82,6 +83,14 @@ def together(ranks: Ranks, make: Callable[[], Made]) -> Made:
     if failure and marks.index(mark) == ranks.rank:
         _raise(failure, ranks.rank)
     raise typer.Exit(2)
+
+
+def of_first(ranks: Ranks, find: Callable[[], bool]) -> bool:
+    """What the first process finds, at all of them; its error ends them all."""
+    from impasto.objective.ranks import gathered
+
+    found = together(ranks, find if ranks.rank == 0 else bool)
+    return bool(gathered(ranks, float(found))[0])
 
 
 def _raise(error: ImpastoError, rank: int) -> NoReturn:

@@ -68,7 +68,7 @@ class Named:
 def check_files(names: Iterator[str] | list[str]) -> None:
     """SettingsError where something is no file: a batch reads its files again for each pair."""
     for name in names:
-        if _is_elsewhere(name):
+        if _is_elsewhere(name) or ("://" in name and not name.lower().startswith("file:")):
             raise SettingsError(f"{name!r} is no file, and a batch reads files; save it as one")
 
 

@@ -25,6 +25,7 @@ Facts = dict[str, str | int | float]
 
 _SHAPE = 3 / 4  # height to width
 _PIXEL = 3 * 4  # bytes: three channels of float32
+_READ = 3  # bytes of a pixel as it was read from a file of 8 bits
 
 _LEGEND = (
     "tile: its longest side in pixels; memory: the maximum of the process; cost: time of a "
@@ -60,7 +61,8 @@ def print_plans(settings: Settings, *, ranks: int = 0, as_json: bool = False) ->
         return original * ((canvas != size) + (painting(canvas) != size))
 
     if ranks:
-        shared = _shared(settings, hardware, network, stages, painting, extra_bytes, ranks)
+        read = 2 * _READ * size[0] * size[1]
+        shared = _shared(settings, hardware, network, stages, painting, read, ranks)
         facts = [*shared][::-1]
     else:
         plans = plans_for(settings, hardware, stages, painting, extra_bytes)
@@ -82,22 +84,31 @@ def _shared(
     network: Architecture,
     stages: Sequence[Stage],
     style_size: Callable[[Size], Size],
-    extra_bytes: Callable[[Size], int],
+    read: int,
     ranks: int,
 ) -> Iterator[Facts]:
     """The plan of each stage, the largest first, and what one process sends at most.
 
-    It is that of the process that holds most rows.
+    It is that of the process that holds most rows. Content and style are `read` whole, bytes.
     """
     from impasto.hardware.traffic import traffic
-    from impasto.run.build import shared_plan
+    from impasto.objective.strips import divided
+    from impasto.run.build import has_whole, shared_plan
+    from impasto.run.colour_modes import colour_mode
     from impasto.run.share import strips_of
 
     shares = {s: strips_of(ranks, s.size[1], network, settings) for s in stages}
+    apart = not (settings.legibility or colour_mode(settings).compares(settings))
+    style_taps = [
+        tap for tap, part in settings.style_layers.items() if part * settings.style_weight
+    ]
     for stage, strips in reversed(shares.items()):
         strip = max(strips, key=lambda strip: strip.bottom - strip.top)
-        held = style_size(stage.size), hardware, extra_bytes(stage.size)
-        plan = shared_plan(settings, stage.size, *held, None, strip)
+        style = style_size(stage.size)
+        parts = divided(style[1], ranks, network, style_taps) or [None]
+        held = style, hardware, read, None, strip, parts[len(parts) // 2]
+        whole = has_whole(stage, settings, apart=apart)
+        plan = shared_plan(settings, stage.size, *held, whole=whole)
         sent = traffic(settings, stage.size[0], strips, network)
         yield {
             **_facts(stage, plan),

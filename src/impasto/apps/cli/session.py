@@ -17,7 +17,7 @@ from impasto.apps.cli.signals import graceful
 from impasto.errors import printable
 from impasto.outputs import Request, available
 from impasto.outputs.base import Target, Value
-from impasto.outputs.checkpointing import CHECKPOINT_NAME
+from impasto.outputs.checkpointing import CHECKPOINT_NAME, CheckpointOutput
 from impasto.settings.recipes import recipe
 from impasto.settings.schedule import most_iterations
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from impasto.outputs.session import Outcome
     from impasto.run.checkpoint import Checkpoint
     from impasto.run.run import Run
+    from impasto.run.shared_checkpoint import SharedCheckpoint
 
 __all__ = ["available_files", "paint"]
 
@@ -52,7 +53,7 @@ def paint(
         with distributed.shared(options) as ranks, standard_output(wanted=options.to_stdout) as out:
             own = options if ranks.rank == 0 else replace(options, quiet=True, as_json=False)
             prepare = partial(_prepared, own, named, {}, out, cache, ranks)
-            return _paint(own, named, *distributed.together(ranks, prepare))
+            return _paint(own, named, *distributed.together(ranks, prepare), ranks)
     with standard_output(wanted=options.to_stdout) as stream:
         request, run = _prepared(options, named, wanted, stream, cache)
         return _paint(options, named, request, run)
@@ -67,9 +68,11 @@ def _prepared(
     ranks: "Ranks | None" = None,
 ) -> tuple[Request, "Run"]:
     """The outputs and the run, checked; of several processes only the first has outputs."""
-    if ranks and ranks.rank:
-        return Request(Target(Path("nothing.png")), ()), _run(options, named, None, cache, ranks)
     request = _request(options, named, wanted, stream)
+    if ranks and ranks.rank:
+        own = tuple(each for each in request.outputs if isinstance(each, CheckpointOutput))
+        apart = Request(Target(Path("nothing.png")), own)
+        return apart, _run(options, named, _checkpoint(options, apart), cache, ranks)
     iterations = most_iterations(options.settings)
     request.check(named.files(), iterations=iterations)
     if not (options.overwrite or options.resume):
@@ -81,7 +84,7 @@ def _prepared(
 def _run(
     options: Options,
     named: Named,
-    checkpoint: "Checkpoint | None",
+    checkpoint: "Checkpoint | SharedCheckpoint | None",
     cache: "StyleCache | None",
     ranks: "Ranks | None",
 ) -> "Run":
@@ -92,13 +95,14 @@ def _run(
     return Run(content, styles or None, options.settings, cache=cache, ranks=ranks, **how)
 
 
-def _paint(options: Options, named: Named, request: Request, run: "Run") -> int:
+def _paint(
+    options: Options, named: Named, request: Request, run: "Run", ranks: "Ranks | None" = None
+) -> int:
     from impasto.apps.tuned import paint_tuned
 
     if options.resume:
-        if run.done is None and not options.overwrite:
-            _check_ours(request, run)
-        if run.done in (None, run.total) and _is_finished(options, run, request):
+        finished = partial(_has_ended, options, request, run)
+        if distributed.of_first(ranks, finished) if ranks else finished():
             return 0
     _tell_styles(options, named)
     patient = options.distributed or request.path("checkpoint") is not None
@@ -106,6 +110,13 @@ def _paint(options: Options, named: Named, request: Request, run: "Run") -> int:
         outcome = paint_tuned(run, request, show, stop)
     _tell(options, run, request, outcome)
     return 130 if outcome.interrupted else 0
+
+
+def _has_ended(options: Options, request: Request, run: "Run") -> bool:
+    """Whether there is nothing left to paint of a run that is resumed."""
+    if run.done is None and not options.overwrite:
+        _check_ours(request, run)
+    return run.done in (None, run.total) and _is_finished(options, run, request)
 
 
 def _tell_styles(options: Options, named: Named) -> None:
@@ -169,14 +180,17 @@ def _check_ours(request: Request, run: "Run") -> None:
         check_new(path)
 
 
-def _checkpoint(options: Options, request: Request) -> "Checkpoint | None":
+def _checkpoint(options: Options, request: Request) -> "Checkpoint | SharedCheckpoint | None":
     """The checkpoint to continue from; None if none is saved."""
     from impasto.run.checkpoint import Checkpoint
+    from impasto.run.shared_checkpoint import SharedCheckpoint
 
     path = request.path("checkpoint")
-    if not options.resume or path is None:
+    if not options.resume or path is None or not Checkpoint.exists(path):
         return None
-    return Checkpoint.load(path) if Checkpoint.exists(path) else None
+    if options.distributed or SharedCheckpoint.is_index(path):
+        return SharedCheckpoint.load(path)
+    return Checkpoint.load(path)
 
 
 def _is_finished(options: Options, run: "Run", request: Request) -> bool:

@@ -26,6 +26,12 @@ class ColourMode:
     """Whether the mode takes a content and a style picture."""
     needs_content = False
     """Whether `finish` takes the content picture, which is then kept in memory."""
+    pointwise = False
+    """Whether `show` and `finish` change each pixel by itself, so that rows may be shown alone."""
+
+    def compares(self, settings: Settings) -> bool:
+        """Whether `compare` changes pictures, for which it may look at all of them."""
+        return type(self).compare is not ColourMode.compare
 
     def compare(
         self, content: Tensor, styles: Sequence[Tensor], settings: Settings
@@ -48,7 +54,13 @@ class ColourMode:
         return picture
 
 
-STYLE = ColourMode()
+class _Style(ColourMode):
+    """The mode that changes nothing."""
+
+    pointwise = True
+
+
+STYLE = _Style()
 
 
 def colour_mode(settings: Settings) -> ColourMode:

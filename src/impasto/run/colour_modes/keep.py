@@ -26,6 +26,11 @@ class Keep(ColourMode):
     methods = ("afterwards", "luminance")
     needs_both = True
     needs_content = True
+    pointwise = True
+
+    def compares(self, settings: Settings) -> bool:
+        """See ColourMode."""
+        return settings.colour_method == "luminance"
 
     def compare(
         self, content: Tensor, styles: Sequence[Tensor], settings: Settings

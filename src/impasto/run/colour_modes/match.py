@@ -18,6 +18,7 @@ class Match(ColourMode):
 
     methods = ("linear", "histogram")
     needs_both = True
+    pointwise = True
 
     def compare(
         self, content: Tensor, styles: Sequence[Tensor], settings: Settings
