@@ -110,3 +110,11 @@ def test_a_style_loss_that_leaves_autograd(losses):
 def test_directions():
     with pytest.raises(SettingsError, match="directions is 0; expected 1 or more"):
         impasto.gradient_error(lambda canvas: None, torch.zeros(3, 4, 4), 0)
+
+
+def test_a_term_may_ask_for_the_style_of_a_part():
+    def make(context):
+        width, height = context.size
+        return context.style(torch.ones(height, width, dtype=torch.float64), "everywhere", 0.5)
+
+    assert impasto.check_term(make) < 0.01

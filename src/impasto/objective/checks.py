@@ -8,6 +8,7 @@ canvas with the same canvas in windows.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -15,9 +16,9 @@ from torch import Tensor
 from impasto.encoder import Encoder, narrow_vgg, seeded_weights
 from impasto.errors import SettingsError, TermError
 from impasto.images.spaces import CAFFE
-from impasto.objective.measure import measure_statistics
+from impasto.objective.measure import StyleStatistics, measure_statistics
 from impasto.objective.objective import CanvasFunction, Objective
-from impasto.objective.style_losses import find_style_loss
+from impasto.objective.style_losses import StyleLoss, find_style_loss
 from impasto.objective.terms import StyleTarget, StyleTerm, TermContext, TermFactory
 from impasto.objective.tiles import Tiling, min_tile
 
@@ -60,8 +61,7 @@ def check_style_loss(name: str, *, taps: Sequence[str] = ("relu1_1", "relu2_1"))
     gradient at all; SettingsError for an unknown name.
     """
     net, loss = _narrow(), find_style_loss(name)
-    style = CAFFE.to_srgb(_noise(_SIZE, 2)).clamp(0, 1)
-    target = StyleTarget(measure_statistics(net, style, taps, loss=loss))
+    target = StyleTarget(_noise_style(net, taps, loss))
     term = StyleTerm(net.architecture, [target], dict.fromkeys(taps, 1.0), loss)
     tile = min_tile(net.architecture, taps)
     try:
@@ -137,7 +137,19 @@ def _direction(gradient: Tensor, index: int) -> Tensor:
 
 def _context(encoder: Encoder, size: tuple[int, int]) -> TermContext:
     content = CAFFE.to_srgb(_noise(size, 0)).clamp(0, 1)
-    return TermContext(encoder, CAFFE, size, content, Tiling())
+    return TermContext(encoder, CAFFE, size, content, Tiling(), partial(_style_of_part, encoder))
+
+
+def _style_of_part(encoder: Encoder, part: Tensor, name: str, weight: float) -> StyleTerm:
+    """What a run gives terms for a part of the canvas: here Grams of noise, at the first layer."""
+    tap, loss = "relu1_1", find_style_loss("gram")
+    target = StyleTarget(_noise_style(encoder, (tap,), loss), part, weight)
+    return StyleTerm(encoder.architecture, [target], {tap: 1.0}, loss, name=name)
+
+
+def _noise_style(encoder: Encoder, taps: Sequence[str], loss: StyleLoss) -> StyleStatistics:
+    style = CAFFE.to_srgb(_noise(_SIZE, 2)).clamp(0, 1)
+    return measure_statistics(encoder, style, taps, loss=loss)
 
 
 class _Slope:

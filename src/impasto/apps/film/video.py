@@ -87,7 +87,7 @@ class Film:
                 return
         yield from _known(decoded_frames(self.path, self.limit), numbers)
 
-    def _upright(self, frame: Any) -> Levels:  # noqa: ANN401
+    def _upright(self, frame: Any) -> Levels:  # noqa: ANN401 (of PyAV)
         levels = self.colour.rgb(frame)
         if levels.shape[1::-1] != self.shown:
             levels = cv2.resize(levels, self.shown, interpolation=cv2.INTER_CUBIC)
@@ -148,7 +148,7 @@ def _varies(times: tuple[int, ...]) -> bool:
     return bool(lengths) and max(lengths) - min(lengths) > max(1, max(lengths) // 20)
 
 
-def _fraction(value: Any) -> Fraction:  # noqa: ANN401
+def _fraction(value: Any) -> Fraction:  # noqa: ANN401 (of PyAV)
     """A rational of PyAV, whose kind depends on its version."""
     return Fraction(value.numerator, value.denominator)
 
@@ -200,7 +200,7 @@ class _Facts:
     colour: Colour
 
     @classmethod
-    def of(cls, frame: Any) -> _Facts:  # noqa: ANN401
+    def of(cls, frame: Any) -> _Facts:  # noqa: ANN401 (of PyAV)
         size = frame.width, frame.height
         rotation, interlaced = int(frame.rotation), bool(frame.interlaced_frame)
         return cls(frame.pts, size, rotation, interlaced, colour_of(frame))
@@ -213,6 +213,6 @@ def _known(frames: Iterator[Any], numbers: dict[int, int]) -> Iterator[tuple[int
             yield number, "damaged" if frame.is_corrupt else frame
 
 
-def _audio(stream: Any) -> Audio:  # noqa: ANN401
+def _audio(stream: Any) -> Audio:  # noqa: ANN401 (of PyAV)
     context = stream.codec_context
     return Audio(stream.index, context.name, context.sample_rate, context.channels)
