@@ -79,6 +79,13 @@ BENCHMARKS = (
         "--size 64 --frames 3 --scenes disc --steadiness 0.5 --every 2",
     ),
     Benchmark("benchmarks/studio.py", "--repeats 1", "--size 64 --viewers 2 --repeats 1"),
+    Benchmark("benchmarks/studio_hour.py", "", "--minutes 1 --viewers 2 --size 64"),
+    Benchmark(
+        "benchmarks/ranks.py",
+        "--size 1448",
+        "sample:astronaut sample:swirl --size 128 --ranks 1 2",
+    ),
+    Benchmark("benchmarks/gigapixel.py", "--seconds 3.7", "--seconds 3.7"),
     Benchmark("benchmarks/ray_batch.py", "", "--size 64 --iterations 2 --pairs 1 --repeats 1"),
     Benchmark("benchmarks/share.py", "", "--workers 2 --pairs 4 --kills 1 --iterations 2"),
     Benchmark("benchmarks/gpu.py", "--peer", "--device cpu --quick", cuda=True),

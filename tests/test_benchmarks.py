@@ -70,6 +70,7 @@ def test_one_that_fails_is_told_and_tried_again(everything, fake, tmp_path):
 def test_every_benchmark_is_among_them(everything):
     programs = {Path(each.program).stem for each in everything.BENCHMARKS}
     helpers = {"all", "judge", "measuring", "peer", "peer_worker", "scene", "quantisation"}
+    helpers |= {f"film_{part}" for part in ("clips", "measures", "painting", "scenes")}
     assert programs == {path.stem for path in (ROOT / "benchmarks").glob("*.py")} - helpers
     commands = [each.command(quick=True) for each in everything.BENCHMARKS]
     assert len(set(commands)) == len(commands)

@@ -142,7 +142,7 @@ def test_an_unknown_kind_is_refused(site, folder):
 def painted(site, rooms, ids, folder):
     """A picture that impasto painted of the library's, and the mask that protects a part of it."""
     mask = post(site, encoded(noise(90, 70, "L", seed=52)), role="mask").json()["id"]
-    content, style, protect = map(rooms.library.source, (*ids, mask))
+    content, style, protect = (rooms.library.kept(each).path for each in (*ids, mask))
     settings = {"encoder": "tiny", "size": 64, "iterations": 2, "precision": "fp32"}
     result = impasto.stylize(
         content, [style, content], recipe="draft", content_weight=3, protect=protect, **settings

@@ -85,4 +85,5 @@ def _pictures(record: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any
 def _called(role: str, origin: Mapping[str, Any]) -> str:
     """`style 2 (swirl.jpg)`."""
     name = printable(origin.get("name") or "")[:120]
-    return f"{role} ({name})" if name else role
+    # Earlier studios gave runs the names of their own files, which say nothing.
+    return f"{role} ({name})" if name and not name.startswith("original.") else role
