@@ -883,7 +883,7 @@ def test_a_worker_that_dies_costs_one_pair(folder, monkeypatch):
             seen.append(job.index)
             os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)
 
-    settings = REAL.replaced(iterations=200)
+    settings = REAL.replaced(iterations=80)
     planned = Batch(pairs_in("."), settings, Layout(Path("out")), executor=Processes(1))
     ended = list(planned.entries(watch=watch))
     assert [entry.status for entry in ended] == ["failed", "done"]
