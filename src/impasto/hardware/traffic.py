@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from impasto.encoder import Architecture
 from impasto.objective.strips import Strip
 from impasto.objective.style_losses import declaration, find_style_loss
+from impasto.optimisers.lbfgs import is_preconditioned
+from impasto.optimisers.turning import even_parts
 from impasto.settings import Settings
 
 __all__ = ["Traffic", "traffic"]
@@ -70,10 +72,9 @@ def _numbers(settings: Settings, channels: int) -> int:
 
 def _transforms(settings: Settings, width: int, strips: Sequence[Strip], itemsize: int) -> int:
     """Bytes of a block's Fourier coefficients that go to other processes, over an iteration."""
-    bounded = settings.clip != "none"
-    if settings.optimiser != "lbfgs" or not settings.precondition or bounded:
+    if not is_preconditioned(settings):
         return 0
-    columns, count = width // 2 + 1, len(strips)
-    kept = [columns * (n + 1) // count - columns * n // count for n in range(count)]
+    columns = width // 2 + 1
+    kept = even_parts(columns, len(strips))
     sent = max(s.rows * (columns - own) for s, own in zip(strips, kept, strict=True))
     return _TRANSFORMS * 3 * 2 * itemsize * sent

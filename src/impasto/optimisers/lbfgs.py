@@ -18,6 +18,7 @@ from impasto.optimisers.preconditioner import Preconditioner
 from impasto.optimisers.problem import MemoryUse, Optimiser, Problem
 from impasto.optimisers.restarts import Restarts
 from impasto.optimisers.state import State
+from impasto.settings import Settings
 from impasto.settings.variants import LINE_SEARCHES
 
 __all__ = ["LBFGS", "OPTIMISER", "REPRESENTATIONS", "FirstStep"]
@@ -144,7 +145,7 @@ def _start(function: ValueAndGrad, x: Tensor, problem: Problem) -> Minimiser:
             Preconditioner(
                 x.view(3, -1, problem.size[0]), s.precondition, rows=problem.rows, parts=parts
             )
-            if _is_preconditioned(problem)
+            if is_preconditioned(problem.settings)
             else None
         ),
         parts=parts,
@@ -171,7 +172,7 @@ def _memory(problem: Problem) -> MemoryUse:
     held = vectors * vector + _history_bytes(problem)
     if problem.bounded:
         held += vector // 4  # the mask of free entries
-    preconditioned = _is_preconditioned(problem)
+    preconditioned = is_preconditioned(problem.settings)
     if preconditioned:
         held += 2 * vector // 3  # two planes of weights
     return MemoryUse(held, held + (3 if preconditioned else 2) * vector)
@@ -199,8 +200,10 @@ def _is_compact(problem: Problem) -> bool:
     return problem.dtype == torch.bfloat16 and has_float64(problem.device)
 
 
-def _is_preconditioned(problem: Problem) -> bool:
-    return bool(problem.settings.precondition) and not problem.bounded
+def is_preconditioned(settings: Settings) -> bool:
+    """Whether L-BFGS minimises in other variables, which a box does not bound."""
+    lbfgs = settings.optimiser == "lbfgs"
+    return lbfgs and bool(settings.precondition) and settings.clip == "none"
 
 
 OPTIMISER = Optimiser(_start, _memory)

@@ -10,7 +10,13 @@ from torch import Tensor
 
 from impasto.objective.ranks import Ranks
 
-__all__ = ["Turning"]
+__all__ = ["Turning", "even_parts"]
+
+
+def even_parts(whole: int, count: int) -> list[int]:
+    """`whole` as so many parts that differ by 1 at most."""
+    ends = [whole * n // count for n in range(count + 1)]
+    return [stop - start for start, stop in pairwise(ends)]
 
 
 class Turning:
@@ -24,10 +30,9 @@ class Turning:
 
     def __init__(self, rows: Sequence[int], columns: int, ranks: Ranks | None) -> None:
         self._rows, self._ranks, count = list(rows), ranks, len(rows)
-        ends = [columns * n // count for n in range(count + 1)]
-        self._columns = [stop - start for start, stop in pairwise(ends)]
-        rank = ranks.rank if ranks else 0
-        self.columns = slice(ends[rank], ends[rank + 1])
+        self._columns, rank = even_parts(columns, count), ranks.rank if ranks else 0
+        first = sum(self._columns[:rank])
+        self.columns = slice(first, first + self._columns[rank])
         self.height, self._own_rows = sum(rows), self._rows[rank]
 
     def by_columns(self, part: Tensor) -> Tensor:

@@ -111,9 +111,7 @@ class CheckpointWriter:
     """
 
     def __init__(self, path: str | os.PathLike[str], every: float | None) -> None:
-        self._path, self._every = path, every
-        self._started = self._began = _now()
-        self._spent = self._cost = 0.0  # seconds in total, and of the last one
+        self._path, self._pace = path, _Pace(every)
         self._thread: threading.Thread | None = None
         self._failure: str | None = None
         self._reported: set[str] = set()
@@ -124,12 +122,12 @@ class CheckpointWriter:
         The checkpoint may share the run's tensors. Raises OutputError if saving the one before
         failed, once for each kind of failure; the next offer is saved again.
         """
-        if self._every == 0:
+        if self._pace.every == 0:
             self._wait()
         if self._thread and self._thread.is_alive():
             return
         failure = self._new_failure()
-        if self._is_due():
+        if self._pace.is_due():
             self._begin(make)
         if failure:
             raise failure
@@ -148,18 +146,15 @@ class CheckpointWriter:
         if failure:
             raise failure
 
-    def _is_due(self) -> bool:
-        return _is_due(self._every, self._started, self._began, self._spent + self._cost)
-
     def _begin(self, make: Callable[[], Checkpoint]) -> None:
-        self._began = _now()
+        began = self._pace.begin()
         checkpoint = make()
         if checkpoint.bytes > _MAX_COPY:
             self._save(checkpoint)
-            self._note(_now() - self._began)
+            self._pace.note(_now() - began)
             return
         checkpoint = checkpoint.copied()
-        work = (checkpoint, _now() - self._began)
+        work = (checkpoint, _now() - began)
         # a daemon thread, so that a second Ctrl-C ends the process at once
         self._thread = threading.Thread(target=self._save_aside, args=work, daemon=True)
         self._thread.start()
@@ -168,18 +163,13 @@ class CheckpointWriter:
         """Save in the thread; the time it waits for the disk costs the run nothing."""
         before = _worked()
         self._save(checkpoint)
-        self._note(copying + _worked() - before)
+        self._pace.note(copying + _worked() - before)
 
     def _save(self, checkpoint: Checkpoint) -> None:
         try:
             checkpoint.save(self._path)
         except Exception as error:  # whatever it is, the run goes on
             self._failure = str(error) if isinstance(error, OutputError) else repr(error)
-
-    def _note(self, cost: float) -> None:
-        """Add the seconds of the run's time that a checkpoint took."""
-        self._cost = cost
-        self._spent += cost
 
     def _wait(self) -> None:
         if self._thread:
@@ -202,9 +192,7 @@ class SharedWriter:
     """
 
     def __init__(self, run: Run, path: Path, every: float | None) -> None:
-        self._run, self._path, self._every = run, path, every
-        self._started = self._began = _now()
-        self._spent = self._cost = 0.0
+        self._run, self._path, self._pace = run, path, _Pace(every)
 
     def offer(self) -> None:
         """Save a checkpoint if it is time; collective. OutputError where that fails."""
@@ -212,8 +200,7 @@ class SharedWriter:
 
         share = self._run.share
         assert share is not None
-        due = _is_due(self._every, self._started, self._began, self._spent + self._cost)
-        if gathered(share.ranks, float(due))[0]:
+        if gathered(share.ranks, float(self._pace.is_due()))[0]:
             self._save()
 
     def close(self, *, save: bool) -> None:
@@ -230,20 +217,37 @@ class SharedWriter:
     def _save(self) -> None:
         from impasto.run.shared_checkpoint import save_shared
 
-        share, self._began = self._run.share, _now()
+        share, began = self._run.share, self._pace.begin()
         assert share is not None
         try:
             save_shared(self._run.checkpoint(copy=False), self._path, share)
         except OutputError as error:
             raise OutputError(f"no checkpoint: {error}") from error
         finally:
-            self._cost = _now() - self._began
-            self._spent += self._cost
+            self._pace.note(_now() - began)
 
 
-def _is_due(every: float | None, started: float, began: float, cost: float) -> bool:
-    """Whether to save a checkpoint, where the last one `began` then and all `cost` so much."""
-    pause, run = _now() - began, _now() - started
-    if every is not None:
-        return pause >= every
-    return pause >= _MIN_PAUSE and cost <= _SHARE * run
+class _Pace:
+    """When to save the next checkpoint; `every` as in CheckpointWriter."""
+
+    def __init__(self, every: float | None) -> None:
+        self.every = every
+        self._started = self._began = _now()
+        self._spent = self._cost = 0.0  # seconds in total, and of the last one
+
+    def is_due(self) -> bool:
+        """Whether it is time."""
+        pause, run = _now() - self._began, _now() - self._started
+        if self.every is not None:
+            return pause >= self.every
+        return pause >= _MIN_PAUSE and self._spent + self._cost <= _SHARE * run
+
+    def begin(self) -> float:
+        """A checkpoint begins: the time now."""
+        self._began = _now()
+        return self._began
+
+    def note(self, cost: float) -> None:
+        """Add the seconds of the run's time that it took."""
+        self._cost = cost
+        self._spent += cost

@@ -50,26 +50,21 @@ def enlarged(
     size and loses at the last scale's. After init recoloured, its colours are the style's. `shares`
     are this process's of the last scale and of this one: then canvases are of its own rows.
     """
-    painted, wraps = space.to_srgb(canvas).clamp(0, 1), settings.wraps
+    painted = space.to_srgb(canvas).clamp(0, 1)
+    before, back = (painted.shape[-1], painted.shape[-2]), shares and shares[::-1]
 
-    def larger_of(picture: Tensor) -> Tensor:
-        if shares is None:
-            return resized(picture, inputs.size, wraps).clamp(0, 1)
-        return resized_rows(picture, *shares, inputs.size[0], wraps).clamp(0, 1)
+    def at(picture: Tensor, size: tuple[int, int], among: tuple[Share, Share] | None) -> Tensor:
+        if among is None:
+            return resized(picture, size, settings.wraps).clamp(0, 1)
+        return resized_rows(picture, *among, size[0], settings.wraps).clamp(0, 1)
 
-    def smaller_of(picture: Tensor) -> Tensor:
-        if shares is None:
-            return resized(picture, (painted.shape[-1], painted.shape[-2]), wraps).clamp(0, 1)
-        return resized_rows(picture, *shares[::-1], painted.shape[-1], wraps).clamp(0, 1)
-
-    larger = larger_of(painted)
+    larger = at(painted, inputs.size, shares)
     if settings.detail and inputs.content is not None:
         content = inputs.own(inputs.content)
         if settings.init == "recoloured" and inputs.styles:
             total = shares[1].ranks.total if shares else torch.as_tensor
             content = in_style_colours(content, inputs, settings.strength, total)
-        coarse = larger_of(smaller_of(content))
-        fine = content - coarse
+        fine = content - at(at(content, before, back), inputs.size, shares)
         larger = (larger + settings.detail * fine).clamp(0, 1)
     return space.from_srgb(larger)
 

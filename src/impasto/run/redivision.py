@@ -14,6 +14,7 @@ from math import prod
 import torch
 from torch import Tensor
 
+from impasto.optimisers.turning import even_parts
 from impasto.run.checkpoint import Checkpoint
 
 __all__ = ["redivided"]
@@ -42,7 +43,7 @@ def redivided(
         facts = part.facts if facts is None else facts
         width = part.tensors["gradient"].shape[2]
         rows = _Axis(list(before), list(after), (3,), (width,))
-        had, have = (_columns(width, len(each)) for each in (before, after))
+        had, have = (even_parts(width // 2 + 1, len(each)) for each in (before, after))
         columns = _Axis(had, have, (3, sum(before)), (2,))
         for name, tensor in part.tensors.items():
             kind = _kind(name)
@@ -86,12 +87,6 @@ class _Axis:
 
 def _start(counts: Sequence[int], index: int) -> int:
     return [0, *accumulate(counts)][index]
-
-
-def _columns(width: int, count: int) -> list[int]:
-    """The columns of a transform that each process has; see `Turning`."""
-    columns = width // 2 + 1
-    return [columns * (n + 1) // count - columns * n // count for n in range(count)]
 
 
 def _kind(name: str) -> str | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from impasto.errors import CheckpointError
 from impasto.hardware.oom import memory_guard
+from impasto.optimisers.lbfgs import is_preconditioned
 from impasto.run.checkpoint import Checkpoint
 from impasto.run.events import Notice
 from impasto.run.identity import check_identity
@@ -37,11 +38,11 @@ def _restored_part(
     painter: Painter, checkpoint: SharedCheckpoint, notices: list[Notice]
 ) -> RunState:
     """The same of the rows of one of several processes."""
-    s, stage = painter.settings, painter.inputs.stages[checkpoint.stage]
+    stage = painter.inputs.stages[checkpoint.stage]
     share = painter.share(stage.size[1])
     if share is None:
         raise CheckpointError("the checkpoint is of several processes; resume with distributed")
-    spectral = s.optimiser == "lbfgs" and bool(s.precondition) and s.clip == "none"
+    spectral = is_preconditioned(painter.settings)
     state = _restored(painter, checkpoint.divided(share, spectral=spectral), notices)
     if not checkpoint.fits(share):
         state.plans = ()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Any
 
 import torch
@@ -19,6 +18,7 @@ from impasto.objective.shards import added_up, sharded
 from impasto.objective.strips import Strip, divided
 from impasto.objective.style_losses import declaration, find_style_loss
 from impasto.objective.tiles import Tiling
+from impasto.optimisers.turning import even_parts
 from impasto.run.events import Stage, Step
 from impasto.settings import Settings
 
@@ -116,8 +116,7 @@ def resized_rows(own: Tensor, before: Share, after: Share, width: int, wraps: Wr
     """
     ranks, rank = before.ranks, before.ranks.rank
     wide = interpolated(own, (own.shape[1], width), (False, wraps[1]), **_CUBIC)
-    ends = [width * n // ranks.count for n in range(ranks.count + 1)]
-    columns = [stop - start for start, stop in pairwise(ends)]
+    columns = even_parts(width, ranks.count)
     outgoing = [part.contiguous() for part in torch.split(wide, columns, 2)]
     shapes = [(len(own), rows, columns[rank]) for rows in before.rows]
     whole = torch.cat(ranks.swap(outgoing, shapes), 1)
