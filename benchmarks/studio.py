@@ -10,8 +10,10 @@ until the event or preview that answers it:
 - stop acknowledged, stop effective: until the picture is written
 - whole run: Start to the result, which a changed picture is compared with
 
-Then the same picture is painted with nobody watching, and with so many viewers that each follow the
-events and pull every preview; the ratio is that of the iterations' seconds.
+The change comes in the middle of the last scale. Then the same picture is painted with nobody
+watching, and with so many viewers that each follow the events and pull every preview; the ratio is
+that of the iterations' seconds. The viewers are threads of this script, on the same processor: what
+they cost the studio itself is its server's processor seconds beside painting.
 """
 
 import argparse
@@ -28,11 +30,14 @@ from statistics import median
 from typing import Any
 
 import httpx
+import psutil
 
 from measuring import heading, say, table
 
 CONTENT, STYLE = "sample:astronaut", "sample:swirl"
+LEFT = 6  # iterations left, of twelve of the last scale, when the strength is changed
 PAUSE = 0.005  # seconds between two looks
+LONG = 0.2  # and between those at something long, so that looking takes nothing from the painter
 
 Job = dict[str, Any]
 
@@ -40,7 +45,8 @@ Job = dict[str, Any]
 class Client:
     """What the page does, by HTTP."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, server: psutil.Process) -> None:
+        self.server = server
         self.http = httpx.Client(base_url=address, timeout=600, trust_env=False)
 
     def start(self, **settings: object) -> str:
@@ -54,12 +60,16 @@ class Client:
         self._post(f"/api/jobs/{job}/{command}", body)
         return time.perf_counter() - began
 
-    def until(self, job: str, holds: Callable[[Job], bool]) -> float:
+    def until(self, job: str, holds: Callable[[Job], bool], pause: float = PAUSE) -> float:
         """Seconds until something holds of a job."""
         began = time.perf_counter()
         while not holds(self.http.get(f"/api/jobs/{job}").json()):
-            time.sleep(PAUSE)
+            time.sleep(pause)
         return time.perf_counter() - began
+
+    def until_finished(self, job: str) -> float:
+        """Seconds until a job has its result."""
+        return self.until(job, lambda j: j["state"] == "done" and not j["settling"], LONG)
 
     def job(self, job: str) -> Job:
         """A job as it is."""
@@ -81,7 +91,8 @@ def studio() -> Iterator[Client]:
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             try:
                 line = process.stdout.readline()
-                client = Client(line.partition(": ")[2].strip().rstrip("/"))
+                address = line.partition(": ")[2].strip().rstrip("/")
+                client = Client(address, psutil.Process(process.pid))
                 client.http.get("/api/hello")
                 yield client
             finally:
@@ -93,28 +104,23 @@ def waits(client: Client, size: int) -> dict[str, float]:
     with watching(client, 1):
         job = client.start(size=size)
         found = {"first stroke": client.until(job, lambda j: j["preview"] >= 1)}
-        client.until(job, lambda j: j["stages"] and j["stage"] + 1 == j["stages"])
+        client.until(job, lambda j: j["total"] and j["total"] - j["done"] <= LEFT, LONG)
         began = time.perf_counter()
         found["change acknowledged"] = client.tell(job, "adjust", settings={"strength": 0.6})
         client.until(job, lambda j: j["changes"] == 1 and j["stages"] > 0)  # the new run is open
         before = client.job(job)["preview"]  # the last of the old one
         client.until(job, lambda j: j["preview"] > before)
         found["change seen"] = time.perf_counter() - began
-        client.until(job, finished)
+        client.until_finished(job)
         found["change settled"] = time.perf_counter() - began
         other = client.start(size=size, strength=0.6)
-        found["whole run"] = client.until(other, finished)
+        found["whole run"] = client.until_finished(other)
         third = client.start(size=size)
         client.until(third, lambda j: j["iteration"] >= 3)
         found["stop acknowledged"] = client.tell(third, "stop")
         found["stop effective"] = client.until(third, lambda j: j["result"] is not None)
         client.until(third, lambda j: not j["settling"])
     return found
-
-
-def finished(job: Job) -> bool:
-    """Whether a job has its result."""
-    return job["state"] == "done" and not job["settling"]
 
 
 @contextmanager
@@ -146,12 +152,14 @@ def _watch(address: str, over: threading.Event, shown: dict[str, int]) -> None:
                 http.get(f"/api/jobs/{job}/preview", params={"size": 960, "v": number})
 
 
-def painting_seconds(client: Client, size: int, viewers: int) -> float:
-    """Seconds that the painter says it painted, with so many viewers."""
+def painted(client: Client, size: int, viewers: int) -> tuple[float, float]:
+    """Seconds that the painter says it painted, and the server's processor seconds meanwhile."""
     with watching(client, viewers):
         job = client.start(size=size)
-        client.until(job, finished)
-        return float(client.job(job)["seconds"])
+        before = sum(client.server.cpu_times()[:2])
+        client.until_finished(job)
+        served = sum(client.server.cpu_times()[:2]) - before
+        return float(client.job(job)["seconds"]), served
 
 
 def main() -> None:
@@ -163,22 +171,23 @@ def main() -> None:
     o = parser.parse_args()
     with studio() as client:
         warm = client.start(size=o.size, iterations=2)
-        client.until(warm, finished)
+        client.until_finished(warm)
         say("waits")
         taken = [waits(client, o.size) for _ in range(o.repeats)]
         say("viewers")
-        pairs = [
-            [painting_seconds(client, o.size, n) for n in (0, o.viewers)] for _ in range(o.repeats)
-        ]
+        pairs = [[painted(client, o.size, n) for n in (0, o.viewers)] for _ in range(o.repeats)]
     print(heading("Waiting in the studio", f"{o.size} px, preset standard"))
     rows = []
     for name in taken[0]:
         values = [each[name] for each in taken]
         rows.append([name, f"{min(values):.2f}", f"{median(values):.2f}", f"{max(values):.2f}"])
     print(table(["seconds", "min", "median", "max"], rows))
-    alone, watched = (median(p[k] for p in pairs) for k in (0, 1))
-    ratio = median(p[1] / p[0] for p in pairs)
-    print(f"Painting: {alone:.1f} s alone, {watched:.1f} s with {o.viewers} viewers: {ratio:.3f}")
+    rows = []
+    for name, which in (("nobody", 0), (f"{o.viewers} viewers", 1)):
+        seconds, served = (median(pair[which][k] for pair in pairs) for k in (0, 1))
+        rows.append([name, f"{seconds:.1f}", f"{served:.1f}", f"{served / seconds:.3f}"])
+    print(table(["", "painting, seconds", "server, processor seconds", "ratio"], rows))
+    print(f"Painting with viewers: {median(p[1][0] / p[0][0] for p in pairs):.3f}")
 
 
 if __name__ == "__main__":

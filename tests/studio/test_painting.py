@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from impasto.apps.studio.continuing import Begun, continued
+from impasto.apps.studio.sitting import pause_between
 from impasto.run.provenance import show_record
 from impasto.settings import Settings
 from support.children import finished
@@ -230,11 +231,18 @@ def test_a_killed_painter_interrupts_its_job_alone(studio, pictures, whole):
     client.tell(first, "discard")
 
 
+@pytest.mark.parametrize(
+    ("took", "viewers", "seconds"), [(0, 0, 0.4), (0, 1, 0.4), (0.1, 1, 5), (0, 50, 1.25)]
+)
+def test_previews_are_rarer_when_they_cost_more(took, viewers, seconds):
+    assert pause_between(took, viewers) == seconds
+
+
 def test_previews_are_made_for_who_looks(studio, pictures):
     parts, client = studio
     job = client.start(*pictures, LONG)
     client.until(job, lambda j: j["preview"] >= 1)
-    assert parts.workshop._side == 0 or parts._sides
+    assert parts.workshop._watch.side == 0 or parts._sides
     page = Listener(str(client.http.base_url))
     page.until(lambda kind, data: kind == "step" and data["preview"] > 1)
     client.tell(job, "discard")

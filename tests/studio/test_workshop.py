@@ -303,10 +303,11 @@ def test_the_oldest_results_go_first_and_it_is_said(shop, tmp_path, monkeypatch)
 
 
 def test_previews_are_asked_for_in_the_size_wanted_once(shop):
-    for side in (640, 640, 0):
-        shop.workshop.watch(side)
-    asked = [order.side for order in shop.hands.orders if isinstance(order, Watch)]
-    assert asked == [0, 640, 0]
+    looking = [Watch(640, 1), Watch(640, 1), Watch(640, 2), Watch()]
+    for watch in looking:
+        shop.workshop.watch(watch)
+    asked = [order for order in shop.hands.orders if isinstance(order, Watch)]
+    assert asked == [Watch(), Watch(640, 1), Watch(640, 2), Watch()]
 
 
 class AnyOrder(RuleBasedStateMachine):

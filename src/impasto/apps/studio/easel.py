@@ -63,7 +63,7 @@ class Easel:
         self._works: queue.Queue[Work | None] = queue.Queue()
         self._cache = StyleCache()
         self._lock = threading.Lock()  # of what the listener changes
-        self._side = 0
+        self._watch = Watch()
         self._job = ""
         self._sitting: Sitting | None = None
         self._how: How | None = None
@@ -86,11 +86,6 @@ class Easel:
         with self._sending, suppress(OSError):
             self._pipe.send(Told(told, job, facts))
 
-    @property
-    def side(self) -> int:
-        """Longest side of previews that somebody looks at, pixels; 0 for nobody."""
-        return self._side
-
     def _listen(self) -> None:
         try:
             while True:
@@ -105,8 +100,8 @@ class Easel:
                 with self._lock:  # orders about it may follow before it is begun
                     self._job, self._how, self._adjusted = order.job, None, None
                 self._works.put(order)
-            case Watch(side):
-                self._side = side
+            case Watch():
+                self._watch = order
             case Adjust(work):
                 with self._lock:
                     if work.job == self._job:
@@ -194,7 +189,7 @@ class Easel:
 
         Where there is a canvas already, it takes one step, so that there is a picture to keep.
         """
-        sitting = Sitting(self.tell, work, segment, run, lambda: self._side)
+        sitting = Sitting(self.tell, work, segment, run, lambda: self._watch)
         with self._lock:
             self._sitting = sitting
             if self._adjusted or self._how:

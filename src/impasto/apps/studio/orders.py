@@ -82,9 +82,15 @@ class End:
 
 @dataclass(frozen=True)
 class Watch:
-    """Longest side of previews, pixels; 0 for no previews."""
+    """Who looks at previews.
 
-    side: int
+    Attributes:
+        side: longest side that somebody looks at, pixels; 0 for no previews.
+        viewers: how many pull each of them.
+    """
+
+    side: int = 0
+    viewers: int = 0
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from impasto.apps.studio.canvases import Canvas, Segment
-from impasto.apps.studio.orders import How, Work
+from impasto.apps.studio.orders import How, Watch, Work
 from impasto.apps.studio.planning import Stopwatch
 from impasto.apps.tuned import paint_tuned
 from impasto.outputs import Output, Request, available
@@ -19,13 +19,22 @@ from impasto.run import Done, Event, Notice, Result, Run, Stage, Step
 from impasto.run.canvas import resized
 from impasto.run.postprocess import Postprocess
 
-__all__ = ["PREVIEW", "Sitting", "Tell"]
+__all__ = ["PREVIEW", "Sitting", "Tell", "pause_between"]
 
 PREVIEW = 640  # px, the longest side of a preview that nobody asked for
 _MIN_PAUSE = 0.4  # seconds between previews
+_PULLS = 40  # previews a second that all viewers pull, at most
 _RATIO = 50  # of the time between two previews to what one takes: 2 %
 _STEPS = 0.05  # seconds between steps that are told
 _QUALITY = 88  # of JPEG
+
+
+def pause_between(took: float, viewers: int) -> float:
+    """Seconds between two previews, of which the last took `took` and so many viewers pull each.
+
+    Neither making them nor serving them takes more than a few hundredths of the processor.
+    """
+    return max(_MIN_PAUSE, _RATIO * took, viewers / _PULLS)
 
 
 class Tell(Protocol):
@@ -43,19 +52,19 @@ class Sitting:
         work: the job.
         segment: which of its runs this is.
         run: the run, at its beginning or resumed.
-        side: gives the longest side of previews that somebody looks at; 0 for nobody.
+        watch: tells who looks at previews.
     """
 
     def __init__(
-        self, tell: Tell, work: Work, segment: Segment, run: Run, side: Callable[[], int]
+        self, tell: Tell, work: Work, segment: Segment, run: Run, watch: Callable[[], Watch]
     ) -> None:
         self._tell, self._work, self._segment, self._run = tell, work, segment, run
-        self._side, self._active = side, run
+        self._watch, self._active = watch, run
         self._soft, self._lock = threading.Event(), threading.Lock()
         self._timed = Stopwatch(run)
         self._reason = "cancelled"
         self._told_at = self._shown_at = 0.0
-        self._pause = _MIN_PAUSE
+        self._took = 0.0  # seconds, of the last preview
         self._shown: tuple[int, int] | None = None  # scale and iteration of the last preview
 
     def interrupt(self, *, at_once: bool) -> None:
@@ -87,7 +96,7 @@ class Sitting:
                 first = canvas
                 continue
             pixels = start.pixels + resized(canvas - first, size)
-            if size == stage.size and self._side():
+            if size == stage.size and self._watch().side:
                 changed = event.space.from_srgb(pixels)
                 step = replace(event, canvas=changed, size=size, postprocess=postprocess)
                 self._show(step, force=event.iteration == 1)
@@ -198,14 +207,16 @@ class Sitting:
         """Tell the preview of a step, if somebody looks and it is time; the first one always."""
         now, at = time.monotonic(), (step.scale, step.iteration)
         first = self._shown is None or (self._shown == (at[0], 0) and self._run.done == 1)
-        due = self._side() > 0 and now - self._shown_at >= self._pause
+        watch = self._watch()
+        pause = pause_between(self._took, watch.viewers)
+        due = watch.side > 0 and now - self._shown_at >= pause
         if at == self._shown or not (force or first or due):
             return
-        picture = step.preview(self._side() or PREVIEW)
+        picture = step.preview(watch.side or PREVIEW)
         encoded = io.BytesIO()
         picture.pil().save(encoded, "JPEG", quality=_QUALITY)
         self._shown_at, self._shown = time.monotonic(), at
-        self._pause = max(_MIN_PAUSE, _RATIO * (self._shown_at - now))
+        self._took = self._shown_at - now
         self._tell("preview", self._work.job, encoded=encoded.getvalue(), canvas=step.size)
 
 

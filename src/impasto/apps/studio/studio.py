@@ -22,7 +22,7 @@ from impasto.apps.studio.feed import Feed
 from impasto.apps.studio.folders import QUOTA, Folders
 from impasto.apps.studio.forecast import Forecast
 from impasto.apps.studio.jobs import Job, new_id
-from impasto.apps.studio.orders import Told, Work
+from impasto.apps.studio.orders import Told, Watch, Work
 from impasto.apps.studio.painter import Painter
 from impasto.apps.studio.pictures import Library
 from impasto.apps.studio.refusal import Refusal, missing
@@ -216,7 +216,8 @@ class Studio:
         """Previews as large as viewers want them, and none while there are none."""
         now = time.monotonic()
         self._sides = {side: at for side, at in self._sides.items() if now - at < _FORGOTTEN}
-        self.workshop.watch(max(self._sides, default=_UNASKED if viewers else 0))
+        side = max(self._sides, default=_UNASKED if viewers else 0)
+        self.workshop.watch(Watch(side, viewers))
 
     def _traces(self, job: str) -> list[Path]:
         folder = self.folders.path(self.register.job(job).id)

@@ -61,7 +61,7 @@ class Workshop:
         self._at: str | None = None  # the job in the painter's hands
         self._gone: set[str] = set()  # discarded while it was
         self._ready = self._closing = False
-        self._side = 0
+        self._watch = Watch()
 
     def open(self) -> None:
         """Take in the jobs on the disk; those that were painted were interrupted."""
@@ -78,12 +78,12 @@ class Workshop:
         with self._register.lock:
             self._closing = True
 
-    def watch(self, side: int) -> None:
-        """The longest side of previews that somebody looks at, px; 0 for nobody."""
+    def watch(self, watch: Watch) -> None:
+        """Who looks at previews from now on."""
         with self._register.lock:
-            if side != self._side:
-                self._side = side
-                self._brush.send(Watch(side))
+            if watch != self._watch:
+                self._watch = watch
+                self._brush.send(watch)
 
     def create(self, job: Job) -> Line:
         """Queue a new job; Refusal 507 for a full disk."""
@@ -171,7 +171,7 @@ class Workshop:
             match told.kind:
                 case "ready":
                     self._ready = True
-                    self._brush.send(Watch(self._side))
+                    self._brush.send(self._watch)
                     self._next()
                 case "died":
                     self._lost()
