@@ -69,7 +69,7 @@ class Client:
 
     def until_finished(self, job: str) -> float:
         """Seconds until a job has its result."""
-        return self.until(job, lambda j: j["state"] == "done" and not j["settling"], LONG)
+        return self.until(job, finished, LONG)
 
     def job(self, job: str) -> Job:
         """A job as it is."""
@@ -121,6 +121,11 @@ def waits(client: Client, size: int) -> dict[str, float]:
         found["stop effective"] = client.until(third, lambda j: j["result"] is not None)
         client.until(third, lambda j: not j["settling"])
     return found
+
+
+def finished(job: Job) -> bool:
+    """Whether a job has its result."""
+    return job["state"] == "done" and not job["settling"]
 
 
 @contextmanager

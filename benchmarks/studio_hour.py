@@ -96,7 +96,7 @@ def watched(minutes: float, visitor: Visitor, server: psutil.Process) -> list[li
 def told(client: Client, size: int, viewers: list[dict[str, int]]) -> int:
     """How many viewers see a preview of a new job."""
     job = client.start(size=size, iterations=5)
-    client.until(job, finished)
+    client.until_finished(job)
     time.sleep(2)  # for viewers that are at another preview
     return sum(job in shown for shown in viewers)
 
