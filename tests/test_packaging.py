@@ -105,3 +105,13 @@ def test_the_conda_recipe_is_that_of_the_project():
         PROJECT["license"],
         PROJECT["license-files"],
     )
+
+
+def test_a_version_is_told_everywhere():
+    version = PROJECT["version"]
+    newest = re.findall(
+        r"^## \[(\d[^]]*)\] - (.*)$", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.M
+    )
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
+    assert newest[0] == (version, str(cited["date-released"]))
+    assert cited["version"] == version

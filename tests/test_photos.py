@@ -2,7 +2,6 @@
 
 import functools
 import io
-import subprocess
 import sys
 
 import numpy as np
@@ -31,21 +30,12 @@ def exif(orientation=1):
     return tags.tobytes()
 
 
-WRITE_HEIC = """
-import sys, pillow_heif
-from PIL import Image
-image = pillow_heif.from_pillow(Image.open(sys.stdin.buffer))
-image.save(sys.stdout.buffer, quality=95, exif=bytes.fromhex(sys.argv[1]))
-"""
-
-
 @functools.cache
 def heic(orientation=1):
-    """Written in a process of its own: after its encoder has run, PyAV's cannot write 10 bits."""
     file = io.BytesIO()
-    Image.fromarray(levels()).save(file, "PNG")
-    command = [sys.executable, "-c", WRITE_HEIC, exif(orientation).hex()]
-    return subprocess.run(command, input=file.getvalue(), capture_output=True, check=True).stdout
+    image = pillow_heif.from_pillow(Image.fromarray(levels()))
+    image.save(file, quality=95, exif=exif(orientation))
+    return file.getvalue()
 
 
 def jxl(array=None, **options):

@@ -10,9 +10,9 @@ import pytest
 from impasto.apps.film.clip import Clip
 from impasto.apps.film.colour import MATRICES, Colour, colour_of
 from impasto.apps.film.hdr import WHITE, Curve, eetf, hlg_light, pq_light, pq_signal
-from support.clips import HDR, hdr, pan, write, write_apart
+from support.clips import HDR, hdr, pan, write
 
-FRAMES = pan(frames=2, size=(48, 64)).frames
+FRAMES = pan(frames=3, size=(48, 64)).frames
 COLOURS = np.random.default_rng(0).uniform(0, 1, (40, 3))
 
 
@@ -93,14 +93,14 @@ def test_the_curve_keeps_hue_and_reaches_white():
 
 def test_a_film_of_standard_range_told_in_pq_comes_back(tmp_path):
     options = {"crf": "4", "x265-params": "log-level=none"}
-    path = write_apart(tmp_path / "a.mp4", hdr(FRAMES), codec="libx265", **HDR, **options)
+    path = write(tmp_path / "a.mp4", hdr(FRAMES), codec="libx265", **HDR, **options)
     clip = Clip.open(path)
     assert clip.bits == 16
     assert clip.notes[:2] == (
         "10 bits a channel",
         "HDR (PQ, 1000 cd/m²) is mapped to SDR by the curve of BT.2390",
     )
-    (levels, _) = (frame.pixels / 257 for frame in clip.frames())
+    (levels, *_) = (frame.pixels / 257 for frame in clip.frames())
     light = np.where(
         FRAMES[0] <= 10, FRAMES[0] / 255 / 12.92, ((FRAMES[0] / 255 + 0.055) / 1.055) ** 2.4
     )
@@ -116,7 +116,7 @@ def test_a_film_of_standard_range_told_in_pq_comes_back(tmp_path):
 def test_the_peak_is_the_mastering_display_s(tmp_path):
     master = "G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(40000000,50)"
     options = {"x265-params": f"log-level=none:hdr10=1:repeat-headers=1:master-display={master}"}
-    path = write_apart(tmp_path / "a.mp4", hdr(FRAMES), codec="libx265", **HDR, **options)
+    path = write(tmp_path / "a.mp4", hdr(FRAMES), codec="libx265", **HDR, **options)
     assert "HDR (PQ, 4000 cd/m²)" in Clip.open(path).notes[1]
 
 

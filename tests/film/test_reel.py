@@ -12,7 +12,7 @@ from impasto.apps.film.codecs import ANIMATIONS, CODECS
 from impasto.apps.film.reel import Reel
 from impasto.errors import ExtraMissing, OutputError, SettingsError
 from impasto.images import pictures_in, read
-from support.children import finished, succeeded
+from support.children import finished
 from support.clips import pan, play, write
 
 SIZE = (48, 64)
@@ -70,27 +70,26 @@ def test_codecs_keep_colours_and_times(tmp_path, codec, ending, capfd):
             assert tags == (1, 1, 1, 1)
 
 
-TEN_BITS = """
-import sys
-import numpy as np
-from fractions import Fraction
-from impasto.apps.film.reel import Reel
-ramp = np.linspace(20000, 24000, 256).astype(np.uint16)
-frames = np.broadcast_to(ramp[None, None, :, None], (1, 64, 256, 3))
-with Reel.open(sys.argv[1], (256, 64), Fraction(1, 1000), codec=sys.argv[2], quality=95) as reel:
-    reel.add(frames[0], 0, 40)
-"""
-
-
 @pytest.mark.parametrize("codec", ["h264-10", "hevc", "prores"])
 def test_ten_bits_are_more_than_eight(tmp_path, codec):
-    """Written in a process of its own: another library's x265 may be in this one, with 8 bits."""
     ramp = np.linspace(20000, 24000, 256).astype(np.uint16)
+    levels = np.broadcast_to(ramp[None, None, :, None], (1, 64, 256, 3))
     path = tmp_path / f"a{CODECS[codec].endings[0]}"
-    succeeded([sys.executable, "-c", TEN_BITS, path, codec])
+    filmed(path, levels, [0], [40], codec=codec, quality=95)
     (frame,) = Clip.open(path).frames()
     assert len(np.unique(frame.pixels[32, :, 1])) > 40  # of 16 levels of 8 bits
     assert np.abs(frame.pixels[32].astype(float) - ramp[:, None]).max() < 160
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_films_shorter_than_what_x265_holds(tmp_path, count):
+    """Again and again: it fails where memory holds what other films left."""
+    for number in range(20):
+        path = tmp_path / f"{number}.mp4"
+        filmed(path, DEEP[:count], TIMES[:count], LENGTHS[:count], codec="hevc")
+        levels, times = decoded(path)
+        assert times == TIMES[: count + 1]
+        assert distance(levels, FRAMES[:count]) < 5
 
 
 @pytest.mark.parametrize("frames", [FRAMES, DEEP + np.arange(64)[:, None].astype(np.uint16)])

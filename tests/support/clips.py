@@ -13,11 +13,9 @@ cubic splines, whose error is far below that of a flow.
 """
 
 import struct
-import sys
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache
-from pathlib import Path
 
 import av
 import cv2
@@ -26,7 +24,6 @@ from PIL import Image
 from scipy import ndimage
 
 from impasto.images.samples import sample
-from support.children import succeeded
 
 SIZE = (128, 192)  # height, width
 
@@ -370,23 +367,6 @@ def write(path, frames, *, codec="libx264", pixels="yuv420p", times=None, aspect
 
 
 RGB = {"uint8": "rgb24", "uint16": "rgb48le"}
-
-WRITE = """
-import sys
-import numpy as np
-sys.path.insert(0, sys.argv[1])
-from support.clips import write
-write(sys.argv[2], np.load(sys.argv[3]), **eval(sys.argv[4]))
-"""
-
-
-def write_apart(path, frames, **options):
-    """As `write`, in a process of its own: after other encoders libx265 may write 8 bits alone."""
-    array = path.with_suffix(".npy")
-    np.save(array, frames)
-    here = Path(__file__).parent.parent
-    succeeded([sys.executable, "-c", WRITE, here, path, array, repr(options)])
-    return path
 
 
 def play(film, stream, seconds, hertz=440):

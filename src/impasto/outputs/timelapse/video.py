@@ -19,6 +19,7 @@ __all__ = ["AudioCopy", "Coding", "Video", "exact_lanczos", "os_errors"]
 BT709 = 1  # matrix, primaries and transfer of HD video, and limited range: all of them 1 in H.264
 FULL = 2  # the range of RGB
 KR, KB = 0.2126, 0.0722  # the matrix of BT.709
+_REORDERED = 3  # frames of a film in which some may be coded before earlier ones
 ROWS = 64  # at a time, where floats are needed
 
 
@@ -101,6 +102,7 @@ class Video:
     ) -> None:
         self._coding, self._base, self._audio = coding, time_base, audio
         self._lengths: dict[int, int] = {}  # durations of frames in the encoder
+        self._count = 0
         self._size = coding.padded(size)
         fast = container in ("mp4", "mov") and isinstance(file, Path)  # reads the file again
         options = {"movflags": "+faststart"} if fast else {}
@@ -149,6 +151,7 @@ class Video:
         frame.pts, frame.time_base = pts, self._base
         frame.color_primaries = frame.color_trc = BT709
         self._lengths[pts] = duration
+        self._count += 1
         with os_errors():
             self._hear(pts * self._base)
             self._mux(self._stream.encode(frame))
@@ -179,6 +182,8 @@ class Video:
         for packet in packets:
             if packet.pts is not None and packet.pts in self._lengths:
                 packet.duration = self._lengths.pop(packet.pts)
+            if self._count < _REORDERED:  # x265 leaves it at whatever its memory holds
+                packet.dts = packet.pts
             self._container.mux(packet)
 
 
