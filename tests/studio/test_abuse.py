@@ -57,7 +57,7 @@ def rooms(folder):
 
 @pytest.fixture(scope="module")
 def address(rooms):
-    with served(rooms, patience=Patience(pause=0.5, total=3.0)) as address:
+    with served(rooms, patience=Patience(pause=2.0, total=6.0)) as address:
         yield address
 
 
