@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import time
 from pathlib import Path
 
 import fsspec
@@ -206,6 +207,41 @@ def test_lines_that_were_broken_off_stay_apart(store):
     assert list(lines) == [{"a": 1}, {"c": 3}]
     lines.rewrite([{"d": 4}])
     assert list(lines) == [{"d": 4}]
+
+
+def test_many_lines_are_written_in_few_pieces(store, monkeypatch):
+    now, writes, url = [100.0], [], Url("memory://out/many")
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    write = Url.write
+
+    def slowly(url, data):
+        now[0] += 0.1
+        writes.append(len(data))
+        write(url, data)
+
+    monkeypatch.setattr(Url, "write", slowly)
+    lines, count = StoredLines(url), 200
+    for number in range(count):
+        lines.append({"number": number})
+        now[0] += 0.05
+    assert len(writes) <= count * 0.05 / 2 + 2
+    assert writes[0] < 20  # the first one at once
+    lines.flush()
+    lines.flush()
+    assert [each["number"] for each in StoredLines(url)] == [*range(count)]
+
+
+def test_lines_that_cannot_be_written_wait(store, monkeypatch):
+    lines = StoredLines(Url("memory://out/lines"))
+    with monkeypatch.context() as broken:
+        broken.setattr(Url, "write", lambda *_: raised(OutputError("no room")))
+        with pytest.raises(OutputError):
+            lines.append({"a": 1})
+    assert list(lines) == [{"a": 1}]
+
+
+def raised(error):
+    raise error
 
 
 def test_addresses_are_like_paths():

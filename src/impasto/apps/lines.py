@@ -41,6 +41,9 @@ class Lines:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             os.fsync(file.fileno())
 
+    def flush(self) -> None:
+        """Nothing waits to be written; see `StoredLines`."""
+
     def rewrite(
         self, records: Iterable[Mapping[str, Any]], check: Callable[[], object] = lambda: None
     ) -> None:

@@ -124,9 +124,12 @@ class Batch:
         return self._recorded(self._executor.map(jobs, self.task, watch))
 
     def _recorded(self, entries: Iterable[Entry]) -> Iterator[Entry]:
-        for entry in entries:
-            self.manifest.append(entry)
-            yield entry
+        try:
+            for entry in entries:
+                self.manifest.append(entry)
+                yield entry
+        finally:
+            self.manifest.flush()
 
     def _together(self, jobs: Sequence[Job], leases: Leases, watch: Watch) -> Iterator[Entry]:
         """The same with all workers that share the batch; the manifest has them in the end."""

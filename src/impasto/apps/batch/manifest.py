@@ -85,8 +85,15 @@ class Manifest:
         )
 
     def append(self, entry: Entry) -> None:
-        """Add a line, on the disk when this returns; OutputError where that fails."""
+        """Add a line; OutputError where that fails.
+
+        It is on the disk when this returns, but in a store it may wait for `flush`.
+        """
         self._lines.append(entry.line())
+
+    def flush(self) -> None:
+        """Write what waits; OutputError where that fails."""
+        self._lines.flush()
 
     def latest(self) -> dict[str, Entry]:
         """The last entry of each output; lines that are no entries are ignored."""

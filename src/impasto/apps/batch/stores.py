@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ __all__ = ["Place", "StoredLines", "Url", "place_of"]
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _WEB = ("http", "https")
 _PIECE = 1 << 20  # bytes read at a time
+_REST = 19  # times as long as lines were written, until they are written again
 
 
 @dataclass(frozen=True, order=True)
@@ -197,33 +199,50 @@ def place_of(name: str) -> Place:
 class StoredLines:
     """A file of JSON objects in a store, one a line; see `impasto.apps.lines.Lines`.
 
-    Stores cannot append. Each line is added to those that are there, and all of them are written:
-    of two that do so at the same time one wins.
+    Stores cannot append. New lines are added to those that are there, and all of them are written:
+    of two that do so at the same time one wins. The longer that takes, the rarer it is done, so
+    that it never takes more than a twentieth of the time, however many lines there are.
     """
 
     def __init__(self, url: Url) -> None:
         self._url = url
+        self._waiting: list[bytes] = []
+        self._due = 0.0  # when they are to be written
 
     def append(self, values: Mapping[str, Any]) -> None:
-        """Add a line, in the store when this returns; OutputError where that fails."""
+        """Add a line, in the store after the next `flush`; OutputError where that fails."""
+        self._waiting.append(as_line(values))
+        if time.monotonic() >= self._due:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write the lines that wait; OutputError where that fails, and they wait on."""
+        if not self._waiting:
+            return
+        began = time.monotonic()
         known = self._url.read() or b""
         whole = known if known.endswith(b"\n") or not known else known + b"\n"
-        self._url.write(whole + as_line(values))
+        self._url.write(whole + b"".join(self._waiting))
+        self._waiting.clear()
+        now = time.monotonic()
+        self._due = now + _REST * (now - began)
 
     def rewrite(
         self, records: Iterable[Mapping[str, Any]], check: Callable[[], object] = lambda: None
     ) -> None:
-        """Replace the file by one with these objects; see `Lines`."""
+        """Replace the file by one with these objects, and no others; see `Lines`."""
         data = b"".join(map(as_line, records))
         check()
         self._url.write(data)
+        self._waiting.clear()
 
     def touch(self) -> None:
         """Write the file as it is, so that a place that cannot be written is known before work."""
         self._url.write(self._url.read() or b"")
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        """The objects in the order of their lines; see `Lines`."""
+        """The objects in the order of their lines, once all are written; see `Lines`."""
+        self.flush()
         yield from objects_in((self._url.read() or b"").splitlines())
 
 
