@@ -8,11 +8,9 @@ with Reel.open("painted.mp4", clip.size, clip.time_base, audio_from=clip) as ree
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -20,14 +18,14 @@ import numpy as np
 from impasto.apps.film.clip import Clip
 from impasto.apps.film.codecs import ANIMATIONS, CODECS
 from impasto.apps.film.plan import Plan, Writer
-from impasto.errors import OutputError, shown
 from impasto.images import AtomicFile
 from impasto.images.levels import eight_bits, sixteen_bits
+from impasto.outputs.timelapse.unfinished import Unfinished
 
 __all__ = ["Reel"]
 
 
-class Reel:
+class Reel(Unfinished):
     """A film in the making; it appears at its path when it is closed, and is complete then.
 
     As a context manager it is closed at the end of the block, and abandoned if the block raises.
@@ -36,6 +34,7 @@ class Reel:
     """
 
     def __init__(self, plan: Plan) -> None:
+        super().__init__(plan.path)
         self.codec = plan.check()
         self.notes = tuple(plan.notes())
         self._plan = plan
@@ -121,19 +120,6 @@ class Reel:
             if self._draft:
                 self._draft.discard()
 
-    def __enter__(self) -> Reel:
-        """The film itself."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
-    ) -> None:
-        """Close, or abandon after an error."""
-        if error:
-            self.abandon()
-        else:
-            self.close()
-
     def _begin(self, pts: int) -> Writer:
         self._start = pts
         file = Path(os.fsdecode(self._plan.path))
@@ -142,19 +128,6 @@ class Reel:
             file = self._draft.file
         self._writer = self._plan.writer(file, pts)
         return self._writer
-
-    @contextmanager
-    def _abandoned_by(self, errors: type[BaseException]) -> Iterator[None]:
-        try:
-            yield
-        except errors as error:
-            self.abandon()
-            if isinstance(error, OSError):
-                why = error.strerror or error
-                raise OutputError(
-                    f"{shown(self._plan.path)}: {why}; no film was written"
-                ) from error
-            raise
 
 
 def _plan(

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from types import TracebackType
+from collections.abc import Callable, Iterable
 
-from impasto.errors import OutputError, optional, shown
+from impasto.errors import optional
 from impasto.images import AtomicFile, Picture, check_place, resize
 from impasto.outputs.sampler import EvenSampler
 from impasto.outputs.timelapse.encoders import FILMS, Kind, Size, VideoEncoder
+from impasto.outputs.timelapse.unfinished import Unfinished
 from impasto.run.events import Step
 
 __all__ = ["Timelapse", "check_film", "require"]
@@ -38,7 +37,7 @@ def _kind(path: str | os.PathLike[str]) -> Kind:
     return FILMS[ending]
 
 
-class Timelapse:
+class Timelapse(Unfinished):
     """A film in the making: `record` each Step, then `close`.
 
     Frames are evenly spaced over the planned run, the initial canvas first; wherever the run ends,
@@ -57,7 +56,8 @@ class Timelapse:
     """
 
     def __init__(self, path: str | os.PathLike[str], size: Size | None = None) -> None:
-        self._path, self._size, self._kind = path, size, _kind(path)
+        super().__init__(path)
+        self._size, self._kind = size, _kind(path)
         self._sampler = EvenSampler(self._kind.frames - 1)
         self._draft: AtomicFile | None = None
         self._encoder: VideoEncoder | None = None
@@ -116,19 +116,6 @@ class Timelapse:
             self._draft.discard()
         self._end()
 
-    def __enter__(self) -> Timelapse:
-        """The film itself."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
-    ) -> None:
-        """Close, or abandon after an error."""
-        if error:
-            self.abandon()
-        else:
-            self.close()
-
     def _show_waiting(self) -> None:
         if self._waiting:
             step = self._waiting
@@ -151,14 +138,3 @@ class Timelapse:
 
     def _end(self) -> None:
         self._over, self._draft, self._encoder, self._waiting = True, None, None, None
-
-    @contextmanager
-    def _abandoned_by(self, errors: type[BaseException]) -> Iterator[None]:
-        try:
-            yield
-        except errors as error:
-            self.abandon()
-            if isinstance(error, OSError):
-                why = error.strerror or error
-                raise OutputError(f"{shown(self._path)}: {why}; no film was written") from error
-            raise
