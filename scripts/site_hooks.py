@@ -1,4 +1,4 @@
-"""What `mkdocs build` changes: pages of notebooks, and pages load nothing from other sites.
+"""What `mkdocs build` changes: pages of notebooks, search in order, nothing from other sites.
 
 Search in pages that are read as files takes a script of the theme's from elsewhere; ours is here.
 """
@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import notebooks
 
+_BOOST = {"reference": 0.3, "learn": 0.2}  # of pages in these folders, in results of a search
 _ELSEWHERE, _HERE = "https://unpkg.com/iframe-worker/shim", "assets/worker.js"
 
 
@@ -22,6 +23,13 @@ def on_files(files: Any, *, config: Any) -> Any:
         for ending, content in ((".md", notebooks.page(path)), (".ipynb", notebooks.written(path))):
             files.append(File.generated(config, f"learn/{path.stem}{ending}", content=content))
     return files
+
+
+def on_page_markdown(markdown: str, *, page: Any, config: Any, files: Any) -> str:
+    """The page as it is; in results of a search those that say what to do come first."""
+    folder = page.file.src_uri.partition("/")[0]
+    page.meta.setdefault("search", {"boost": _BOOST.get(folder, 1)})
+    return markdown
 
 
 def on_post_page(output: str, *, page: Any, config: Any) -> str:
