@@ -26,11 +26,10 @@ QUALITY, LARGEST = 78, 400_000  # of WebP; bytes
 
 @dataclass(frozen=True)
 class Clip:
-    """A clip's frames, and how they are painted: arguments of `impasto.film`."""
+    """A clip's frames, and the style, or styles by second, in which they are painted."""
 
     frames: Callable[[], Iterator[Image.Image]]
     styles: str | dict[float, str]
-    options: dict[str, object]
 
 
 def seen(photo: str, left: float, top: float, width: float) -> Image.Image:
@@ -62,8 +61,8 @@ def ball() -> Iterator[Image.Image]:
 
 
 CLIPS = {
-    "walk": Clip(walk, "sample:swirl", {}),
-    "ball": Clip(ball, "sample:ember", {"frame_iterations": 15, "drift": 0.0, "steadiness": 0.45}),
+    "walk": Clip(walk, "sample:swirl"),
+    "ball": Clip(ball, "sample:ember"),
 }
 
 
@@ -73,7 +72,7 @@ def painted(clip: Clip, folder: Path) -> list[Image.Image]:
     source.mkdir()
     for number, frame in enumerate(clip.frames()):
         frame.save(source / f"{number:03d}.png")
-    impasto.film(source, clip.styles, made, beside=True, size=0, **clip.options)
+    impasto.film(source, clip.styles, made, beside=True, size=0)
     return [Image.open(file).convert("RGB") for file in sorted(made.glob("*.png"))]
 
 
