@@ -152,13 +152,13 @@ def test_command(page, command, desk, capsys):
 @pytest.mark.parametrize(("page", "command"), READ)
 def test_command_is_understood(page, command, desk, capsys, monkeypatch):
     """All but the painting: options, settings, pictures, masks, names of files, memory."""
-    monkeypatch.setattr("impasto.outputs.session.paint", checked)
+    monkeypatch.setattr("impasto.outputs.session._Session.paint", checked)  # whoever imported it
     called(command, capsys)
 
 
-def checked(run, request, *_):
+def checked(session, _):
     """What a session does before the first iteration."""
-    request.check(size=run.inputs.size)
+    session._request.check(size=session._run.inputs.size)
     return Outcome(None)
 
 

@@ -161,14 +161,14 @@ def signalled(number, count, name, command):
     return [*command[:program], "--signal", int(number), count, name, *command[program:]]
 
 
-def test_killed_three_times_and_resumed_is_the_same_picture(folder, whole):
-    """SIGKILL at three random moments of saving checkpoints."""
+def test_killed_five_times_and_resumed_is_the_same_picture(folder, whole):
+    """SIGKILL at five random moments of saving checkpoints."""
     saved, moments = folder / "broken.checkpoint", random.Random(0)
     again = command(
         folder, folder / "broken.png", "--resume", "--checkpoint-every", "0",
         "--trace", folder / "t.jsonl",
     )  # fmt: skip
-    for _ in range(3):
+    for _ in range(5):
         moment = moments.randrange(1, 60)
         killed = finished(signalled(signal.SIGKILL, moment, saved.name, again))
         assert killed.returncode == -signal.SIGKILL

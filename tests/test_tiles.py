@@ -42,12 +42,12 @@ def objective(shape, content, style, *, dtype, tiling, network="vgg19", **choice
 @st.composite
 def tiled(draw, network, taps):
     """A size, and a tile that leaves room for a core."""
-    size = draw(st.tuples(st.integers(16, 160), st.integers(16, 130)))
+    size = draw(st.tuples(st.integers(16, 260), st.integers(16, 200)))
     least = min_tile(TINY[network], taps)
     return size, draw(st.integers(least, least + 60))
 
 
-@settings(max_examples=30)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_tiled_is_whole(data):
     network = data.draw(st.sampled_from(sorted(TINY)), label="network")
@@ -66,14 +66,14 @@ def test_tiled_is_whole(data):
     make = {"dtype": dtype, "network": network, **choices}
     whole = objective(size, content, style, tiling=Tiling(), **make)(canvas)
     parts = objective(size, content, style, tiling=Tiling(tile, tapes, keep), **make)(canvas)
-    tolerance = 1e-10 if dtype == torch.float64 else 2e-5
+    tolerance = 1e-10 if dtype == torch.float64 else 1e-5
     assert relative(parts.loss, whole.loss) < tolerance
     for name, term in whole.terms.items():
         assert relative(parts.terms[name], term) < tolerance
     if dtype == torch.float64:
         assert relative(parts.gradient, whole.gradient) < tolerance
     else:  # a ReLU or a pooling that hangs on the last digit may flip: none of any weight does
-        assert relative(parts.gradient, whole.gradient) < 5 * tolerance
+        assert relative(parts.gradient, whole.gradient) < 10 * tolerance
 
 
 @pytest.mark.parametrize("loss", GRAMS)
@@ -101,9 +101,9 @@ def test_style_is_measured_in_windows():
         torch.testing.assert_close(tiled[tap].total, whole[tap].total, rtol=1e-12, atol=0)
 
 
-@settings(max_examples=30)
+@settings(max_examples=50)
 @given(
-    size=st.tuples(st.integers(16, 200), st.integers(16, 200)),
+    size=st.tuples(st.integers(16, 300), st.integers(16, 300)),
     room=st.integers(0, 100),
     deepest=st.sampled_from(NET.taps[:-1]),
 )

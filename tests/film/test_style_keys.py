@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from impasto.apps.film.style_keys import StyleKeys, overlap, parsed
 from impasto.errors import SettingsError
 
-SECONDS = st.floats(0, 100, allow_nan=False, allow_subnormal=False)
+SECONDS = st.floats(0, 100, allow_nan=False, allow_subnormal=False)  # slopes of np.interp overflow
 WEIGHTED = st.lists(st.tuples(st.sampled_from("abcd"), st.floats(0.01, 10)), min_size=1, max_size=4)
 
 
