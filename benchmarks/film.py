@@ -156,6 +156,7 @@ def main() -> None:
     o = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary, tuned_malloc((o.size, o.size)):
         out = o.out or Path(temporary)
+        out.mkdir(parents=True, exist_ok=True)
         if o.still:
             names = ["", "drift of the mean", "rms from the tenth", "rms from the last"]
             lines = list(repeated(o, out))

@@ -76,7 +76,7 @@ def test_frames_keep_what_was_painted_before(panned, tmp_path):
         film = film_of(
             panned,
             tmp_path / f"{steadiness}",
-            film=FilmSettings(**{**FOLLOWING.model_dump(), "steadiness": steadiness}),
+            film=FilmSettings.of(frame_iterations=6, drift=0, steadiness=steadiness),
         )
         events = [e for e in film.events() if isinstance(e, FrameDone)]
         entries[steadiness] = [e.entry for e in events if e.entry.e_warp is not None]

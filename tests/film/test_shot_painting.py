@@ -102,5 +102,28 @@ def test_the_loss_is_without_what_films_add():
     frame = Picture(smooth_picture(32, 24).pixels)
     made = begun(sources(), loss=0.0).next(frame, sources(), [moved(settled=0.5)])
     own = sum(made.terms[name] for name in ("content", "style", "variation"))
-    assert made.loss == pytest.approx(own, rel=1e-3)
-    assert made.terms["steady 1"] > 0.01 * own
+    assert made.loss == pytest.approx(own, rel=1e-4)
+    assert made.terms["steady 1"] > 1e-3 * own
+
+
+def test_between_two_frames_only_what_neither_shows_is_painted():
+    """What is half painted is no reason: it is painted where it is held."""
+    frame = Picture(smooth_picture(32, 24).pixels)
+    painter = begun(sources(), loss=0.0)
+    shown = painter.between(frame, sources(), [moved(settled=0.5)])
+    assert (shown.iterations, shown.loss) == (0, None)
+    hidden = painter.between(frame, sources(), [moved(where=0.0)])
+    assert hidden.iterations == 8
+
+
+def test_a_frame_that_follows_is_preconditioned_half_as_much(monkeypatch):
+    """Its coarse forms are painted; what moving it loses is fine."""
+    made, run = [], ShotPainter._run
+    monkeypatch.setattr(
+        ShotPainter, "_run", lambda self, *given: made.append(given[2]) or run(self, *given)
+    )
+    painter = ShotPainter(SETTINGS.replaced(precondition=0.4), FILM)
+    frame = Picture(smooth_picture(32, 24).pixels)
+    painter.first(frame, sources())
+    painter.next(frame, sources(), [moved()])
+    assert [each.precondition for each in made] == [0.4, 0.2]

@@ -39,7 +39,7 @@ class FilmSettings(BaseModel):
         "Film",
         "maximum iterations of a frame in which nothing is new; half as many more for each that "
         "--every leaves out",
-        default=7,
+        default=16,
         ge=1,
         le=10_000,
     )
@@ -47,7 +47,7 @@ class FilmSettings(BaseModel):
         "Film",
         "how many more where everything is new, and in proportion; as many, of one frame or "
         "several, paint what comes into sight before it is held",
-        default=24,
+        default=20,
         ge=0,
         le=10_000,
     )
@@ -61,7 +61,7 @@ class FilmSettings(BaseModel):
     drift: float = knob(
         "Film",
         "a frame ends early when its loss is within this part of that of the shot's first frame",
-        default=0.05,
+        default=0.06,
         ge=0,
         le=10,
     )

@@ -51,6 +51,7 @@ STEADY = "steady"  # names the temporal terms, by distance in frames: steady 1, 
 NEW = "uncovered"  # the style term of what is still to be painted
 _HEAVIEST = 1200.0  # the temporal term's weight at steadiness 1; 150 at 0.5
 _NEW_WEIGHT = 0.5  # of the style of what is still to be painted, in parts of the style's
+_PRECONDITION = 0.5  # of a still's: coarse forms are painted, and what a frame lacks is fine
 _NEW = 0.002  # of a frame open: less is no new thing, and a frame like the last one is left alone
 _FAST = 1 / 8  # of the styles that change in a frame, so that it is painted anew
 _ENOUGH = 0.1  # of a frame covered, to tell in which colours a shot is painted
@@ -144,7 +145,8 @@ class ShotPainter:
 
     def between(self, frame: Picture, sources: FrameSources, moved: Sequence[Moved]) -> Painted:
         """A frame between two that are painted, whose canvases are `moved`."""
-        most = self._film.between_iterations + round(self._film.open_iterations * _open(moved))
+        unseen = 1 - float(_covered(moved).mean())  # what is half painted stays so until it is held
+        most = self._film.between_iterations + round(self._film.open_iterations * unseen)
         return self._following(frame, sources, moved, most)
 
     def _following(
@@ -152,7 +154,7 @@ class ShotPainter:
     ) -> Painted:
         """A frame that begins with canvases where they are in it; `most` iterations follow."""
         began, film = time.perf_counter(), self._film
-        covered = torch.stack([each.where for each in moved]).sum(0).clamp_max(1)
+        covered = _covered(moved)
         kept = torch.stack([each.where * each.canvas for each in moved]).sum(0)
         start = kept + (1 - covered) * self._coloured(frame, sources, kept, covered)
         settled = _settled(moved)
@@ -160,7 +162,9 @@ class ShotPainter:
         if most == 0:
             picture, taken = self.run(frame, sources).shown(start), time.perf_counter() - began
             return Painted(start, settled, picture, None, {}, 0, taken)
-        settings = self._still.replaced(scales=(1.0,), iterations=most)
+        settings = self._still.replaced(
+            scales=(1.0,), iterations=most, precondition=_PRECONDITION * self._still.precondition
+        )
         weight = _HEAVIEST * film.steadiness**3
         terms = [_held(m, weight * _alike(sources, m)) for m in moved] if weight else []
         if opened > _NEW:
@@ -228,6 +232,11 @@ class ShotPainter:
             own = Palette.of(frame.pixels, covered)
             painted = Palette.of((kept / covered.clamp_min(1e-3)).clamp(0, 1), covered)
         return recoloured(frame.pixels, painted, own=own).clamp(0, 1)
+
+
+def _covered(moved: Sequence[Moved]) -> Tensor:
+    """How far canvases painted before show each pixel of a frame, (h, w) in [0, 1]."""
+    return torch.stack([each.where for each in moved]).sum(0).clamp_max(1)
 
 
 def _settled(moved: Sequence[Moved]) -> Tensor:
