@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from queue import SimpleQueue
 from typing import Any
@@ -56,6 +57,9 @@ class Painter:
         self._task = within(task, _granted() if resources is None else resources)
         self._cache, self._folder = StyleCache(cache), folder
         self._stop = threading.Event()
+        # Ray calls in threads of its own. OpenMP keeps helpers for each thread that has computed,
+        # and with more of them than cores it puts them to sleep at every turn: a tenth slower
+        self._computing = ThreadPoolExecutor(1)
 
     def greet(self) -> Iterator[Message]:
         """One Greeting."""
@@ -65,14 +69,13 @@ class Painter:
             reason = f"it has no folder {self._folder} ({error.strerror}), where the batch runs"
             yield Greeting({}, f"{reason}; run it in a folder that all machines share")
             return
-        yield Greeting(identity(self._task))
+        yield Greeting(self._computing.submit(identity, self._task).result())
 
     def paint(self, job: Job) -> Iterator[Message]:
         """The events of a job's run, steps without canvas and not all of them; then its Entry."""
         told: SimpleQueue[Message] = SimpleQueue()
-        arguments = (job, thinned(told.put), told.put)
-        # a thread, because events come by a callback and this is a generator
-        threading.Thread(target=self._paint, args=arguments, daemon=True).start()
+        # apart, because events come by a callback and this is a generator
+        self._computing.submit(self._paint, job, thinned(told.put), told.put)
         while not isinstance(message := told.get(), Entry):
             yield message
         yield message
