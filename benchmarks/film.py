@@ -7,6 +7,7 @@
     python benchmarks/film.py --still 100 --size 64
     python benchmarks/film.py --clips clip.mp4 --from 199 --size 192
     python benchmarks/film.py --clip-seconds 10 --size 512
+    python benchmarks/film.py --grown 1000 --size 64
 
 Clips are made of bundled photographs, so that the true motion of every pixel is known; they are in
 `film_scenes`. Each is painted as stills that know nothing of each other, and as a film in each way.
@@ -35,6 +36,9 @@ those of the tenth, and how much a frame differs from the one before it, in leve
 With --clip-seconds a clip of so many seconds, 25 frames each, is painted from file to file, and
 timed; it takes long, and a quiet machine.
 
+With --grown a clip of so many frames is painted, and the table has the memory that the process has
+on the way.
+
 By --out DIR the frames are kept, to be looked at in turn.
 """
 
@@ -44,7 +48,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import fmean
 
-from film_clips import scene_of, timed
+from film_clips import grown, scene_of, timed
 from film_measures import Uncovered, e_warp, unsteadiness
 from film_painting import Painted, film, stills
 from film_scenes import SCENES, Scene, ground
@@ -151,18 +155,22 @@ def main() -> None:
     parser.add_argument("--clips", type=Path, nargs="+", metavar="FILE", help="paint these instead")
     parser.add_argument("--from", dest="first", type=int, default=0, help="frame of the clips")
     parser.add_argument("--clip-seconds", type=float, metavar="S", help="time a clip so long")
+    parser.add_argument("--grown", type=int, metavar="N", help="memory of a clip of N frames")
     parser.add_argument("--encoder", default="vgg19")
     parser.add_argument("--out", type=Path, help="keep the frames there")
     o = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary, tuned_malloc((o.size, o.size)):
         out = o.out or Path(temporary)
         out.mkdir(parents=True, exist_ok=True)
+        how = FilmSettings.of(steadiness=o.steadiness[0], every=o.every[0])
         if o.still:
             names = ["", "drift of the mean", "rms from the tenth", "rms from the last"]
             lines = list(repeated(o, out))
+        elif o.grown:
+            names = ["", "MB"]
+            lines = grown(o.grown, o.style, settings_of(o), how, out)
         elif o.clip_seconds:
             names = ["", "seconds", "processor seconds", "of a still's"]
-            how = FilmSettings.of(steadiness=o.steadiness[0], every=o.every[0])
             lines = timed(o.clip_seconds, o.style, settings_of(o), how, out)
         else:
             names = [

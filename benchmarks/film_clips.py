@@ -2,6 +2,7 @@
 
 scene = scene_of(Path("clip.mp4"), 192, first=199, frames=8)
 rows = timed(10, "sample:waves", Settings.of(size=512), FilmSettings(), folder)
+rows = grown(1000, "sample:waves", Settings.of(size=64), FilmSettings(), folder)
 """
 
 import time
@@ -21,9 +22,10 @@ from impasto.apps.film.reliability import confidence
 from impasto.apps.film.shots import shots
 from impasto.images import resize
 from impasto.settings import FilmSettings
+from memory import resident
 from support import clips
 
-__all__ = ["scene_of", "timed"]
+__all__ = ["grown", "scene_of", "timed"]
 
 FPS = 25
 
@@ -92,6 +94,19 @@ def timed(
         [name, *(f"{value:.2f}" for value in taken), f"1/{one[1] / taken[1]:.1f}"]
         for name, taken in named.items()
     ]
+
+
+def grown(
+    count: int, style: str, settings: Settings, how: FilmSettings, folder: Path
+) -> list[list[str]]:
+    """Table rows of the memory that the process has after some of a film's frames, MB."""
+    size = settings.size, round(settings.size * 0.75) // 2 * 2
+    clip = clips.write(folder / "clip.mp4", np.stack(stroll(size, count).frames), crf="12")
+    run = FilmRun(clip, style, folder / "painted.mp4", settings, how)
+    held = [resident("self", "VmRSS") for _ in run]
+    run.write()
+    told = sorted({min(50, count), count // 2, count})
+    return [[f"after frame {n}", f"{held[n - 1]:,.0f}"] for n in told]
 
 
 def _clocks() -> np.ndarray:
