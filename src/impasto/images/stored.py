@@ -28,7 +28,7 @@ from impasto.images.picture import Picture, channels, stacked
 from impasto.images.record import exif_tags, record_in
 from impasto.images.segments import Segments
 
-__all__ = ["AnyPicture", "StoredPicture", "read_by_rows"]
+__all__ = ["AnyPicture", "StoredPicture", "bytes_by_rows", "read_by_rows"]
 
 File: TypeAlias = "str | os.PathLike[str] | Encoded"
 Stamp: TypeAlias = "tuple[int, ...]"
@@ -37,13 +37,13 @@ Kind: TypeAlias = "tuple[int, bool, np.dtype]"  # colours, whether there is alph
 _LARGE = 1 << 25  # pixels; less is read whole
 _BLOCK = 1 << 20  # pixels that are decoded at a time, at least
 _FEWEST = 8  # segments from top to bottom; of fewer a part is not much less than the whole
-_KEPT = 8  # megapixels of blocks that are kept, about: those of a band that is resized
+_KEPT = 1 << 23  # pixels of blocks that are kept: those of a band that is resized, and more
 _FLIPPED = (3, 4)  # orientations whose first row is stored last
 _UPRIGHT = (1, 2)
 
 
 class _Blocks:
-    """The rows of a file, decoded in blocks of whole segments; the last ones asked for are kept."""
+    """The rows of a file, decoded in blocks of whole segments; the last ones are kept a while."""
 
     def __init__(self, file: File, stamp: Stamp, segments: Segments, max_pixels: int) -> None:
         self.file, self.segments, self.max_pixels = file, segments, max_pixels
@@ -58,12 +58,13 @@ class _Blocks:
         flipped = self.segments.orientation in _FLIPPED
         low, high = (self.height - stop, self.height - first) if flipped else (first, stop)
         wanted = range(low // self.step, -(-high // self.step))
-        kept = self._kept
-        self._kept = {n: kept[n] if n in kept else self._block(n) for n in wanted}
-        parts = [self._kept[n] for n in wanted]
-        end = min(wanted.stop * self.step, self.height)
-        above = end - high if flipped else low - wanted.start * self.step
-        return stacked(parts[::-1] if flipped else parts).rows(above, above + stop - first)
+        above = low - wanted.start * self.step
+        if flipped:
+            above, wanted = min(wanted.stop * self.step, self.height) - high, wanted[::-1]
+        found = {n: self._kept[n] if n in self._kept else self._block(n) for n in wanted}
+        pixels = self.segments.size[0] * self.step
+        self._kept = {n: found[n] for n in wanted[-max(1, _KEPT // pixels) :]}
+        return stacked([*found.values()]).rows(above, above + stop - first)
 
     def kind(self) -> Kind | None:
         """That of all blocks, each of which is decoded for it; None where they do not fit."""
@@ -119,10 +120,8 @@ class StoredPicture:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of memory that decoding takes at most, and that are kept for the next rows."""
-        width = self._blocks.segments.size[0]
-        pixels = (_KEPT << 20) + 2 * width * self._blocks.step
-        return 2 * self._pixel * pixels
+        """Bytes of memory that decoding takes, and that are kept for the next rows."""
+        return bytes_by_rows(self._blocks.segments.size[0], self._blocks.step, self._pixel)
 
     @property
     def height(self) -> int:
@@ -141,6 +140,14 @@ class StoredPicture:
 
 
 AnyPicture: TypeAlias = Picture | StoredPicture
+
+
+def bytes_by_rows(width: int, block: int = 256, pixel: int = 3) -> int:
+    """Bytes of memory that a stored picture takes, about, whatever its height.
+
+    A `block` of rows, `pixel` bytes each, is decoded at a time; a band of them is resized.
+    """
+    return 2 * pixel * (_KEPT + 2 * width * block)
 
 
 def read_by_rows(source: Source, max_pixels: int = MAX_PIXELS) -> AnyPicture:
