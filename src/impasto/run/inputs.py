@@ -209,10 +209,10 @@ class Inputs:
                     yield f"style_mask {number}.{part.index}", part.where
 
     def _content(self, size: Size, rows: slice | None = None) -> Picture | None:
-        s, frame = self.settings, self._frame
-        return self.original and fitted(
-            self.original, size, s.fit, frame=frame, wraps=s.wraps, rows=rows
-        )
+        if self.original is None:
+            return None
+        fit, wraps = self.settings.fit, self.settings.wraps
+        return fitted(self.original, size, fit, frame=self._frame, wraps=wraps, rows=rows)
 
     @property
     def _frame(self) -> Size | None:
