@@ -31,7 +31,7 @@ def small_is_large():
     """Blocks, bands and limits for pictures of some pixels."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stored, "_LARGE", 0)
-        patch.setattr(stored, "_FEWEST", 1)
+        patch.setattr(stored, "_FEWEST", 0)
         patch.setattr(stored, "_BLOCK", 400)
         patch.setattr(stored, "_KEPT", 1500)
         patch.setattr(resampling, "WHOLE", 500)
@@ -102,22 +102,23 @@ KINDS = [(n, kind) for n in (1, 3, 4) for kind in (np.uint8, np.uint16)] + [(1, 
         st.fixed_dictionaries({"tile": st.tuples(*[st.sampled_from([16, 32, 48])] * 2)}),
     ),
     compression=st.sampled_from([None, "zlib", "zlib and predictor"]),
-    byteorder=st.sampled_from("<>"),
-    bigtiff=st.booleans(),
+    form=st.sampled_from([("<", False), (">", False), ("<", True)]),
     turned=st.sampled_from([1, 2, 3, 4]),
     size=st.tuples(st.integers(1, 80), st.integers(2, 80)),
     wraps=st.tuples(st.booleans(), st.booleans()),
     chance=st.randoms(use_true_random=False),
 )
 def test_rows_are_those_of_the_whole(
-    shape, kind, layout, compression, byteorder, bigtiff, turned, size, wraps, chance
+    shape, kind, layout, compression, form, turned, size, wraps, chance
 ):
+    if kind[1] == np.float32:
+        form = "<", form[1]  # Pillow does not read others that are compressed
     array = levels(*shape, *kind)
     options = {"compression": "zlib"} if compression else {}
     if compression == "zlib and predictor" and kind[1] != np.float32:
         options["predictor"] = True
     tags = {"extratags": [(274, "H", 1, turned, True)]} if turned > 1 else {}
-    encoded = tiff(array, byteorder=byteorder, bigtiff=bigtiff, **layout, **options, **tags)
+    encoded = tiff(array, byteorder=form[0], bigtiff=form[1], **layout, **options, **tags)
     first = chance.randrange(shape[0])
     check(encoded, first, chance.randint(first + 1, shape[0]), size, wraps)
 
@@ -142,7 +143,9 @@ def test_rows_have_the_colours_of_the_profile(kind, mode):
     place = struct.unpack(">I", narrow[place + 4 : place + 8])[0]
     narrow[place + 8 : place + 12] = struct.pack(">i", 20000)
     array = levels(60, 30, 3 if mode == "RGB" else 1, kind)
-    plain, encoded = (tiff(array, rowsperstrip=7, **how) for how in ({}, {"iccprofile": narrow}))
+    plain, encoded = (
+        tiff(array, rowsperstrip=7, **how) for how in ({}, {"iccprofile": bytes(narrow)})
+    )
     check(encoded, 11, 50, (20, 31))
     if mode == "RGB":
         assert not torch.equal(read(plain).pixels, read(encoded).pixels)
@@ -260,7 +263,7 @@ def test_segments_that_would_take_much_memory_are_not_read_by_rows():
         size = counts.valuebytecount // counts.count
     for n in range(counts.count):
         place = counts.valueoffset + n * size
-        file[place : place + size] = (len(file) - 100).to_bytes(size, "little")
+        file[place : place + size] = min(len(file) // 2, 65535).to_bytes(size, "little")
     assert Segments.of(io.BytesIO(file)) is None
     tiled = bytearray(tiff(levels(60, 40), tile=(16, 16)))
     with tifffile.TiffFile(io.BytesIO(tiled)) as tiff_file:

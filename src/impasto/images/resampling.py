@@ -77,7 +77,8 @@ def _values(plane: np.ndarray) -> np.ndarray:
 
 def _weighted(plane: np.ndarray, opacity: np.ndarray) -> np.ndarray:
     """Levels (n, w) as values, multiplied by those of alpha (n, w)."""
-    return _values(plane) * _values(opacity)
+    product: np.ndarray = _values(plane) * _values(opacity)
+    return product
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ _ROWS = 64  # of a segment, where an uncompressed strip may be cut anywhere
 
 class _Tag(NamedTuple):
     kind: int
-    count: int
+    length: int  # in values
     raw: bytes  # the values, in the order of the file's bytes
 
 
