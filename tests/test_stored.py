@@ -93,7 +93,7 @@ def check(encoded, first, stop, size=None, wraps=(False, False), least=1):
 KINDS = [(n, kind) for n in (1, 3, 4) for kind in (np.uint8, np.uint16)] + [(1, np.float32)]
 
 
-@settings(max_examples=60)
+@settings(max_examples=150)
 @given(
     shape=st.tuples(st.integers(2, 90), st.integers(1, 70)),
     kind=st.sampled_from(KINDS),
@@ -228,7 +228,7 @@ def outcome(reader, encoded):
 def test_damaged_files_are_refused_as_by_whole_reading(encoded, capfd):
     """And what of them can be read is the same."""
     chance = random.Random(0)
-    for _ in range(40):
+    for _ in range(150):
         broken = bytearray(encoded)
         if chance.random() < 0.3:
             del broken[chance.randrange(8, len(broken)) :]
