@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import struct
 from dataclasses import dataclass
+from math import prod
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
@@ -31,7 +32,9 @@ _INTEGERS = {1: "u1", 3: "u2", 4: "u4", 16: "u8"}
 _LONG = 4  # a type of tags
 _MARKS = {"<": b"II", ">": b"MM"}
 _ENTRY, _INLINE, _LAST = "HHI4s", 4, bytes(4)  # an entry, bytes of values in it, no next directory
+_HEADER = 8  # bytes of a file before everything else
 _MAX_TAGS = 4096
+_MAX_SEGMENTS = 1 << 20
 _MAX_TILE = 4096  # pixels a side of a tile that is larger than the picture
 _MAX_VALUE = 4_000_000  # bytes of a tag that is copied
 _MAX_GROWTH = 2  # bytes of a compressed segment over those of its pixels …
@@ -135,22 +138,30 @@ def _segments(stream: BinaryIO) -> Segments | None:
     if across > max(width, _MAX_TILE) or rows > max(height, _MAX_TILE):
         return None
     shape = planes, -(-height // rows), -(-width // across)
-    offsets = _integers(tags.pop(names[0]), order).astype(np.int64).reshape(shape)
-    lengths = _integers(tags.pop(names[1]), order).astype(np.int64).reshape(shape)
+    if prod(shape) > _MAX_SEGMENTS:
+        return None
+    offsets, lengths = (
+        _integers(tags[name], order).astype(np.int64).reshape(shape) for name in names[:2]
+    )
     bits = int(_integers(tags[_BITS], order).max()) if _BITS in tags else 1
     row = -(-across * bits * samples // (8 * planes))  # bytes, unless pixels share colours
-    few = lengths.min() >= 1 and lengths.max() <= _MAX_GROWTH * row * rows + _ROOM
-    inside = lengths.sum() <= length and offsets.min() >= 8 and (offsets <= length - lengths).all()
-    if not few or not inside:
+    if not _are_plausible(offsets, lengths, row * rows, length):
         return None
     plain = one(_COMPRESSION, _UNCOMPRESSED) == _UNCOMPRESSED and not tiled
     if plain and rows == height > _ROWS and (lengths == row * height).all():
-        begins = np.arange(0, height, _ROWS)[None, :, None]
-        offsets, rows = offsets + row * begins, _ROWS
-        lengths = np.broadcast_to(row * np.minimum(_ROWS, height - begins), offsets.shape)
-    shape_and_turn = (width, height), rows, one(_ORIENTATION, 1)
-    tags = {number: tag for number, tag in tags.items() if number in _DECODING}
-    return Segments(*shape_and_turn, order, tags, names, offsets, lengths)
+        rows, begins = _ROWS, np.arange(0, height, _ROWS)[None, :, None]
+        offsets = offsets + row * begins
+        lengths = np.broadcast_to(row * np.minimum(rows, height - begins), offsets.shape)
+    copied = {number: tag for number, tag in tags.items() if number in _DECODING}
+    turn = one(_ORIENTATION, 1)
+    return Segments((width, height), rows, turn, order, copied, names, offsets, lengths)
+
+
+def _are_plausible(offsets: np.ndarray, lengths: np.ndarray, pixels: int, file: int) -> bool:
+    """Whether segments lie inside a file of so many bytes, and are not long for their pixels'."""
+    few = lengths.min() >= 1 and lengths.max() <= _MAX_GROWTH * pixels + _ROOM
+    inside = offsets.min() >= _HEADER and (offsets <= file - lengths).all()
+    return bool(few and inside and lengths.sum() <= file)
 
 
 def _directory(stream: BinaryIO, length: int) -> tuple[str, dict[int, _Tag]]:
