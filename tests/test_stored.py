@@ -231,7 +231,7 @@ def outcome(reader, encoded):
 def test_damaged_files_are_refused_as_by_whole_reading(encoded, capfd):
     """And what of them can be read is the same."""
     chance = random.Random(0)
-    for _ in range(150):
+    for _ in range(100):
         broken = bytearray(encoded)
         if chance.random() < 0.3:
             del broken[chance.randrange(8, len(broken)) :]
