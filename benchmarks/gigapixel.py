@@ -1,7 +1,7 @@
 """What a picture of so many pixels takes of processes that share it: memory, time, network.
 
     python benchmarks/gigapixel.py [--size 32768x32768] [--ranks 8 16 32 64] [--memory 64GB]
-        [--cores 16] [--seconds 4.0] [--gigabits 10]
+        [--cores 16] [--seconds 4.0] [--gigabits 10] [--by-rows]
 
 Nothing is painted. Memory and bytes are the plan's, `impasto info --ranks`. Times are extrapolated:
 evaluations x pixels x cost of the plan x `--seconds`, the seconds that one core takes for an
@@ -19,10 +19,10 @@ from measuring import heading, table
 MILLION = 1e6
 
 
-def plan(size: str, ranks: int, memory: str, smallest: str) -> list[dict[str, object]]:
+def plan(size: str, ranks: int, *options: str) -> list[dict[str, object]]:
     """The rows of `impasto info`, the largest scale last."""
     command = [sys.executable, "-m", "impasto", "info", "--size", size, "--ranks", str(ranks)]
-    command += ["--memory", memory, "--smallest", smallest, "--json"]
+    command += [*options, "--json"]
     told = subprocess.run(command, capture_output=True, text=True, check=False)
     if told.returncode:
         raise SystemExit(told.stderr)
@@ -45,10 +45,12 @@ def main() -> None:
     parser.add_argument("--cores", type=int, default=16, help="of each process")
     parser.add_argument("--seconds", type=float, required=True, help="a core's, per megapixel")
     parser.add_argument("--gigabits", type=float, default=10.0)
+    parser.add_argument("--by-rows", action="store_true", help="inputs are TIFF files")
     o = parser.parse_args()
+    options = ["--memory", o.memory, "--smallest", o.smallest, *["--by-rows"] * o.by_rows]
     rows = []
     for ranks in o.ranks:
-        scales = plan(o.size, ranks, o.memory, o.smallest)
+        scales = plan(o.size, ranks, *options)
         computing = sent = 0.0
         for scale in scales:
             width, height = map(int, str(scale["size"]).split("x"))

@@ -29,7 +29,7 @@ from impasto.images.photos import Decoded, photo_of
 from impasto.images.picture import Picture
 from impasto.images.record import exif_tags, record_in
 
-__all__ = ["MAX_PIXELS", "Details", "Source", "read", "read_details", "read_record"]
+__all__ = ["MAX_PIXELS", "Details", "Source", "open_image", "read", "read_details", "read_record"]
 
 Source: TypeAlias = (
     "Picture | str | os.PathLike[str] | bytes | BinaryIO | Resource | Encoded | Image.Image "
@@ -93,11 +93,17 @@ def _from_file(source: str | os.PathLike[str] | Encoded, max_pixels: int) -> Pic
     with opened(source) as stream, pillow(called(source), _limit(stream, max_pixels)):
         if photo := photo_of(stream):
             return _from_photo(photo.decode(stream, max_pixels), max_pixels)
-        image = Image.open(stream, formats=READABLE)
-        cost = DEEP_COST if has_deep_colours(image, stream) else COSTS.get(image.format or "", 1)
-        check_size(image.size, max_pixels // cost)
-        check_complete(image, stream)
+        image = open_image(stream, max_pixels)
         return _from_pillow(image, max_pixels, stream)
+
+
+def open_image(stream: BinaryIO, max_pixels: int) -> Image.Image:
+    """A file that Pillow opens, not decoded: neither too large nor incomplete, as `read` has it."""
+    image = Image.open(stream, formats=READABLE)
+    cost = DEEP_COST if has_deep_colours(image, stream) else COSTS.get(image.format or "", 1)
+    check_size(image.size, max_pixels // cost)
+    check_complete(image, stream)
+    return image
 
 
 def read_details(source: str | os.PathLike[str] | Encoded) -> Details:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -22,7 +23,7 @@ from impasto.images.levels import planes, unit
 from impasto.images.metadata import CHOICES, Metadata, kept
 from impasto.images.record import Embedded
 
-__all__ = ["Picture", "channels"]
+__all__ = ["Picture", "channels", "stacked"]
 
 NOTEBOOK = 1024  # pixels
 
@@ -122,6 +123,10 @@ class Picture:
             return Picture.of_levels(self._levels[rows, columns], self._record, self._metadata)
         alpha = None if self._alpha is None else self._alpha[rows, columns]
         return Picture(self.pixels[:, rows, columns], alpha, self._record, self._metadata)
+
+    def rows(self, first: int, stop: int) -> Picture:
+        """The rows from `first` to `stop`, which share its memory."""
+        return self.window(slice(first, stop), slice(None))
 
     @property
     def nbytes(self) -> int:
@@ -252,3 +257,11 @@ def channels(picture: Picture) -> tuple[list[np.ndarray], np.ndarray | None]:
         return (planes[:-1], planes[-1]) if picture.has_alpha else (planes, None)
     colours = [plane.detach().cpu().numpy() for plane in picture.pixels]
     return colours, None if alpha is None else alpha.detach().cpu().numpy()
+
+
+def stacked(parts: Sequence[Picture]) -> Picture:
+    """Pictures of levels of one width and type, one below the other; of one, itself."""
+    if len(parts) == 1:
+        return parts[0]
+    levels = [part._levels for part in parts if part._levels is not None]
+    return Picture.of_levels(np.concatenate(levels))

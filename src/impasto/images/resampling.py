@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple, overload
 
 import numpy as np
 import torch
@@ -16,6 +18,7 @@ from impasto.errors import ImageError
 from impasto.images.circles import OPEN, Wraps
 from impasto.images.levels import unit
 from impasto.images.picture import Picture, channels
+from impasto.images.stored import AnyPicture
 
 __all__ = ["cropped", "fit", "opaque", "resize"]
 
@@ -25,49 +28,57 @@ BAND = 1 << 22  # pixels of a band
 REACH = 3  # of Lanczos, in source pixels for enlarging and else in pixels of the result
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom
-Rows = Callable[[int, int], np.ndarray]  # first row and the one after the last -> (n, w) float32
+Plane = Callable[[], np.ndarray]  # (n, w) float32, made when it is called
 
 
 def resize(
-    picture: Picture, size: tuple[int, int], wraps: Wraps = OPEN, rows: slice | None = None
+    picture: AnyPicture, size: tuple[int, int], wraps: Wraps = OPEN, rows: slice | None = None
 ) -> Picture:
     """Change to size (w, h) by Lanczos with antialiasing, in float32, clamped to [0, 1].
 
     Colours are weighted by alpha, so that those of invisible pixels do not bleed into visible
     ones. `wraps` tells whether rows and columns are circles, whose ends meet in the result too.
-    With `rows` it is only these of the result, to the last bit. Raises ImageError for a side below
-    1 px.
+    With `rows` it is only these of the result, to the last bit. Of a picture that is stored, no
+    more is read than they take. Raises ImageError for a side below 1 px.
     """
     if min(size) < 1:
         raise ImageError(f"size {size[0]}x{size[1]}: expected at least 1x1 px")
     if size == picture.size:
-        return picture if rows is None else picture.window(rows, slice(None))
+        if rows is None and isinstance(picture, Picture):
+            return picture
+        rows = rows or slice(0, size[1])
+        return picture.rows(rows.start, rows.stop)
     rows = rows or slice(0, size[1])
-    colours, opacity = channels(picture)
-    circles = _Circles.of(picture.size, size, wraps)
-    pixels = _lanczos([_values(plane) for plane in colours], picture.size, size, circles, rows)
-    pixels = pixels.to(picture.device).expand(3, -1, -1)
-    if opacity is None:
+    planes = _lanczos(picture, size, _Circles.of(picture.size, size, wraps), rows)
+    planes = planes.to(picture.device)
+    if not picture.has_alpha:
+        pixels = planes.expand(3, -1, -1)
         return Picture(pixels.clamp(0, 1).contiguous(), None, picture.record)
-    alpha = _lanczos([_values(opacity)], picture.size, size, circles, rows).to(picture.device)[0]
-    products = [_weighted(plane, opacity) for plane in colours]
-    weighted = _lanczos(products, picture.size, size, circles, rows).to(picture.device)
+    colours = (len(planes) - 1) // 2
+    pixels, alpha, weighted = planes[:colours], planes[colours], planes[colours + 1 :]
     visible = alpha > INVISIBLE
-    pixels = torch.where(visible, weighted / alpha.clamp_min(INVISIBLE), pixels)
-    return Picture(pixels.clamp_(0, 1), alpha.clamp_(0, 1), picture.record)
+    pixels = torch.where(visible, weighted / alpha.clamp_min(INVISIBLE), pixels.expand(3, -1, -1))
+    return Picture(pixels.clamp_(0, 1), alpha.clamp(0, 1), picture.record)
 
 
-def _values(plane: np.ndarray) -> Rows:
-    """Rows of levels (h, w) as values in [0, 1]."""
-    if plane.dtype == np.float32:
-        return lambda first, end: plane[first:end]
-    return lambda first, end: unit(plane[first:end])
+def _planes(picture: Picture) -> list[Plane]:
+    """What is resized of a picture: its colours; alpha, and colours multiplied by it, if any."""
+    colours, opacity = channels(picture)
+    planes: list[Plane] = [partial(_values, plane) for plane in colours]
+    if opacity is not None:
+        planes += [partial(_values, opacity), *(partial(_weighted, c, opacity) for c in colours)]
+    return planes
 
 
-def _weighted(plane: np.ndarray, opacity: np.ndarray) -> Rows:
-    """Rows of levels (h, w), multiplied by those of alpha (h, w)."""
-    values, alpha = _values(plane), _values(opacity)
-    return lambda first, end: values(first, end) * alpha(first, end)
+def _values(plane: np.ndarray) -> np.ndarray:
+    """Levels (n, w) as values in [0, 1]."""
+    return plane if plane.dtype == np.float32 else unit(plane)
+
+
+def _weighted(plane: np.ndarray, opacity: np.ndarray) -> np.ndarray:
+    """Levels (n, w) as values, multiplied by those of alpha (n, w)."""
+    product: np.ndarray = _values(plane) * _values(opacity)
+    return product
 
 
 @dataclass(frozen=True)
@@ -86,72 +97,78 @@ class _Circles:
         )
         return cls(rows * wraps[0], columns * wraps[1])
 
-    def around(self, rows: Rows, height: int) -> Rows:
-        """Rows from -`rows` to `height` + `rows`, with columns added on both sides."""
+    def planes(self, picture: AnyPicture, first: int, end: int) -> list[Plane]:
+        """Planes of rows from -`rows` to height + `rows`, with columns added on both sides."""
+        parts, height = [], picture.height
+        while first < end:
+            at = first % height
+            count = min(end - first, height - at)
+            parts.append(_planes(picture.rows(at, at + count)))
+            first += count
+        return [partial(self._joined, same) for same in zip(*parts, strict=True)]
 
-        def turned(first: int, end: int) -> np.ndarray:
-            parts = []
-            while first < end:
-                at = first % height
-                count = min(end - first, height - at)
-                parts.append(rows(at, at + count))
-                first += count
-            whole = parts[0] if len(parts) == 1 else np.concatenate(parts)
-            return np.pad(whole, ((0, 0), (self.columns, self.columns)), "wrap")
-
-        return turned if self.rows or self.columns else rows
+    def _joined(self, parts: Sequence[Plane]) -> np.ndarray:
+        made = [part() for part in parts]
+        whole = made[0] if len(made) == 1 else np.concatenate(made)
+        beside = (self.columns, self.columns)
+        return np.pad(whole, ((0, 0), beside), "wrap") if self.columns else whole
 
 
 def _lanczos(
-    planes: list[Rows],
-    size: tuple[int, int],
-    target: tuple[int, int],
-    circles: _Circles,
-    wanted: slice,
+    picture: AnyPicture, target: tuple[int, int], circles: _Circles, wanted: slice
 ) -> Tensor:
-    """Planes of `size` (w, h) to the `wanted` rows of target (w, h), (c, n, w), float32, CPU."""
-    count = wanted.stop - wanted.start
-    resized = np.empty((len(planes), count, target[0]), np.float32)
-    (width, height), across, down = size, circles.columns, circles.rows
-    for plane, into in zip(planes, resized, strict=True):
-        rows = circles.around(plane, height)
-        if max(width * height, target[0] * target[1]) <= WHOLE:
-            box = (across, down, across + width, down + height)
-            into[:] = _resampled(rows(-down, height + down), target, box)[wanted]
-        else:
-            _in_bands(rows, size, target, into, circles, wanted)
+    """The `wanted` rows of planes at the target (w, h), (c, n, w), float32, CPU.
+
+    A float32 copy of a large plane would take more memory than the picture, so it is resized in
+    bands, which are the same whatever is wanted of them.
+    """
+    resized: np.ndarray | None = None
+    left, width = circles.columns, picture.width
+    for band in _bands(picture.size, target, circles):
+        low, high = max(band.first, wanted.start), min(band.end, wanted.stop)
+        if low >= high:
+            continue
+        planes = circles.planes(picture, band.start, band.stop)
+        if resized is None:
+            count = wanted.stop - wanted.start
+            resized = np.empty((len(planes), count, target[0]), np.float32)
+        box = (left, band.top - band.start, left + width, band.bottom - band.start)
+        for plane, into in zip(planes, resized, strict=True):
+            made = _resampled(plane(), (target[0], band.end - band.first), box)
+            into[low - wanted.start : high - wanted.start] = made[low - band.first :][: high - low]
+    assert resized is not None
     return torch.from_numpy(resized)
 
 
-def _in_bands(
-    rows: Rows,
-    size: tuple[int, int],
-    target: tuple[int, int],
-    into: np.ndarray,
-    circles: _Circles,
-    wanted: slice,
-) -> None:
-    """Resize a plane of `size` (w, h) into the `wanted` rows (n, w') of `target`, in bands.
+class _Band(NamedTuple):
+    """Rows `first` to `end` of the result, made of rows `start` to `stop` of a picture.
 
-    A float32 copy of a large plane would take more memory than the picture. Bands are the same
-    whatever is wanted of them.
+    They show what is between `top` and `bottom` of it; the others are what the filter reaches.
     """
+
+    first: int
+    end: int
+    start: int
+    stop: int
+    top: float
+    bottom: float
+
+
+def _bands(size: tuple[int, int], target: tuple[int, int], circles: _Circles) -> Iterator[_Band]:
+    """From `size` (w, h) to `target`; a picture that is not large is one band."""
     (width, height), (result_width, result_height) = size, target
+    if max(width * height, result_width * result_height) <= WHOLE:
+        yield _Band(0, result_height, -circles.rows, height + circles.rows, 0, height)
+        return
     scale = height / result_height
     reach = math.ceil(REACH * max(scale, 1)) + 1
     step = max(1, int(BAND / max(width * scale, result_width)))
     for first in range(0, result_height, step):
         end = min(first + step, result_height)
-        if end <= wanted.start or first >= wanted.stop:
-            continue
         top, bottom = first * scale, min(end * scale, height)
         start = max(-circles.rows, int(top) - reach)
         stop = min(height + circles.rows, math.ceil(bottom) + reach)
-        left = circles.columns
-        box = (left, top - start, left + width, bottom - start)
-        band = _resampled(rows(start, stop), (result_width, end - first), box)
-        low, high = max(first, wanted.start), min(end, wanted.stop)
-        into[low - wanted.start : high - wanted.start] = band[low - first : high - first]
+        yield _Band(first, end, start, stop, top, bottom)
 
 
 def _resampled(plane: np.ndarray, size: tuple[int, int], box: Box) -> np.ndarray:
@@ -160,7 +177,11 @@ def _resampled(plane: np.ndarray, size: tuple[int, int], box: Box) -> np.ndarray
     return np.asarray(sheet.resize(size, Image.Resampling.LANCZOS, box=box))
 
 
-def cropped(picture: Picture, size: tuple[int, int]) -> Picture:
+@overload
+def cropped(picture: Picture, size: tuple[int, int]) -> Picture: ...
+@overload
+def cropped(picture: AnyPicture, size: tuple[int, int]) -> AnyPicture: ...
+def cropped(picture: AnyPicture, size: tuple[int, int]) -> AnyPicture:
     """The largest part of the aspect of size (w, h), from the middle."""
     scale = max(size[0] / picture.width, size[1] / picture.height)
     width, height = (

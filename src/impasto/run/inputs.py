@@ -9,13 +9,13 @@ from typing import Any
 
 from torch import Tensor
 
-from impasto.encoder import Architecture, weights_of
+from impasto.encoder import Architecture
 from impasto.errors import SettingsError
 from impasto.hardware.oom import memory_guard
 from impasto.images import Picture, located, opaque, read
 from impasto.images.checksums import values_checksum
+from impasto.images.stored import AnyPicture
 from impasto.run.colour_modes import colour_mode
-from impasto.run.layers import with_layers_of
 from impasto.run.postprocess import effect_needs_content
 from impasto.run.regions import Region, StylePart, read_mask, regions
 from impasto.run.share import Share
@@ -30,12 +30,20 @@ from impasto.run.sizes import (
     stages_of,
     style_size,
 )
-from impasto.run.sources import Sources, StylePicture, identity, read_init, role_of, style_pictures
+from impasto.run.sources import (
+    Reading,
+    Sources,
+    StylePicture,
+    identity,
+    read_init,
+    role_of,
+    style_pictures,
+)
 from impasto.run.stage_inputs import StageInputs
 from impasto.settings import Settings
 from impasto.settings.schedule import Stage
 
-__all__ = ["Inputs", "check_layers"]
+__all__ = ["Inputs"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +56,7 @@ class Inputs:
     first canvas where one is given, sRGB (3, h, w); `protected` (h, w) is 1 where content stays.
     """
 
-    original: Picture | None
+    original: AnyPicture | None
     styles: tuple[StylePicture, ...]
     regions: tuple[Region, ...]
     init: Tensor | None
@@ -60,18 +68,24 @@ class Inputs:
 
     @classmethod
     def of(
-        cls, sources: Sources, settings: Settings, max_pixels: int, network: Architecture
+        cls,
+        sources: Sources,
+        settings: Settings,
+        max_pixels: int,
+        network: Architecture,
+        reading: Reading = read,
     ) -> Inputs:
         """Read all; ImageError, ImageTooLarge, ImageTooSmall or SettingsError if one is unfit.
 
         Without content the canvas has the first style picture's shape where `size` is one number.
+        Content and styles are read by `reading`.
         """
         sources.check()
         _check_settings(sources, settings)
         with memory_guard("these pictures"):
             content = located(sources.content)
-            original = None if content is None else read(content, max_pixels)
-            styles = tuple(style_pictures(sources.styles, max_pixels))
+            original = None if content is None else reading(content, max_pixels)
+            styles = tuple(style_pictures(sources.styles, max_pixels, reading))
             areas = regions(settings, sources, max_pixels) if sources.styles else ()
             protect = None if sources.protect is None else read_mask(sources.protect, max_pixels)
             init = read_init(sources.init, max_pixels)
@@ -137,7 +151,7 @@ class Inputs:
 
     def alpha(self, size: Size) -> Tensor | None:
         """The content's alpha (h, w) in [0, 1] at the size (w, h), if it has any."""
-        if self.original is None or self.original.alpha is None:
+        if self.original is None or not self.original.has_alpha:
             return None
         content = self._content(size)
         return content.alpha if content else None
@@ -158,23 +172,23 @@ class Inputs:
         Those of that size are used as they are, unless processes take `shared` rows. Masks, and all
         style pictures at their sizes except the largest, count too.
         """
-        used = [(self.original, canvas)]
+        used: list[tuple[AnyPicture | None, Size]] = [(self.original, canvas)]
         sizes = self.style_sizes(canvas)
         used += [(p.picture, size) for p, size in zip(self.styles, sizes, strict=True)]
         pixels = sorted(width * height for width, height in sizes)[:-1]
         masks = sum(r.where is not None for r in self.regions) + (self.protected is not None)
-        masks += sum(p is not None and p.alpha is not None for p, _ in used)
+        masks += sum(p is not None and p.has_alpha for p, _ in used)
         others = 4 * (3 * sum(pixels) + masks * canvas[0] * canvas[1])
         return others + sum(p.nbytes for p, size in used if p and (shared or p.size != size))
 
     @property
     def checksums(self) -> dict[str, str]:
         """SHA-256 of each picture by role: of its file, else of its values."""
-        found = {"content": self.original}
+        found: dict[str, AnyPicture | None] = {"content": self.original}
         found |= {role_of(n): style.picture for n, style in enumerate(self.styles)}
         known = {role: facts.get("sha256") for role, facts in self.origins.items()}
         for role, picture in found.items():
-            if picture and not known.get(role):
+            if isinstance(picture, Picture) and not known.get(role):
                 known[role] = values_checksum(picture.pixels, picture.alpha)
         for role, mask in self._planes():
             if not known.get(role):
@@ -195,10 +209,10 @@ class Inputs:
                     yield f"style_mask {number}.{part.index}", part.where
 
     def _content(self, size: Size, rows: slice | None = None) -> Picture | None:
-        s, frame = self.settings, self._frame
-        return self.original and fitted(
-            self.original, size, s.fit, frame=frame, wraps=s.wraps, rows=rows
-        )
+        if self.original is None:
+            return None
+        fit, wraps = self.settings.fit, self.settings.wraps
+        return fitted(self.original, size, fit, frame=self._frame, wraps=wraps, rows=rows)
 
     @property
     def _frame(self) -> Size | None:
@@ -265,22 +279,6 @@ class Inputs:
         sizes = self.style_sizes(self.size)
         for index, (style, size) in enumerate(zip(self.styles, sizes, strict=True)):
             self.origins[role_of(index)] = {**style.origin, "size": size}
-
-
-def check_layers(settings: Settings) -> None:
-    """SettingsError or WeightsError unless the network and all its layers asked for exist."""
-    net = weights_of(settings.encoder).architecture
-    settings = with_layers_of(settings, net)
-    for tap in (*settings.content_layers, *settings.style_layers):
-        net.operation(tap)
-
-
-def check_terms(settings: Settings) -> None:
-    """SettingsError where there is nothing to minimise."""
-    content = settings.content_weight and any(settings.content_layers.values())
-    style = settings.style_weight and any(settings.style_layers.values())
-    if not (content or style or settings.tv_weight or settings.legibility):
-        raise SettingsError("every term has weight 0; give one of them a weight and layers")
 
 
 def _check_settings(sources: Sources, settings: Settings) -> None:

@@ -1,11 +1,12 @@
-"""Layers for networks that lack those of a recipe."""
+"""Layers that are compared: whether they exist, and those for networks that lack a recipe's."""
 
 from __future__ import annotations
 
-from impasto.encoder import Architecture
+from impasto.encoder import Architecture, weights_of
+from impasto.errors import SettingsError
 from impasto.settings import Settings
 
-__all__ = ["with_layers_of"]
+__all__ = ["check_layers", "check_terms", "with_layers_of"]
 
 
 def with_layers_of(settings: Settings, net: Architecture) -> Settings:
@@ -23,3 +24,19 @@ def with_layers_of(settings: Settings, net: Architecture) -> Settings:
             part = sum(layers.values()) / len(taps)
             changes[field] = dict.fromkeys(taps, part)
     return settings.replaced(**changes) if changes else settings
+
+
+def check_layers(settings: Settings) -> None:
+    """SettingsError or WeightsError unless the network and all its layers asked for exist."""
+    net = weights_of(settings.encoder).architecture
+    settings = with_layers_of(settings, net)
+    for tap in (*settings.content_layers, *settings.style_layers):
+        net.operation(tap)
+
+
+def check_terms(settings: Settings) -> None:
+    """SettingsError where there is nothing to minimise."""
+    content = settings.content_weight and any(settings.content_layers.values())
+    style = settings.style_weight and any(settings.style_layers.values())
+    if not (content or style or settings.tv_weight or settings.legibility):
+        raise SettingsError("every term has weight 0; give one of them a weight and layers")

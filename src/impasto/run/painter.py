@@ -16,9 +16,10 @@ from impasto.encoder import Encoder, Weights, weights_of
 from impasto.hardware.device import Hardware
 from impasto.hardware.oom import memory_guard
 from impasto.hardware.ranks import agree, local_share, on_this_rank
-from impasto.images import Picture, resize
+from impasto.images import Picture, read, resize
 from impasto.images.banded import Banded
 from impasto.images.spaces import colour_space
+from impasto.images.stored import read_by_rows
 from impasto.objective import Objective, StyleCache
 from impasto.objective.measure import unchecked
 from impasto.objective.ranks import Ranks
@@ -26,8 +27,8 @@ from impasto.objective.terms import TermFactory
 from impasto.run.bands import at_first, bands_of
 from impasto.run.build import encoder_for, plans_for, shared_plans_for, trial_of
 from impasto.run.events import Notice, Stage, Step
-from impasto.run.inputs import Inputs, check_terms
-from impasto.run.layers import with_layers_of
+from impasto.run.inputs import Inputs
+from impasto.run.layers import check_terms, with_layers_of
 from impasto.run.objective import objective_for
 from impasto.run.postprocess import Postprocess
 from impasto.run.provenance import make_record, versions
@@ -84,7 +85,8 @@ class Painter:
             self.settings = with_layers_of(settings, net)
             if self.settings != settings:
                 tell(notices, "layers", _layers_told(self.settings, net.name))
-            self.inputs = Inputs.of(sources, self.settings, max_pixels, net)
+            reading = read_by_rows if ranks else read
+            self.inputs = Inputs.of(sources, self.settings, max_pixels, net, reading)
             if ranks:
                 check_shareable(self.settings, net, self.inputs.stages, self.terms, ranks)
         self._tell_dropped(notices)

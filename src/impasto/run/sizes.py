@@ -11,6 +11,7 @@ from impasto.encoder import Architecture
 from impasto.errors import ImageTooLarge, ImageTooSmall
 from impasto.images import Picture, cropped, resize
 from impasto.images.circles import OPEN, Wraps, interpolated
+from impasto.images.stored import AnyPicture
 from impasto.settings import Settings
 from impasto.settings.schedule import Stage, schedule
 
@@ -63,7 +64,7 @@ def style_size(settings: Settings, picture: Size, index: int, canvas: Size) -> S
 
 
 def fitted(
-    picture: Picture,
+    picture: AnyPicture,
     size: Size,
     fit: str,
     *,
@@ -86,7 +87,8 @@ def mask_at(
 
     The filter has no negative weights, which would leave grey rings in white and in black.
     """
-    framed = _framed(Picture(mask.expand(3, -1, -1)), frame or size, fit).pixels[0]
+    part = _framed(Picture(mask.expand(3, -1, -1)), frame or size, fit)
+    framed = part.rows(0, part.height).pixels[0]
     if framed.shape != size[::-1]:
         rows_columns = (size[1], size[0])
         framed = interpolated(framed, rows_columns, wraps, mode="bilinear", antialias=True)
@@ -138,7 +140,7 @@ def _times(size: Size, factor: float) -> Size:
     return width, height
 
 
-def _framed(picture: Picture, size: Size, fit: str) -> Picture:
+def _framed(picture: AnyPicture, size: Size, fit: str) -> AnyPicture:
     """The part of a picture that is brought to `size`."""
     across, down = size[0] / picture.width, size[1] / picture.height
     close = abs(across - down) * min(picture.size) <= 1

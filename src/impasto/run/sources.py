@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,27 @@ import torch
 from torch import Tensor
 
 from impasto.errors import ImageError, SettingsError, printable
-from impasto.images import Encoded, Picture, Source, located, read
+from impasto.images import Encoded, Source, located, read
 from impasto.images.checksums import file_checksum
 from impasto.images.folders import pictures_in
 from impasto.images.held import held
+from impasto.images.stored import AnyPicture
 from impasto.settings.variants import INITS
 
-__all__ = ["Sources", "StylePicture", "identity", "read_init", "role_of", "style_pictures"]
+__all__ = [
+    "Reading",
+    "Sources",
+    "StylePicture",
+    "identity",
+    "read_init",
+    "role_of",
+    "style_pictures",
+]
+
+Reading = Callable[[Source, int], AnyPicture]
+"""A source and the largest number of pixels -> a picture: `read`, or `read_by_rows`."""
+
+_ROWS = 256  # at a time, where all of a picture is looked at
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,19 +94,28 @@ class Sources:
 class StylePicture:
     """A style picture as it was read; `style` is the index of the style it belongs to."""
 
-    picture: Picture
+    picture: AnyPicture
     style: int
     origin: dict[str, Any]
 
 
-def style_pictures(styles: Sequence[Source], max_pixels: int) -> Iterator[StylePicture]:
+def style_pictures(
+    styles: Sequence[Source], max_pixels: int, reading: Reading = read
+) -> Iterator[StylePicture]:
     """The pictures of each style, those of a folder in natural order."""
     for index, style in enumerate(styles):
         for source in _pictures_in(style):
-            picture = read(source, max_pixels)
-            if picture.alpha is not None and not picture.alpha.any():
+            picture = reading(source, max_pixels)
+            if _is_clear(picture):
                 raise ImageError("a style image is transparent all over; expected one with colours")
             yield StylePicture(picture, index, identity(source))
+
+
+def _is_clear(picture: AnyPicture) -> bool:
+    """Whether nothing of a picture can be seen."""
+    bands = range(0, picture.height, _ROWS) if picture.has_alpha else ()
+    alphas = (picture.rows(at, min(at + _ROWS, picture.height)).alpha for at in bands)
+    return picture.has_alpha and not any(alpha is not None and alpha.any() for alpha in alphas)
 
 
 def read_init(source: Source | None, max_pixels: int) -> Tensor | None:

@@ -23,7 +23,7 @@ from impasto.errors import SettingsError
 from impasto.images import MAX_PIXELS, read
 from impasto.images.names import located
 from impasto.run.events import Step
-from impasto.run.inputs import check_layers
+from impasto.run.layers import check_layers
 from impasto.settings import Settings
 
 __all__ = ["Batch"]

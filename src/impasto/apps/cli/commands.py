@@ -167,6 +167,10 @@ def info(
         int,
         typer.Option("--ranks", min=0, help="Plan for each of so many processes that share it."),
     ] = 0,
+    by_rows: Annotated[
+        bool,
+        typer.Option("--by-rows", help="They read content and style by rows, from TIFF files."),
+    ] = False,
     smallest: Annotated[
         int, typer.Option("--smallest", min=0, help="First scale of that plan; 0 is the recipe's.")
     ] = 0,
@@ -179,7 +183,7 @@ def info(
     if size is not None:
         first = {"smallest": smallest} if smallest else {}
         settings = Settings.of(name, size=size, memory=memory, **first)
-        return print_plans(settings, ranks=ranks, as_json=as_json)
+        return print_plans(settings, ranks=ranks, by_rows=by_rows, as_json=as_json)
     from impasto.encoder import BUNDLED, describe_convolutions
     from impasto.hardware.device import Hardware, describe_cpu
     from impasto.run import Run

@@ -37,13 +37,17 @@ _SHARED_LEGEND = (
 )
 
 
-def print_plans(settings: Settings, *, ranks: int = 0, as_json: bool = False) -> None:
+def print_plans(
+    settings: Settings, *, ranks: int = 0, by_rows: bool = False, as_json: bool = False
+) -> None:
     """Print one line a scale. A size of one number stands for pictures of 4:3.
 
-    With `ranks` it is the plan of one of so many processes that share the picture.
+    With `ranks` it is the plan of one of so many processes that share the picture. They read
+    content and style whole, or `by_rows`.
     """
     from impasto.encoder import weights_of
     from impasto.hardware import Hardware
+    from impasto.images.stored import bytes_by_rows
     from impasto.run import Run
     from impasto.run.build import plans_for, trial_of
     from impasto.run.sizes import stages_of
@@ -61,7 +65,7 @@ def print_plans(settings: Settings, *, ranks: int = 0, as_json: bool = False) ->
         return original * ((canvas != size) + (painting(canvas) != size))
 
     if ranks:
-        read = 2 * _READ * size[0] * size[1]
+        read = 2 * (bytes_by_rows(size[0]) if by_rows else _READ * size[0] * size[1])
         shared = _shared(settings, hardware, network, stages, painting, read, ranks)
         facts = [*shared][::-1]
     else:
@@ -89,7 +93,7 @@ def _shared(
 ) -> Iterator[Facts]:
     """The plan of each stage, the largest first, and what one process sends at most.
 
-    It is that of the process that holds most rows. Content and style are `read` whole, bytes.
+    It is that of the process that holds most rows. Content and style take `read` bytes as files.
     """
     from impasto.hardware.traffic import traffic
     from impasto.objective.strips import divided
