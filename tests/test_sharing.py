@@ -19,6 +19,7 @@ import pytest
 
 from conftest import smooth_picture
 from impasto import Settings
+from impasto.apps import small_files
 from impasto.apps.batch import (
     Batch,
     Entry,
@@ -30,17 +31,16 @@ from impasto.apps.batch import (
     Task,
     driver,
     pairs_in,
-    small_files,
 )
 from impasto.apps.batch import job as job_module
 from impasto.apps.batch import round as round_module
 from impasto.apps.batch import sharing as sharing_module
-from impasto.apps.batch.leases import LeaseLost
 from impasto.apps.batch.processes import Processes
 from impasto.apps.batch.round import ELSEWHERE, MAX_DEATHS, Round
 from impasto.apps.batch.sharing import Sharing
 from impasto.apps.cli import batch_progress, main
 from impasto.apps.cli.signals import ended_alike
+from impasto.apps.leases import LeaseLost
 from impasto.errors import OutputError, SettingsError
 from impasto.images import read
 from impasto.run.events import Done, Notice, Step
