@@ -46,6 +46,7 @@ BEAT = 15.0  # seconds
 EXPIRY = 120.0
 
 _LOOKS = 3  # at the others' leases, in a beat
+_NAMED = 3  # workers that a line names
 _LONGEST = 4096  # bytes of a lease; a longer one is not ours
 
 
@@ -220,6 +221,12 @@ class Lookout:
         """The workers that have these, each once."""
         paths = filter(None, map(self._newest, names))
         return sorted({str(_facts(path).get("worker", "")) for path in paths})
+
+    def waiting(self, what: str, names: Collection[str]) -> str:
+        """A line on who is waited for: "waiting for 3 shots at node7:411, node8:40"."""
+        workers = self.holders(names)
+        more = ["…"] if len(workers) > _NAMED else []
+        return f"waiting for {what} at {', '.join([*workers[:_NAMED], *more]) or 'others'}"
 
     def _newest(self, name: str) -> Path | None:
         path, number = self._leases.newest(name, self._numbers.get(name, 0))

@@ -29,7 +29,6 @@ from impasto.run.events import Notice
 __all__ = ["Sharing"]
 
 _COMPACTION = "manifest"  # the lease of who writes it
-_NAMED = 3  # workers that a notice names
 _GONE = "the folder that workers share is gone, and the manifest has no record of the pair"
 
 
@@ -137,9 +136,7 @@ class Sharing:
 
     def _wait(self, party: Round, jobs: Sequence[Job], watch: Watch) -> None:
         """Tell who is waited for, if that is new, and pause."""
-        workers = self._lookout.holders(map(party.lease_of, jobs))
-        more = ["…"] if len(workers) > _NAMED else []
-        text = f"waiting for {len(jobs)} at {', '.join([*workers[:_NAMED], *more]) or 'others'}"
+        text = self._lookout.waiting(str(len(jobs)), [*map(party.lease_of, jobs)])
         if text != self._told:
             self._told = text
             watch(jobs[0], Notice(text, "sharing"))

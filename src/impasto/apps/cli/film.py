@@ -14,7 +14,7 @@ from impasto.apps.cli.options import Options, with_options
 from impasto.apps.cli.parameters import file_name
 from impasto.apps.cli.places import check_new, numbered, taken
 from impasto.apps.cli.progress import event_line, json_line, warn
-from impasto.apps.cli.signals import graceful
+from impasto.apps.cli.signals import ended_alike, graceful
 from impasto.errors import Cancelled, SettingsError, printable
 
 if TYPE_CHECKING:
@@ -107,6 +107,14 @@ Preview = Annotated[
         help="A picture that shows the frame painted last, at most one a second.",
     ),
 ]
+Share = Annotated[
+    bool,
+    typer.Option(
+        "--share",
+        help="Paint it with all processes that run this command and see the work folder; each "
+        "takes shots.",
+    ),
+]
 Beside = Annotated[bool, typer.Option("--beside", help="Show the clip beside the painting.")]
 
 
@@ -125,6 +133,7 @@ def film(
     styles_at: StylesAt = None,
     report: Report = None,
     preview: Preview = None,
+    share: Share = False,
     *,
     options: Options,
 ) -> int:
@@ -132,44 +141,54 @@ def film(
 
     Each frame begins where the last one has moved to. The same command continues a film that was
     interrupted. Sound is copied.
+
+    With --share, any number of processes and machines that see the work folder run this command, and
+    divide the shots among them.
     """
     from impasto.apps.film.run import FilmRun
+    from impasto.apps.film.sharing import AlreadyThere
     from impasto.hardware.allocator import tuned_malloc
 
     keys = _keys(style or [], styles_at or [])
     names = [name for at in keys.values() for name, _ in at] if keys else style or []
     named = Named(None, tuple(names), options.sources)
     named.check()
-    target = _place(options, clip, names[0], output, work, [report, preview])
+    place = _shared_place if share else _place
+    target = place(options, clip, names[0], output, work, [report, preview])
     _, opened, sources = named.opened(options)
-    run = FilmRun(
-        clip,
-        _placed(keys, opened) if keys else opened,
-        target,
-        options.settings,
-        options.film,
-        frames=frames,
-        fps=fps,
-        max_pixels=options.max_pixels,
-        codec=codec,
-        quality=quality,
-        beside=beside,
-        work=work,
-        keep_work=keep_work,
-        report=report,
-        preview=preview,
-        **sources,
-    )
-    with _shown(options, run) as show, graceful(patient=True) as stop, tuned_malloc(run.size):
+    try:
+        run = FilmRun(
+            clip,
+            _placed(keys, opened) if keys else opened,
+            target,
+            options.settings,
+            options.film,
+            frames=frames,
+            fps=fps,
+            max_pixels=options.max_pixels,
+            share=share,
+            codec=codec,
+            quality=quality,
+            beside=beside,
+            work=work,
+            keep_work=keep_work,
+            report=report,
+            preview=preview,
+            **sources,
+        )
+    except AlreadyThere as there:  # a process that comes late has nothing to do
+        warn(str(there))
+        return 0
+    with _shown(options, run) as show, tuned_malloc(run.size):
         try:
-            for event in run.events():
-                show(event)
-                if stop.is_set():
-                    run.cancel()
+            with graceful(patient=True, then=run.cancel):
+                for event in run.events():
+                    show(event)
         except Cancelled:
             print(f"interrupted; the same command goes on from {printable(run.work.folder)}")
             return 130
-    _tell(options, run.write())
+    with ended_alike(also=share):
+        _tell(options, run.write())
     return 0
 
 
@@ -221,13 +240,32 @@ def _place(
     return place
 
 
+def _shared_place(
+    options: Options,
+    clip: str,
+    style: str,
+    output: str | None,
+    work: str | None,
+    others: list[str | None],
+) -> Path:
+    """Where a film that is shared goes: the same place in every process, whenever it comes.
+
+    SettingsError for --overwrite, and without --output.
+    """
+    if options.overwrite:
+        raise SettingsError("--share with --overwrite paints all again whenever a process joins")
+    if output is None:
+        raise SettingsError("--output is missing; processes that share a film need its name")
+    return Path(output)
+
+
 def _tell(options: Options, result: "FilmResult") -> None:
     """Print where the film is."""
     name = printable(result.path)
     if options.as_json:
         json_line({"event": "result", "output": name, "frames": len(result.entries)})
     elif not options.quiet:
-        print(f"wrote {name}")
+        print(f"wrote {name}" if result.here else f"{name} was put together by another process")
 
 
 @contextmanager

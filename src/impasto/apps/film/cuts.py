@@ -1,0 +1,100 @@
+"""Where the shots of a whole clip begin, as a small file that processes which share a film read.
+
+A clip is read once for that. What is found depends on the clip and on the size of the film, which a
+work folder has as well, so the file is valid as long as its folder.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, cast, get_args
+
+import numpy as np
+
+from impasto.apps.film.shots import Note, shots
+from impasto.apps.small_files import read
+from impasto.images import AtomicFile
+
+__all__ = ["Cuts", "Part"]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A shot as far as it is to be painted, which one process paints at a time.
+
+    Attributes:
+        number: the shot's in the whole clip, from 0.
+        frames: the numbers of its frames; the first of them begins it.
+        notes: what else there is to say of frames, by their numbers.
+    """
+
+    number: int
+    frames: range
+    notes: Mapping[int, Note] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """That of its lease."""
+        return f"{self.frames.start}-{self.frames.stop}"
+
+
+@dataclass(frozen=True)
+class Cuts:
+    """The shots of a clip.
+
+    Attributes:
+        starts: the first frame of each, in order; that of the first shot is 0.
+        notes: what else there is to say of frames, by their numbers.
+        whose: plain values of the clip and the film that they are of.
+    """
+
+    starts: tuple[int, ...]
+    notes: Mapping[int, Note]
+    whose: Mapping[str, Any]
+
+    @classmethod
+    def found(cls, frames: Iterable[np.ndarray], whose: Mapping[str, Any]) -> Cuts:
+        """Of all frames (h, w, 3) at the film's size, uint8 or uint16, in order."""
+        starts, notes = list[int](), dict[int, Note]()
+        for seen in shots(frames):
+            if seen.begins:
+                starts.append(seen.index)
+            if seen.note:
+                notes[seen.index] = seen.note
+        return cls(tuple(starts), notes, whose)
+
+    @classmethod
+    def read(cls, path: Path, whose: Mapping[str, Any]) -> Cuts | None:
+        """Those that a file holds; None where there are none of this clip, whoever wrote it."""
+        values = read(path) or {}
+        starts, notes = values.get("starts"), values.get("notes")
+        if values.get("whose") != whose or not isinstance(starts, list):
+            return None
+        numbers = all(type(start) is int for start in starts)
+        if not numbers or starts[:1] != [0] or any(a >= b for a, b in pairwise(starts)):
+            return None
+        found = notes.items() if isinstance(notes, dict) else ()
+        said = {int(index): note for index, note in found if index.isdecimal()}
+        known = {index: cast(Note, note) for index, note in said.items() if note in get_args(Note)}
+        return cls(tuple(starts), known, whose)
+
+    def write(self, path: Path) -> None:
+        """Write them to a file, as a whole; OutputError where that fails."""
+        values = {"whose": self.whose, "starts": self.starts, "notes": self.notes}
+        with AtomicFile(path) as file:
+            file.write_text(json.dumps(values))
+
+    def parts(self, span: range) -> list[Part]:
+        """The shots that have frames in `span`, cut to it."""
+        ends = [*self.starts[1:], max(span.stop, self.starts[-1] + 1)]
+        found = []
+        for number, (start, end) in enumerate(zip(self.starts, ends, strict=True)):
+            frames = range(max(start, span.start), min(end, span.stop))
+            notes = {index: note for index, note in self.notes.items() if index in frames}
+            if frames:
+                found.append(Part(number, frames, notes))
+        return found
