@@ -16,9 +16,9 @@ def graceful(
     """Yield an event that is set when the process is asked to end by Ctrl-C or SIGTERM.
 
     If `patient`, the first signal only sets the event and calls `then`, so that the step under way
-    is completed and a checkpoint can be saved; the second one acts at once. If not, nothing changes: the first one
-    acts at once. Only signals that Python handles are caught, and only in the main thread; the
-    handlers before are back when the block ends.
+    is completed and a checkpoint can be saved; the second one acts at once. If not, nothing
+    changes: the first one acts at once. Only signals that Python handles are caught, and only in
+    the main thread; the handlers before are back when the block ends.
     """
     stop = threading.Event()
     caught = (signal.SIGINT, signal.SIGTERM)
