@@ -1,4 +1,4 @@
-"""The shots of a clip, found once and kept: as they are found frame by frame, whoever wrote them."""
+"""The shots of a clip, found once and kept: as they are found frame by frame."""
 
 import json
 

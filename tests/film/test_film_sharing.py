@@ -79,7 +79,9 @@ def is_the_film(alone, result=None, every=1):
 
 
 @pytest.mark.parametrize(("processes", "every"), [(1, 1), (2, 2), (3, 1)])
-def test_processes_that_race_paint_the_film_of_one(clip, alone, desk, monkeypatch, processes, every):
+def test_processes_that_race_paint_the_film_of_one(
+    clip, alone, desk, monkeypatch, processes, every
+):
     """Each frame once; the clip is read for its shots once; one of them writes the film."""
     read, levels = [], Film.levels
     monkeypatch.setattr(Film, "levels", lambda film: read.append(film) or levels(film))
@@ -142,14 +144,13 @@ def test_who_stops_gives_its_shot_back_at_once(clip, alone, desk, monkeypatch):
     """By `cancel`, by an error of its own, by a full disk; nobody waits for its lease to expire."""
     monkeypatch.setattr(run_module, "Leases", Leases)
     run = run_of(clip, share=True)
-    with pytest.raises(Cancelled):
-        for _ in run:
-            run.cancel()
+    stopped(run, 0)
     with pytest.raises(ZeroDivisionError):
         shared(clip, on_frame=lambda frame: 1 / (frame.done < 2))
-    with monkeypatch.context() as full, pytest.raises(OutputError, match="No space"):
+    with monkeypatch.context() as full:
         full.setattr(Work, "write", refuse)
-        shared(clip)
+        with pytest.raises(OutputError, match="No space"):
+            shared(clip)
     is_the_film(alone, shared(clip))
 
 
@@ -158,15 +159,14 @@ def refuse(*_, **__):
 
 
 def test_who_waits_hears_that_it_is_to_stop(clip, desk, monkeypatch):
-    run = run_of(clip, share=True)
-    leases = Leases(run.work.shared)
-    leases.take("shots", "ghost")
     monkeypatch.setattr(run_module, "Leases", Leases)
-    events = run_of(clip, share=True)
+    run = run_of(clip, share=True)
+    Leases(run.work.shared).take("shots", "ghost")
+    events = run.events()
+    assert next(events) == Notice("waiting for the shots of the clip at ghost", "sharing")
+    run.cancel()
     with pytest.raises(Cancelled):
-        for event in events.events():
-            assert event == Notice("waiting for the shots of the clip at ghost", "sharing")
-            events.cancel()
+        next(events)
 
 
 def test_a_film_that_one_process_began_is_shared_and_the_other_way_round(clip, alone, desk):
@@ -178,10 +178,13 @@ def test_a_film_that_one_process_began_is_shared_and_the_other_way_round(clip, a
 
 
 def stopped(run, index):
+    """Paint until that frame is done."""
+    frames = iter(run)
+    while next(frames).entry.index != index:
+        pass
+    run.cancel()
     with pytest.raises(Cancelled):
-        for frame in run:
-            if frame.entry.index == index:
-                run.cancel()
+        next(frames)
 
 
 def test_a_file_that_is_not_whole_is_painted_again(clip, alone, desk):
@@ -237,7 +240,9 @@ def test_a_part_has_the_shots_of_the_whole(clip, alone, desk):
     assert [entry.index for entry in part.entries] == [4, 5, 6]
     whole = shared(clip)
     assert whole.shots == SHOTS
-    np.testing.assert_array_equal(levels_of("out.mkv")[[0, 1, 2, 3, 5, 6]], alone[1][1][[0, 1, 2, 3, 5, 6]])
+    np.testing.assert_array_equal(
+        levels_of("out.mkv")[[0, 1, 2, 3, 5, 6]], alone[1][1][[0, 1, 2, 3, 5, 6]]
+    )
 
 
 def test_a_loop_is_one_shot_of_one_process(desk):
