@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -96,7 +97,9 @@ class Manifests:
     def _of_leases(self, span: range | None) -> list[Path]:
         """The manifests of leases, by frames and then by the leases' numbers."""
         folder = self._folder / SHARED
-        names = os.listdir(folder) if folder.is_dir() else []  # noqa: PTH208 (names alone are asked for)
+        names = list[str]()
+        with suppress(FileNotFoundError, NotADirectoryError):
+            names = os.listdir(folder)  # noqa: PTH208 (names alone are asked for)
         of_frames = filter(None, map(_OF_A_LEASE.fullmatch, names))
         found = sorted((*map(int, match.groups()), match[0]) for match in of_frames)
         return [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -134,7 +134,7 @@ class FilmRun:
         self._entries: dict[int, Entry] = {}  # of a film that is shared
         self._film = self._begun()
 
-    def __iter__(self) -> Iterator[FrameDone]:
+    def __iter__(self) -> Generator[FrameDone, None, None]:
         """Frame after frame; see `events`."""
         return (event for event in self.events() if isinstance(event, FrameDone))
 

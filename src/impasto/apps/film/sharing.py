@@ -171,9 +171,13 @@ class Sharing:
 
     def _missing(self, parts: Iterable[Part]) -> list[Part]:
         """Those of the shots of which a frame is to be painted, by the lines that are there now."""
-        self.entries.update(self._work.entries())
+        self._refresh()
         there = self.entries.keys() - self._broken
         return [part for part in parts if any(index not in there for index in part.frames)]
+
+    def _refresh(self) -> None:
+        with self._ending():
+            self.entries.update(self._work.entries())
 
     def _news(self, parts: Iterable[Part]) -> Iterator[FilmEvent]:
         """Frames of these shots that are done and were not told, whoever painted them."""
@@ -238,7 +242,7 @@ class Sharing:
 
     def _check_painted(self) -> None:
         """ValueError while there is a frame to paint."""
-        self.entries.update(self._work.entries())
+        self._refresh()
         missing = (index for index in self._film.span if index not in self.entries)
         if self._is_on and (first := next(missing, None)) is not None:
             raise ValueError(f"frame {first} is not painted yet; iterate over the events")
