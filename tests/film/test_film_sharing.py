@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -173,6 +174,7 @@ def test_a_film_that_one_process_began_is_shared_and_the_other_way_round(clip, a
     stopped(run_of(clip), 1)
     stopped(run_of(clip, share=True), 4)
     is_the_film(alone, painted(clip))
+    (desk / "out.mkv").unlink()
     stopped(run_of(clip, share=True), 1)
     is_the_film(alone, painted(clip))
 
@@ -218,6 +220,7 @@ def test_a_folder_that_was_not_wholly_removed_is_no_obstacle(clip, alone, desk):
     """As by a process that was killed after it had removed the header."""
     run = run_of(clip, share=True)
     list(run)
+    shutil.rmtree(run.work.folder / "canvases")
     for file in run.work.folder.glob("*.*"):
         file.unlink()
     is_the_film(alone, shared(clip))

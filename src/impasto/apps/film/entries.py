@@ -100,13 +100,12 @@ class Manifests:
         names = list[str]()
         with suppress(FileNotFoundError, NotADirectoryError):
             names = os.listdir(folder)  # noqa: PTH208 (names alone are asked for)
-        of_frames = filter(None, map(_OF_A_LEASE.fullmatch, names))
-        found = sorted((*map(int, match.groups()), match[0]) for match in of_frames)
-        return [
-            folder / name
-            for first, end, _, name in found
-            if span is None or (first < span.stop and span.start < end)
-        ]
+        found = []
+        for match in filter(None, map(_OF_A_LEASE.fullmatch, names)):
+            first, end, lease = map(int, match.groups())
+            if span is None or (first < span.stop and span.start < end):
+                found.append((first, end, lease, folder / match[0]))
+        return [path for *_, path in sorted(found)]
 
     def _entries(self, path: Path) -> list[Entry]:
         size, known = _size(path), self._read.get(path)

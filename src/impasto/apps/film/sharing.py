@@ -166,8 +166,8 @@ class Sharing:
                 self._notices.add(event.text)
                 yield event
         self._broken.difference_update(part.frames)
-        if lost := work.missing(part.frames):
-            raise ImageError(f"{shown(self._film.clip.path)}: ends before frame {lost[0]}")
+        for index in work.missing(part.frames):
+            raise ImageError(f"{shown(self._film.clip.path)}: ends before frame {index}")
 
     def _missing(self, parts: Iterable[Part]) -> list[Part]:
         """Those of the shots of which a frame is to be painted, by the lines that are there now."""
