@@ -22,7 +22,8 @@ from impasto.apps.leases import Leases
 from impasto.errors import Cancelled, ImageError, OutputError
 from impasto.run.events import Notice
 from support import clips
-from support.children import child, impasto_command
+from support.children import PATIENCE, child, impasto_command
+from support.crashes import photographed
 from support.films import QUICK, SIDE, levels_of, painted, run_of
 
 LENGTHS = {"astronaut": 3, "coffee": 2, "chelsea": 2}
@@ -106,6 +107,24 @@ def test_processes_that_race_paint_the_film_of_one(
     assert sorted(index for indices in lines for index in indices) == list(range(7))
 
 
+def test_shots_are_painted_while_the_clip_is_still_read(clip, alone, desk, monkeypatch):
+    painting, levels = threading.Event(), Film.levels
+
+    def slow(film):
+        for index, frame in enumerate(levels(film)):
+            assert index < 6 or painting.wait(PATIENCE)  # nobody painted until all was read
+            yield frame
+
+    def tell(_):
+        painting.set()
+
+    monkeypatch.setattr(Film, "levels", slow)
+    with ThreadPoolExecutor(2) as workers:
+        films = workers.map(lambda _: shared(clip, on_frame=tell, keep_work=True), range(2))
+        assert sum(film.here for film in films) == 1
+    is_the_film(alone)
+
+
 def test_a_killed_process_is_continued_from_its_frames(clip, alone, desk, monkeypatch):
     names = {name.replace("_", "-"): value for name, value in QUICK.items()}
     options = [part for name, value in names.items() for part in (f"--{name}", value)]
@@ -125,6 +144,26 @@ def test_a_killed_process_is_continued_from_its_frames(clip, alone, desk, monkey
         "3-5.0.jsonl": [3, 4],
         "5-7.0.jsonl": [5, 6],
     }
+
+
+def test_a_crash_at_any_step_is_gone_on_from(clip, alone, desk, monkeypatch):
+    """At every 25th of the states of the folder that a process passes through."""
+    monkeypatch.setattr(run_module, "Leases", partial(Leases, beat=1000, expiry=5000))
+    home, places = desk / "home", desk / "states"
+    home.mkdir()
+    places.mkdir()
+    with photographed(home, places):
+        shared(clip, output=home / "out.mkv")
+    states = sorted(places.iterdir(), key=lambda path: int(path.name))
+    assert len(states) > 100
+    for state in states[::25]:
+        for lease in state.rglob("*.lease"):
+            os.utime(lease, (0, 0))  # expired, without the time that it takes
+        monkeypatch.chdir(state)
+        with suppress(AlreadyThere):
+            shared(clip)
+        assert [path.name for path in state.iterdir() if path.suffix == ".work"] == []
+        is_the_film(alone)
 
 
 def test_a_slow_process_lets_go_of_a_shot_that_another_took_over(clip, alone, desk):

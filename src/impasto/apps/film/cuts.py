@@ -1,14 +1,15 @@
 """Where the shots of a whole clip begin, as a small file that processes which share a film read.
 
-A clip is read once for that. What is found depends on the clip and on the size of the film, which a
-work folder has as well, so the file is valid as long as its folder.
+A clip is read once for that, and the file grows while it is, so that the first shots are painted
+meanwhile. What is found depends on the clip and on the size of the film, which a work folder has as
+well, so the file is valid as long as its folder.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast, get_args
@@ -44,55 +45,60 @@ class Part:
 
 @dataclass(frozen=True)
 class Cuts:
-    """The shots of a clip.
+    """The shots of a clip, as far as they are known.
 
     Attributes:
+        whose: plain values of the clip and the film that they are of.
         starts: the first frame of each, in order; that of the first shot is 0.
         notes: what else there is to say of frames, by their numbers.
-        whose: plain values of the clip and the film that they are of.
+        whole: whether the last of them is the clip's last; else nobody knows yet where it ends.
     """
 
-    starts: tuple[int, ...]
-    notes: Mapping[int, Note]
     whose: Mapping[str, Any]
+    starts: tuple[int, ...] = ()
+    notes: Mapping[int, Note] = field(default_factory=dict)
+    whole: bool = False
 
     @classmethod
-    def found(cls, frames: Iterable[np.ndarray], whose: Mapping[str, Any]) -> Cuts:
-        """Of all frames (h, w, 3) at the film's size, uint8 or uint16, in order."""
+    def found(cls, frames: Iterable[np.ndarray], whose: Mapping[str, Any]) -> Iterator[Cuts]:
+        """Of all frames (h, w, 3) at the film's size, uint8 or uint16, in order.
+
+        As each shot begins, those so far; in the end the whole.
+        """
         starts, notes = list[int](), dict[int, Note]()
         for seen in shots(frames):
             if seen.begins:
                 starts.append(seen.index)
+                yield cls(whose, tuple(starts), {**notes})
             if seen.note:
                 notes[seen.index] = seen.note
-        return cls(tuple(starts), notes, whose)
+        yield cls(whose, tuple(starts), notes, whole=True)
 
     @classmethod
-    def read(cls, path: Path, whose: Mapping[str, Any]) -> Cuts | None:
-        """Those that a file holds; None where there are none of this clip, whoever wrote it."""
+    def read(cls, path: Path, whose: Mapping[str, Any]) -> Cuts:
+        """Those that a file holds, whoever wrote it; none where it is not of this clip."""
         values = read(path) or {}
         starts, notes = values.get("starts"), values.get("notes")
         if values.get("whose") != whose or not isinstance(starts, list):
-            return None
+            return cls(whose)
         numbers = all(type(start) is int for start in starts)
         if not numbers or starts[:1] != [0] or any(a >= b for a, b in pairwise(starts)):
-            return None
+            return cls(whose)
         found = notes.items() if isinstance(notes, dict) else ()
         said = {int(index): note for index, note in found if index.isdecimal()}
         known = {index: cast(Note, note) for index, note in said.items() if note in get_args(Note)}
-        return cls(tuple(starts), known, whose)
+        return cls(whose, tuple(starts), known, values.get("whole") is True)
 
     def write(self, path: Path) -> None:
         """Write them to a file, as a whole; OutputError where that fails."""
-        values = {"whose": self.whose, "starts": self.starts, "notes": self.notes}
         with AtomicFile(path) as file:
-            file.write_text(json.dumps(values))
+            file.write_text(json.dumps(asdict(self)))
 
     def parts(self, span: range) -> list[Part]:
-        """The shots that have frames in `span`, cut to it."""
-        ends = [*self.starts[1:], max(span.stop, self.starts[-1] + 1)]
+        """The shots that have frames in `span`, cut to it, and whose end is known."""
+        bounds = [*self.starts, *([span.stop] if self.whole else [])]
         found = []
-        for number, (start, end) in enumerate(zip(self.starts, ends, strict=True)):
+        for number, (start, end) in enumerate(pairwise(bounds)):
             frames = range(max(start, span.start), min(end, span.stop))
             notes = {index: note for index, note in self.notes.items() if index in frames}
             if frames:

@@ -1,6 +1,6 @@
 """A film that several processes paint: what one of them does until all frames are painted.
 
-first process ──> shots.json <── others      each: take a shot, paint its frames, take the next;
+one reads the clip ──> shots.json <── all    each: take a shot, paint its frames, take the next;
                                              then wait for the others', or go on with theirs
 one of them ──> the film
 
@@ -89,18 +89,20 @@ class Sharing:
         Where another process has put the film together and removed its folder, it ends too. Raises
         Cancelled after `cancel`, and what `impasto.Run` and `Work` do; then other processes go on.
         """
-        parts = yield from self._parts()
         while self._is_on:
-            missing = self._missing(parts)
+            cuts = self._cuts()
+            missing = self._missing(parts := cuts.parts(self._film.span))
             yield from self._news(parts)
-            if not missing:
+            if cuts.whole and not missing:
                 return
-            names = [part.name for part in missing]
+            names = [part.name for part in missing] + [_CUTS] * (not cuts.whole)
             free, expired = self._look([_FILM, *names])
             may = _FILM in free or self._finishes
             mine = [part for part in missing if may and part.name in free]
-            if not (yield from self._one(mine, expired)):
+            reads = _CUTS in free and self._find(expired)
+            if not reads and not (yield from self._one(mine, expired)):
                 what = f"{len(missing)} shot{'s' if len(missing) != 1 else ''}"
+                what = what if missing else "the shots of the clip"
                 yield from self._wait(what, names if may else [_FILM])
 
     def finish(
@@ -128,20 +130,21 @@ class Sharing:
                     return True
         return False
 
-    def _parts(self) -> Generator[FilmEvent, None, list[Part]]:
-        """The shots, which one process finds for all; none where the folder is gone."""
-        path = self._leases.folder / "shots.json"
-        while self._is_on:
-            if cuts := Cuts.read(path, self._whose):
-                return cuts.parts(self._film.span)
-            free, expired = self._look([_CUTS])
-            if free and (lease := self._take(_CUTS, expired)):
-                with self._held(lease):
-                    if not Cuts.read(path, self._whose):
-                        Cuts.found(self._film.levels(), self._whose).write(path)
-            else:
-                yield from self._wait("the shots of the clip", [_CUTS])
-        return []
+    def _cuts(self) -> Cuts:
+        """Where shots begin, as far as it is known."""
+        return Cuts.read(self._leases.folder / "shots.json", self._whose)
+
+    def _find(self, expired: Collection[str]) -> bool:
+        """Read the clip for its shots, which others paint meanwhile, unless another does."""
+        lease = self._take(_CUTS, expired)
+        if lease is None:
+            return False
+        with self._held(lease):
+            found = Cuts.found(self._film.levels(), self._whose)
+            for cuts in found if not self._cuts().whole else ():
+                lease.check()
+                cuts.write(self._leases.folder / "shots.json")
+        return True
 
     def _one(
         self, parts: Sequence[Part], expired: Collection[str]
