@@ -50,7 +50,7 @@ def test_what_another_wrote_is_found_anew(tmp_path, values):
 
 def test_notes_that_mean_nothing_are_passed_over(tmp_path):
     path = tmp_path / "shots.json"
-    notes = {"5": "flash", "x": "flash", "6": "other", "7": 3, "8": []}
+    notes = {"5": "flash", "x": "flash", "6": "other", "7": 3, "8": [], "9" * 5000: "flash"}
     path.write_text(json.dumps({**asdict(CUTS), "notes": notes}))
     assert Cuts.read(path, WHOSE) == CUTS
 

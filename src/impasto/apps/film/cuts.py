@@ -8,6 +8,7 @@ well, so the file is valid as long as its folder.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
@@ -21,6 +22,8 @@ from impasto.apps.small_files import read
 from impasto.images import AtomicFile
 
 __all__ = ["Cuts", "Part"]
+
+_NUMBER = re.compile(r"[0-9]{1,9}")
 
 
 @dataclass(frozen=True)
@@ -84,9 +87,12 @@ class Cuts:
         numbers = all(type(start) is int for start in starts)
         if not numbers or starts[:1] != [0] or any(a >= b for a, b in pairwise(starts)):
             return cls(whose)
-        found = notes.items() if isinstance(notes, dict) else ()
-        said = {int(index): note for index, note in found if index.isdecimal()}
-        known = {index: cast(Note, note) for index, note in said.items() if note in get_args(Note)}
+        said = notes.items() if isinstance(notes, dict) else ()
+        known = {
+            int(index): cast(Note, note)
+            for index, note in said
+            if _NUMBER.fullmatch(index) and note in get_args(Note)
+        }
         return cls(whose, tuple(starts), known, values.get("whole") is True)
 
     def write(self, path: Path) -> None:
