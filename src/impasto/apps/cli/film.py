@@ -1,5 +1,6 @@
 """`impasto film`: a clip painted frame after frame."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -244,7 +245,7 @@ def _shared_place(
         )
     if output is None:
         raise SettingsError("--output is missing; processes that share a film need its name")
-    if not taken(Path(output)) and not Path(work or f"{output}.work").exists():
+    if not taken(Path(output)) and not os.path.lexists(work or f"{output}.work"):
         _check_new(others)
     return Path(output)
 

@@ -43,7 +43,7 @@ class AlreadyThere(OutputError):
 def check_unfinished(path: Path, folder: str | os.PathLike[str]) -> None:
     """AlreadyThere where processes that share the film at `path` have finished it."""
     there = path.is_file() or (path.is_dir() and any(path.iterdir()))
-    if there and not (Path(folder) / HEADER).exists():
+    if there and not os.path.lexists(Path(folder) / HEADER):
         raise AlreadyThere(f"{shown(path)}: is there already; delete it to have it painted again")
 
 
