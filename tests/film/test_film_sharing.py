@@ -65,6 +65,13 @@ def shared(clip, **options):
     return painted(clip, share=True, **options)
 
 
+def arguments(clip):
+    """What `shared` is on the command line."""
+    names = {name.replace("_", "-"): value for name, value in QUICK.items()}
+    options = [part for name, value in names.items() for part in (f"--{name}", value)]
+    return ["film", clip, "sample:swirl", *options, "--share", "-o", "out.mkv"]
+
+
 def manifests(folder="out.mkv.work"):
     """The numbers of the frames in each manifest of a lease."""
     files = sorted((run_module.Path(folder) / "shared").glob("*.jsonl"))
@@ -126,12 +133,7 @@ def test_shots_are_painted_while_the_clip_is_still_read(clip, alone, desk, monke
 
 
 def test_a_killed_process_is_continued_from_its_frames(clip, alone, desk, monkeypatch):
-    names = {name.replace("_", "-"): value for name, value in QUICK.items()}
-    options = [part for name, value in names.items() for part in (f"--{name}", value)]
-    command = impasto_command(
-        "--signal", int(signal.SIGKILL), 1, "000002.png",
-        "film", clip, "sample:swirl", *options, "--share", "-o", "out.mkv",
-    )  # fmt: skip
+    command = impasto_command("--signal", int(signal.SIGKILL), 1, "000002.png", *arguments(clip))
     with child(command) as killed:
         killed.communicate()
         assert killed.returncode == -signal.SIGKILL
@@ -207,6 +209,19 @@ def test_who_waits_hears_that_it_is_to_stop(clip, desk, monkeypatch):
     run.cancel()
     with pytest.raises(Cancelled):
         next(events)
+
+
+def test_a_command_that_waits_ends_by_sigterm(clip, desk):
+    run = run_of(clip, share=True)
+    Leases(run.work.shared).take("shots", "ghost")
+    with child(impasto_command(*arguments(clip))) as waiting:
+        assert waiting.stderr.readline() == (
+            "warning: waiting for the shots of the clip at ghost\n"
+        )
+        waiting.send_signal(signal.SIGTERM)
+        out, err = waiting.communicate(timeout=PATIENCE)
+    assert (waiting.returncode, err) == (130, "")
+    assert out == "interrupted; the same command goes on from out.mkv.work\n"
 
 
 def test_a_film_that_one_process_began_is_shared_and_the_other_way_round(clip, alone, desk):
