@@ -76,8 +76,9 @@ class Sharing:
         self._lookout, self._waited, self._finishes = Lookout(leases), "", False
         self._told, self._begun, self._notices = set[int](), set[int](), set[str]()
         self._broken = set[int]()  # frames whose files are not as their lines say
-        with suppress(OSError):  # which shows at the first look
-            leases.folder.mkdir(exist_ok=True)
+        if self._is_on:
+            with suppress(OSError):  # which shows at the first look
+                leases.folder.mkdir(exist_ok=True)
 
     def cancel(self) -> None:
         """Stop after the frame that is painted, from any thread."""
