@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from impasto.apps.batch import leases as module
-from impasto.apps.batch import small_files
-from impasto.apps.batch.leases import LeaseLost, Leases, Lookout
+from impasto.apps import leases as module
+from impasto.apps import small_files
+from impasto.apps.leases import LeaseLost, Leases, Lookout
 from impasto.errors import OutputError
 
 RACERS = 12

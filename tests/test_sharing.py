@@ -10,7 +10,7 @@ import sys
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +19,7 @@ import pytest
 
 from conftest import smooth_picture
 from impasto import Settings
+from impasto.apps import small_files
 from impasto.apps.batch import (
     Batch,
     Entry,
@@ -30,21 +31,21 @@ from impasto.apps.batch import (
     Task,
     driver,
     pairs_in,
-    small_files,
 )
 from impasto.apps.batch import job as job_module
 from impasto.apps.batch import round as round_module
 from impasto.apps.batch import sharing as sharing_module
-from impasto.apps.batch.leases import LeaseLost
 from impasto.apps.batch.processes import Processes
 from impasto.apps.batch.round import ELSEWHERE, MAX_DEATHS, Round
 from impasto.apps.batch.sharing import Sharing
 from impasto.apps.cli import batch_progress, main
 from impasto.apps.cli.signals import ended_alike
+from impasto.apps.leases import LeaseLost
 from impasto.errors import OutputError, SettingsError
 from impasto.images import read
 from impasto.run.events import Done, Notice, Step
 from support.children import succeeded
+from support.crashes import photographed
 from support.pictures import save_pairs
 
 SMALL = {"size": 32, "iterations": 3, "precision": "fp32", "style_loss": "gram", "encoder": "tiny"}
@@ -326,27 +327,6 @@ def test_a_process_that_dies_under_its_executor_is_no_failure(tmp_path):
 
 
 # Crashes
-
-
-@contextmanager
-def photographed(home, places):
-    """Copy a folder into `places` before each change of it, as a crash just then leaves it."""
-    touches = {"open", "os.rename", "os.link", "os.remove", "os.mkdir", "os.utime", "os.rmdir"}
-    state = {"on": True}
-
-    def hook(event, arguments):
-        name = str(arguments[0]) if arguments else ""
-        writes = event != "open" or (arguments[1] is not None and set("wxa+") & set(arguments[1]))
-        if state["on"] and event in touches and writes and name.startswith(str(home)):
-            state["on"] = False
-            shutil.copytree(home, places / str(len(list(places.iterdir()))))
-            state["on"] = True
-
-    sys.addaudithook(hook)
-    try:
-        yield
-    finally:
-        state["on"] = False
 
 
 def test_a_crash_at_any_step_loses_and_doubles_nothing(tmp_path):

@@ -56,6 +56,23 @@ def test_a_loop_of_filled_frames(desk, capsys):
     assert kinds == {0: "first", 1: "between", 2: "held", 3: "held"}
 
 
+def test_a_film_that_is_shared_and_who_comes_late(desk, capsys):
+    common = f"clip.mp4 sample:swirl {QUICK} --share -o out.mkv"
+    out, err = called(f"{common} --frames 0:2 --report film.html", capsys)
+    assert (out, err.count("warning")) == ("wrote out.mkv\n", 0)
+    out, _ = called(f"{common} --frames 0:2 --report film.html", capsys)
+    assert out == "out.mkv was put together by another process\n"
+    out, _ = called(f"{common} --json", capsys)
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert [line["event"] for line in lines] == ["shot", *["framedone"] * 4, "result"]
+    assert {path.name for path in desk.iterdir()} == {"clip.mp4", "out.mkv", "film.html"}
+    out, err = called(common, capsys)
+    assert (out, err) == (
+        "",
+        "warning: out.mkv: is there already; delete it to have it painted again\n",
+    )
+
+
 def test_styles_masks_report_and_preview(desk, capsys):
     masks = np.zeros((4, 48, 64, 3), np.uint8)
     masks[:, :, :32] = 255
@@ -96,6 +113,9 @@ def test_styles_masks_report_and_preview(desk, capsys):
         ("clip.mp4 sample:swirl --codec ffv1 -o out.mp4", "ffv1"),
         ("clip.mp4 sample:swirl --fps 10", "fps"),
         ("clip.mp4 sample:swirl -o nowhere/out.mp4", "nowhere"),
+        ("clip.mp4 sample:swirl --share", "--output is missing"),
+        ("clip.mp4 sample:swirl --share -o out.mkv --overwrite", "leave out --overwrite"),
+        ("clip.mp4 sample:swirl --share -o out.mkv --report short.mp4", "short.mp4"),
     ],
 )
 def test_bad_input_is_one_line(desk, capsys, arguments, said):

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from impasto.apps.film import curves
+from impasto.apps.film.entries import Entry
 from impasto.apps.film.report import contact, notes, summary
-from impasto.apps.film.work import Entry
 from impasto.outputs.report.figure import figure
 from impasto.outputs.report.layout import Box
 from support.films import four_frames, painted, run_of

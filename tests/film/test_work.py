@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from impasto.apps.film.work import Canvas, Entry, Work
+from impasto.apps.film.entries import Entry
+from impasto.apps.film.work import Canvas, Work
 from impasto.errors import OutputError
 from support.children import child, finished
 

@@ -20,27 +20,27 @@ if TYPE_CHECKING:
     from impasto.apps.batch.executors import EXECUTORS, Executor
     from impasto.apps.batch.job import Task, paint_job
     from impasto.apps.batch.layout import Job, Layout
-    from impasto.apps.batch.leases import Leases
     from impasto.apps.batch.manifest import Entry, Manifest
     from impasto.apps.batch.pairs import PAIRINGS, Gallery, Pair, galleries_in, pair_up, pairs_in
+    from impasto.apps.leases import Leases
 
 _HOMES = {
-    "EXECUTORS": "executors",
-    "PAIRINGS": "pairs",
-    "Batch": "driver",
-    "Entry": "manifest",
-    "Executor": "executors",
-    "Gallery": "pairs",
-    "Job": "layout",
-    "Layout": "layout",
-    "Leases": "leases",
-    "Manifest": "manifest",
-    "Pair": "pairs",
-    "Task": "job",
-    "galleries_in": "pairs",
-    "paint_job": "job",
-    "pair_up": "pairs",
-    "pairs_in": "pairs",
+    "EXECUTORS": ".executors",
+    "PAIRINGS": ".pairs",
+    "Batch": ".driver",
+    "Entry": ".manifest",
+    "Executor": ".executors",
+    "Gallery": ".pairs",
+    "Job": ".layout",
+    "Layout": ".layout",
+    "Leases": "..leases",
+    "Manifest": ".manifest",
+    "Pair": ".pairs",
+    "Task": ".job",
+    "galleries_in": ".pairs",
+    "paint_job": ".job",
+    "pair_up": ".pairs",
+    "pairs_in": ".pairs",
 }
 
 __all__ = [
@@ -66,4 +66,4 @@ __all__ = [
 def __getattr__(name: str) -> Any:  # noqa: ANN401 (loaded late, since torch takes seconds)
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(import_module(_HOMES[name], __name__), name)

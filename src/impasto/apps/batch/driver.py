@@ -11,13 +11,13 @@ from typing import Any
 from impasto.apps.batch.executors import Executor
 from impasto.apps.batch.job import OWN, Task, Watch, entry_of
 from impasto.apps.batch.layout import Job, Layout
-from impasto.apps.batch.leases import Leases
 from impasto.apps.batch.manifest import Entry, Manifest
 from impasto.apps.batch.pairs import Pair
 from impasto.apps.batch.serial import Serial
-from impasto.apps.batch.sharing import Sharing, worker_name
+from impasto.apps.batch.sharing import Sharing
 from impasto.apps.batch.staging import at_hand
 from impasto.apps.batch.stores import Url
+from impasto.apps.leases import Leases, worker_name
 from impasto.encoder import weights_of
 from impasto.errors import SettingsError
 from impasto.images import MAX_PIXELS, read

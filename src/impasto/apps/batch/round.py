@@ -3,7 +3,7 @@
     manifest.shared/
       batch.json        what is painted, so that another batch is refused, and the round's number
       pairs.….json      the indices of the pairs that the manifest did not have as done
-      7.0.lease         who paints pair 7; see `impasto.apps.batch.leases`
+      7.0.lease         who paints pair 7; see `impasto.apps.leases`
       7.checkpoint      how far it is
       7.json            how it ended
 
@@ -28,10 +28,10 @@ from pathlib import Path
 from typing import Any
 
 from impasto.apps.batch.layout import Job
-from impasto.apps.batch.leases import Lease, LeaseLost, Leases
 from impasto.apps.batch.manifest import Entry
-from impasto.apps.batch.small_files import create, read
-from impasto.apps.batch.small_files import replace as write
+from impasto.apps.leases import Lease, LeaseLost, Leases
+from impasto.apps.small_files import create, read
+from impasto.apps.small_files import replace as write
 from impasto.errors import OutputError, SettingsError, shown
 from impasto.run.events import Done, Event
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import platform
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -20,19 +18,17 @@ from typing import Any
 from impasto.apps.batch.executors import Executor
 from impasto.apps.batch.job import Task, Watch, entry_of
 from impasto.apps.batch.layout import Job
-from impasto.apps.batch.leases import Lease, LeaseLost, Leases, Lookout
 from impasto.apps.batch.manifest import Entry, Manifest
 from impasto.apps.batch.round import ELSEWHERE, Round
 from impasto.apps.batch.stores import Place, Url
+from impasto.apps.leases import Lease, LeaseLost, Leases, Lookout
 from impasto.encoder import weights_of
-from impasto.errors import OutputError, printable, version_of
+from impasto.errors import OutputError, version_of
 from impasto.run.events import Notice
 
-__all__ = ["Sharing", "worker_name"]
+__all__ = ["Sharing"]
 
 _COMPACTION = "manifest"  # the lease of who writes it
-_LOOKS = 3  # at the others' leases, in a beat
-_NAMED = 3  # workers that a notice names
 _GONE = "the folder that workers share is gone, and the manifest has no record of the pair"
 
 
@@ -140,13 +136,11 @@ class Sharing:
 
     def _wait(self, party: Round, jobs: Sequence[Job], watch: Watch) -> None:
         """Tell who is waited for, if that is new, and pause."""
-        workers = self._lookout.holders(map(party.lease_of, jobs))
-        more = ["…"] if len(workers) > _NAMED else []
-        text = f"waiting for {len(jobs)} at {', '.join([*workers[:_NAMED], *more]) or 'others'}"
+        text = self._lookout.waiting(str(len(jobs)), [*map(party.lease_of, jobs)])
         if text != self._told:
             self._told = text
             watch(jobs[0], Notice(text, "sharing"))
-        self._pause(self._leases.beat / _LOOKS)
+        self._pause(self._leases.pause)
 
     def _compact(self, party: Round, jobs: Sequence[Job]) -> None:
         """See that the manifest has every record and the round ends, here or elsewhere."""
@@ -157,7 +151,7 @@ class Sharing:
                 if names and (lease := take()):
                     self._end(party, jobs, lease)
                     continue
-            self._pause(self._leases.beat / _LOOKS)
+            self._pause(self._leases.pause)
 
     def _end(self, party: Round, jobs: Sequence[Job], lease: Lease) -> None:
         with lease, suppress(LeaseLost):
@@ -171,11 +165,6 @@ class Sharing:
             except (OutputError, KeyboardInterrupt):
                 lease.give_back()
                 raise
-
-
-def worker_name() -> str:
-    """What this process is called in leases and records: host and process."""
-    return f"{printable(platform.node()) or 'somewhere'}:{os.getpid()}"
 
 
 def _identity(jobs: Sequence[Job], task: Task, leases: Leases) -> dict[str, Any]:

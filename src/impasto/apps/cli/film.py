@@ -1,29 +1,24 @@
-"""`impasto film`: a clip painted frame after frame, and how that is shown."""
+"""`impasto film`: a clip painted frame after frame."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from impasto.apps.cli.film_progress import shown
 from impasto.apps.cli.inputs import Named, file_of
 from impasto.apps.cli.options import Options, with_options
 from impasto.apps.cli.parameters import file_name
 from impasto.apps.cli.places import check_new, numbered, taken
-from impasto.apps.cli.progress import event_line, json_line, warn
-from impasto.apps.cli.signals import graceful
+from impasto.apps.cli.progress import json_line, warn
+from impasto.apps.cli.signals import ended_alike, graceful
 from impasto.errors import Cancelled, SettingsError, printable
 
 if TYPE_CHECKING:
-    from impasto.apps.film.events import FilmEvent
-    from impasto.apps.film.run import FilmResult, FilmRun
+    from impasto.apps.film.run import FilmResult
 
 __all__ = ["film"]
-
-Show = Callable[["FilmEvent"], None]
 
 ClipName = Annotated[
     str,
@@ -107,6 +102,13 @@ Preview = Annotated[
         help="A picture that shows the frame painted last, at most one a second.",
     ),
 ]
+Share = Annotated[
+    bool,
+    typer.Option(
+        "--share",
+        help="Divide the shots among all processes that run this command and see the work folder.",
+    ),
+]
 Beside = Annotated[bool, typer.Option("--beside", help="Show the clip beside the painting.")]
 
 
@@ -125,6 +127,7 @@ def film(
     styles_at: StylesAt = None,
     report: Report = None,
     preview: Preview = None,
+    share: Share = False,
     *,
     options: Options,
 ) -> int:
@@ -132,44 +135,57 @@ def film(
 
     Each frame begins where the last one has moved to. The same command continues a film that was
     interrupted. Sound is copied.
+
+    With --share, any number of processes and machines that see the work folder run this
+    command, and divide the shots among them.
     """
     from impasto.apps.film.run import FilmRun
+    from impasto.apps.film.sharing import AlreadyThere
     from impasto.hardware.allocator import tuned_malloc
 
     keys = _keys(style or [], styles_at or [])
     names = [name for at in keys.values() for name, _ in at] if keys else style or []
     named = Named(None, tuple(names), options.sources)
     named.check()
-    target = _place(options, clip, names[0], output, work, [report, preview])
+    others = [report, preview]
+    if share:
+        target = _shared_place(options, output, work, others)
+    else:
+        target = _place(options, clip, names[0], output, work, others)
     _, opened, sources = named.opened(options)
-    run = FilmRun(
-        clip,
-        _placed(keys, opened) if keys else opened,
-        target,
-        options.settings,
-        options.film,
-        frames=frames,
-        fps=fps,
-        max_pixels=options.max_pixels,
-        codec=codec,
-        quality=quality,
-        beside=beside,
-        work=work,
-        keep_work=keep_work,
-        report=report,
-        preview=preview,
-        **sources,
-    )
-    with _shown(options, run) as show, graceful(patient=True) as stop, tuned_malloc(run.size):
+    try:
+        run = FilmRun(
+            clip,
+            _placed(keys, opened) if keys else opened,
+            target,
+            options.settings,
+            options.film,
+            frames=frames,
+            fps=fps,
+            max_pixels=options.max_pixels,
+            share=share,
+            codec=codec,
+            quality=quality,
+            beside=beside,
+            work=work,
+            keep_work=keep_work,
+            report=report,
+            preview=preview,
+            **sources,
+        )
+    except AlreadyThere as there:  # a process that comes late has nothing to do
+        warn(str(there))
+        return 0
+    with shown(options, run) as show, tuned_malloc(run.size):
         try:
-            for event in run.events():
-                show(event)
-                if stop.is_set():
-                    run.cancel()
+            with graceful(patient=True, then=run.cancel):
+                for event in run.events():
+                    show(event)
         except Cancelled:
             print(f"interrupted; the same command goes on from {printable(run.work.folder)}")
             return 130
-    _tell(options, run.write())
+    with ended_alike(also=share):
+        _tell(options, run.write())
     return 0
 
 
@@ -215,10 +231,30 @@ def _place(
             check_new(place)
         if not taken(place):
             break
-    for other in others:
-        if other is not None:
-            check_new(Path(other))
+    _check_new(others)
     return place
+
+
+def _shared_place(
+    options: Options, output: str | None, work: str | None, others: list[str | None]
+) -> Path:
+    """Where a film that is shared goes, in every process, whenever it joins."""
+    if options.overwrite:
+        raise SettingsError(
+            "with --share a process that joins late would paint all again; leave out --overwrite"
+        )
+    if output is None:
+        raise SettingsError("--output is missing; processes that share a film need its name")
+    if not taken(Path(output)) and not os.path.lexists(work or f"{output}.work"):
+        _check_new(others)
+    return Path(output)
+
+
+def _check_new(files: list[str | None]) -> None:
+    """OutputError where one of them is there already."""
+    for file in files:
+        if file is not None:
+            check_new(Path(file))
 
 
 def _tell(options: Options, result: "FilmResult") -> None:
@@ -227,39 +263,4 @@ def _tell(options: Options, result: "FilmResult") -> None:
     if options.as_json:
         json_line({"event": "result", "output": name, "frames": len(result.entries)})
     elif not options.quiet:
-        print(f"wrote {name}")
-
-
-@contextmanager
-def _shown(options: Options, film: "FilmRun") -> Iterator[Show]:
-    """A bar on stderr, JSON lines on stdout, or notices alone."""
-    from impasto.apps.film.events import FrameDone
-    from impasto.run.events import Notice
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("frames, loss {task.fields[loss]}"),
-        TimeRemainingColumn(),
-    )
-    progress = Progress(*columns, console=Console(stderr=True))
-    task = progress.add_task("painting", total=len(film.span), loss="…")
-
-    def show(event: "FilmEvent") -> None:
-        if options.as_json:
-            json_line(event_line(event))
-        elif isinstance(event, Notice):
-            warn(event.text)
-        elif isinstance(event, FrameDone) and not options.quiet:
-            progress.start()  # not before the first frame, so that an error stands alone
-            progress.update(task, description=f"painting shot {event.entry.shot + 1}")
-            progress.update(task, completed=event.done)
-            if event.entry.loss is not None:
-                progress.update(task, loss=f"{event.entry.loss:.4g}")
-
-    try:
-        yield show
-    finally:
-        if progress.live.is_started:
-            progress.stop()
+        print(f"wrote {name}" if result.here else f"{name} was put together by another process")

@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -10,13 +10,15 @@ __all__ = ["ended_alike", "graceful"]
 
 
 @contextmanager
-def graceful(*, patient: bool) -> Iterator[threading.Event]:
+def graceful(
+    *, patient: bool, then: Callable[[], object] = lambda: None
+) -> Iterator[threading.Event]:
     """Yield an event that is set when the process is asked to end by Ctrl-C or SIGTERM.
 
-    If `patient`, the first signal only sets the event, so that the step under way is completed and
-    a checkpoint can be saved; the second one acts at once. If not, nothing changes: the first one
-    acts at once. Only signals that Python handles are caught, and only in the main thread; the
-    handlers before are back when the block ends.
+    If `patient`, the first signal only sets the event and calls `then`, so that the step under way
+    is completed and a checkpoint can be saved; the second one acts at once. If not, nothing
+    changes: the first one acts at once. Only signals that Python handles are caught, and only in
+    the main thread; the handlers before are back when the block ends.
     """
     stop = threading.Event()
     caught = (signal.SIGINT, signal.SIGTERM)
@@ -31,6 +33,7 @@ def graceful(*, patient: bool) -> Iterator[threading.Event]:
 
     def wait(number: int, frame: FrameType | None) -> None:
         stop.set()
+        then()
         restore()
 
     for number, handler in handlers.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from typing import Any
 
 from impasto.apps.film.clip import Clip
@@ -49,9 +50,10 @@ def film(
         **overrides,
         **sources,
     )
-    for frame in run:
-        if on_frame:
-            on_frame(frame)
+    with closing(iter(run)) as frames:  # an error of `on_frame` ends the work on the shot
+        for frame in frames:
+            if on_frame:
+                on_frame(frame)
     return run.write()
 
 

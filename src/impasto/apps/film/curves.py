@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from math import isfinite, nan
 
-from impasto.apps.film.work import Entry
+from impasto.apps.film.entries import Entry
 from impasto.outputs.report.figure import INK, Axes, Figure
 from impasto.outputs.report.layout import Box
 

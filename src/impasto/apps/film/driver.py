@@ -11,15 +11,19 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import replace
 from functools import partial
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from impasto.apps.film.ahead import Ahead, Moves
 from impasto.apps.film.canvases import Canvases
 from impasto.apps.film.clip import Clip, Frame
+from impasto.apps.film.cuts import Part
+from impasto.apps.film.entries import Entry, Kind
 from impasto.apps.film.events import FilmEvent, FrameDone, Shot
 from impasto.apps.film.loop import not_a_loop
 from impasto.apps.film.order import Path, Prepared, followed, in_pairs, paths, stretches
@@ -27,7 +31,7 @@ from impasto.apps.film.painting import Moved, Painted, ShotPainter
 from impasto.apps.film.reel import Reel
 from impasto.apps.film.shots import Seen, shots
 from impasto.apps.film.sources import Sources
-from impasto.apps.film.work import Canvas, Entry, Kind, Work
+from impasto.apps.film.work import Canvas, Work
 from impasto.errors import Cancelled, SettingsError
 from impasto.images import Picture, resize
 from impasto.images.levels import planes
@@ -81,10 +85,29 @@ class Film:
         self._canvases = Canvases(film, clip.count)
         self._shot, self._first, self._done = -1, 0, 0
         self._painter: ShotPainter | None = None
+        self._part: Part | None = None
+
+    def part(self, part: Part, work: Work) -> Film:
+        """One of its shots, with a view of the work folder for it; `cancel` stops it too."""
+        film = copy(self)  # style statistics are shared
+        film.work, film.span, film._part = work, part.frames, part
+        film._shot, film._canvases = part.number - 1, Canvases(self._film, self.clip.count)
+        return film
 
     def cancel(self) -> None:
         """Stop after the frame that is painted, from any thread."""
         self._cancelled.set()
+
+    def check(self) -> None:
+        """Raise Cancelled after `cancel`."""
+        if self._cancelled.is_set():
+            raise Cancelled("the film was told to stop")
+
+    def levels(self) -> Iterator[np.ndarray]:
+        """What tells shots apart: all frames of the clip, (h, w, 3) at the film's size."""
+        for frame in self.clip.frames():
+            self.check()
+            yield self._sized(frame)[1]
 
     def events(self) -> Iterator[FilmEvent]:
         """Everything that happens: Shots as they begin, frames as they are done, Notices.
@@ -114,15 +137,24 @@ class Film:
 
     def _seen(self) -> Iterator[Seen[Prepared]]:
         """The frames of the span, each in its shot."""
-        frames = self.clip.frames(self.span.start, self.span.stop)
-        for seen in shots(map(self._prepared, frames), lambda item: item.levels):
+        frames = map(self._prepared, self.clip.frames(self.span.start, self.span.stop))
+        if part := self._part:
+            for item in frames:
+                index = item.frame.index
+                begins, note = index == part.frames.start, part.notes.get(index, "")
+                yield Seen(index, item, begins, note, 0.0)
+            return
+        for seen in shots(frames, lambda item: item.levels):
             yield replace(seen, index=seen.item.frame.index)
 
     def _prepared(self, frame: Frame) -> Prepared:
-        picture = resize(Picture(planes(frame.pixels)), self.size)
-        bits = 8 * frame.pixels.itemsize
         sources = self._sources.at(frame.index, frame.seconds, self.settings)
-        return Prepared(frame, picture, picture.levels(bits), sources)
+        return Prepared(frame, *self._sized(frame), sources)
+
+    def _sized(self, frame: Frame) -> tuple[Picture, np.ndarray]:
+        """A frame at the film's size: as a picture, and its levels (h, w, 3)."""
+        picture = resize(Picture(planes(frame.pixels)), self.size)
+        return picture, picture.levels(8 * frame.pixels.itemsize)
 
     def _held(self, seen: Seen[Prepared], path: Path) -> Iterator[FilmEvent]:
         """A frame held by those painted before: passed over, or painted and kept."""
@@ -153,8 +185,7 @@ class Film:
 
     def _entry(self, seen: Seen[Prepared]) -> Entry | None:
         """The line of a frame that is done; Cancelled after `cancel`."""
-        if self._cancelled.is_set():
-            raise Cancelled("the film was told to stop")
+        self.check()
         return self.work.done(seen.index)
 
     def _begin(self, index: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from impasto.apps.film.work import Entry
+from impasto.apps.film.entries import Entry
 from impasto.images import Picture, fit, read
 from impasto.run.events import Notice
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from impasto.apps.film.curves import draw_film_curves
+from impasto.apps.film.entries import Entry
 from impasto.apps.film.story import FilmStory
-from impasto.apps.film.work import Entry
 from impasto.errors import printable
 from impasto.images import AtomicFile, Picture, check_place, read
 from impasto.outputs.report.figure import figure

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from impasto.apps.film.clip import Clip
 from impasto.apps.film.driver import Film, check_frame
+from impasto.apps.film.entries import Entry
 from impasto.apps.film.events import FilmEvent, FrameDone, Shot
 from impasto.apps.film.identity import identity
 from impasto.apps.film.loop import check_loop
 from impasto.apps.film.preview import Preview
 from impasto.apps.film.reel import Reel
 from impasto.apps.film.report import check_report, write_report
+from impasto.apps.film.sharing import Sharing, check_unfinished
 from impasto.apps.film.sources import Sources
 from impasto.apps.film.story import story_of
 from impasto.apps.film.style_keys import StyleKeys
-from impasto.apps.film.work import Entry, Work
-from impasto.errors import OutputError, SettingsError, optional, printable, shown
+from impasto.apps.film.work import Work
+from impasto.apps.leases import Leases
+from impasto.errors import ImageError, OutputError, SettingsError, optional, printable, shown
 from impasto.images import MAX_PIXELS, Source
 from impasto.images.names import located
 from impasto.outputs.names import files_at, real
@@ -57,13 +60,18 @@ class FilmFiles:
 
 @dataclass(frozen=True)
 class FilmResult:
-    """A film that was written: its file, a line for each frame, its shots, and what made it."""
+    """A film that was written: its file, a line for each frame, its shots, and what made it.
+
+    `here` is false where another process of those that share the film put it together; lines that
+    this one did not see before the work folder went are left out.
+    """
 
     path: Path
     entries: tuple[Entry, ...]
     shots: tuple[Shot, ...]
     settings: Settings
     film: FilmSettings
+    here: bool = True
 
 
 class FilmRun:
@@ -82,6 +90,8 @@ class FilmRun:
         frames: a range of frames, or "A:B"; all by default.
         fps: frames a second of a folder of pictures.
         max_pixels: larger pictures and frames are refused before they are decoded.
+        share: paint it together with all processes, on any machines, that do the same with this
+            work folder; each takes shots, and one of them writes the film.
         options: fields of `FilmFiles`; and of `Run`: `protect`, `content_masks`, `style_masks`,
             `encoder`, `init`. Masks may be films or folders of one mask for each frame.
 
@@ -100,6 +110,7 @@ class FilmRun:
         frames: range | str | None = None,
         fps: float | None = None,
         max_pixels: int = MAX_PIXELS,
+        share: bool = False,
         **options: Any,  # noqa: ANN401 (checked here)
     ) -> None:
         optional("av", "video", "a film")
@@ -116,18 +127,23 @@ class FilmRun:
         name = self.files.work or f"{self.path}.work"
         known = identity(self.clip, self.sources, self.settings, self.film)
         check_frame(self.clip, self.span.start, self.sources, self.settings, self.film)
+        if share:
+            check_unfinished(self.path, name)
         self.work = Work(name, known, self.span)
+        self._whose = {"clip": known["clip"], "size": self.size} if share else None
+        self._entries: dict[int, Entry] = {}  # of a film that is shared
         self._film = self._begun()
 
-    def __iter__(self) -> Iterator[FrameDone]:
+    def __iter__(self) -> Generator[FrameDone, None, None]:
         """Frame after frame; see `events`."""
         return (event for event in self.events() if isinstance(event, FrameDone))
 
     def events(self) -> Iterator[FilmEvent]:
         """Everything that happens: a Shot as it begins, a FrameDone for each frame, Notices.
 
-        Frames that are done already are told too. Raises Cancelled after `cancel`, and what
-        `impasto.Run` does. Iterated once more, it goes on.
+        Frames that are done already are told too, and those by other processes of a film that is
+        shared. Raises Cancelled after `cancel`, and what `impasto.Run` does. Iterated once more, it
+        goes on.
         """
         told = set[str]()
         try:
@@ -148,35 +164,53 @@ class FilmRun:
         """Put the frames together as the film, with its report; ValueError while one is missing.
 
         The work folder goes, unless it is kept or only some frames were painted. Raises OutputError
-        where a file cannot be written; then it stays.
+        where a file cannot be written; then it stays. Where the film is shared, one process does
+        it, and the others wait until it is done.
         """
-        if missing := self.work.missing(self.span):
-            raise ValueError(f"frame {missing[0]} is not painted yet; iterate over the events")
-        self._film.write(self._reel(), beside=self.files.beside)
-        entries = self.work.entries()
-        result = FilmResult(
-            self.path,
-            own := tuple(entries[index] for index in self.span),
-            tuple(_shots(own)),
-            self.settings,
-            self.film,
-        )
+        keep = self.files.keep_work or len(self.span) < self.clip.count
+        here = True
+        if isinstance(self._film, Sharing):
+            here = self._film.finish(self.path, self._how(), self._put_together, keep=keep)
+        else:
+            if missing := self.work.missing(self.span):
+                raise ValueError(f"frame {missing[0]} is not painted yet; iterate over the events")
+            self._put_together()
+            if not keep:
+                self.work.remove()
+        own = tuple(self._entries[index] for index in self.span if index in self._entries)
+        return FilmResult(self.path, own, tuple(_shots(own)), self.settings, self.film, here)
+
+    def _put_together(self) -> None:
+        """The film and its report, of frames that are all whole."""
+        done = (self.work.done(index) for index in self.span)
+        own = list(filter(None, done))
+        self._entries.update((entry.index, entry) for entry in own)
+        self._whole().write(self._reel(), beside=self.files.beside)
         if self.files.report:
             story = story_of(self.clip, self.sources, self.settings, self.film, own)
             write_report(self.files.report, story, self.work.folder)
-        if not self.files.keep_work and len(self.span) == self.clip.count:
-            self.work.remove()
-        return result
 
-    def _begun(self) -> Film:
+    def _how(self) -> list[Any]:
+        """What the film at its path depends on beside its frames; plain values."""
+        f, span = self.files, self.span
+        report = Path(os.fsdecode(f.report)).name if f.report else None
+        return [self.path.name, span.start, span.stop, f.codec, f.quality, f.beside, report]
+
+    def _whole(self) -> Film:
         return Film(self.clip, self.sources, self.settings, self.film, self.work, self.span)
+
+    def _begun(self) -> Film | Sharing:
+        film = self._whole()
+        if self._whose is None:
+            return film
+        return Sharing(film, self._whose, Leases(self.work.shared), self._entries)
 
     def _previewed(self, event: FilmEvent) -> str:
         """Show a frame that is done; why that fails, as at a disk that may have space later."""
         try:
             if self._preview and isinstance(event, FrameDone):
                 self._preview.show(event)
-        except OutputError as error:
+        except (OutputError, ImageError) as error:  # the picture's, or the frame's own
             return str(error)
         return ""
 

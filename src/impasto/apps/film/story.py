@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from impasto.apps.film.clip import Clip
+from impasto.apps.film.entries import Entry
 from impasto.apps.film.sources import Sources
-from impasto.apps.film.work import Entry
 from impasto.images import MAX_PIXELS, Picture, Source, pictures_in, read
 from impasto.images.levels import planes
 from impasto.images.names import located

@@ -3,27 +3,34 @@
     work/
       film.json                  identity: settings and checksums of the sources
       frames.jsonl               one line a frame, appended when its file is whole
+      shared/                    leases and lines of processes that share the film
       000123.png                 a frame, 16 bits a channel
       canvases/000123.safetensors  float32 state, of the few frames that painting goes on from
 
 A frame is done when there are its line and its file, and the checksum in the line is the file's. So
 a process may be killed at any byte: what is not done is painted again.
+
+Who removes a film removes the header before the lines and `shared`, so that processes which share
+it never find frames missing that another one has removed.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, fields
+from copy import copy
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from impasto.apps.lines import Lines
+from impasto.apps.film.entries import MANIFEST, SHARED, Entry, Manifests, manifest
+from impasto.apps.small_files import create, read
 from impasto.errors import OutputError, brief, shown
 from impasto.images import AtomicFile, file_checksum
 from impasto.images.encode import write_levels
@@ -33,44 +40,9 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-__all__ = ["Canvas", "Entry", "Kind", "Work"]
+__all__ = ["HEADER", "Canvas", "Work"]
 
-HEADER, MANIFEST, CANVASES = "film.json", "frames.jsonl", "canvases"
-
-
-Kind = Literal["first", "held", "between"]
-
-
-@dataclass(frozen=True)
-class Entry:
-    """How a frame was painted: a line of the manifest.
-
-    Attributes:
-        index: the frame's number, from 0.
-        time: when it is shown, seconds from the clip's first frame.
-        sha256: checksum of its file.
-        kind: how it was made: "first" of its shot, a still; "held" by frames painted before; or
-            filled in "between" two that are painted.
-        shot: number of its shot, from 0.
-        iterations, loss: of the canvas that became the frame; the loss is None without iterations.
-        e_warp: mean squared difference from the warped frame that was painted before it, of
-            reliable pixels, in levels from 0 to 1; None for the first frame of a shot.
-        reliable: the part of its pixels that the flow explains, from 0 to 1; None likewise.
-        seconds: how long it took.
-        notes: one line each.
-    """
-
-    index: int
-    time: float
-    sha256: str
-    kind: Kind = "held"
-    shot: int = 0
-    iterations: int = 0
-    loss: float | None = None
-    e_warp: float | None = None
-    reliable: float | None = None
-    seconds: float = 0.0
-    notes: tuple[str, ...] = ()
+HEADER, CANVASES = "film.json", "canvases"
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,9 +66,8 @@ class Canvas:
 class Work:
     """A folder of painted frames, to which processes that paint other frames may add too.
 
-    All of them append to one manifest, each line in one write: that is whole on local file systems.
-    Where two computers share a folder without such writes, a line may be lost; its frame counts as
-    not painted and is painted again, to the same bytes.
+    Those of one machine may append to one manifest, each line in one write; a `part` has a manifest
+    of its own, for processes on several machines. Lines are read from all of them.
 
     Args:
         folder: the work folder; it is made, with the folders above it.
@@ -112,13 +83,34 @@ class Work:
         self, folder: str | os.PathLike[str], identity: Mapping[str, Any], span: range | None = None
     ) -> None:
         self.folder, self._span = Path(os.fsdecode(folder)), span
-        self._lines = Lines(
-            self.folder / MANIFEST, "a film must read it, and add a line for each frame"
-        )
+        self._lines, self._manifests = manifest(self.folder / MANIFEST), Manifests(self.folder)
+        self._guard: Callable[[], object] = lambda: None
         self._verified: dict[int, Entry] = {}
         with self._os_errors():
             self.folder.mkdir(parents=True, exist_ok=True)
             self._identify(json.loads(json.dumps(dict(identity))))
+
+    def part(self, span: range, name: str, guard: Callable[[], object]) -> Work:
+        """The same folder for a process that has the frames `span`, with a manifest of that name.
+
+        `guard` is called before anything is written, and raises where they are another's by now.
+        """
+        part = copy(self)
+        part._span, part._guard = span, guard
+        part._lines = manifest(self.shared / name)
+        return part
+
+    @property
+    def shared(self) -> Path:
+        """The folder of leases and of manifests of parts; it need not exist."""
+        return self.folder / SHARED
+
+    @property
+    def is_there(self) -> bool:
+        """Whether nobody has removed it."""
+        header = self.folder / HEADER
+        # a server that fails to read it for once does not end a film
+        return read(header) is not None or os.path.lexists(header)
 
     def file(self, index: int) -> Path:
         """The file of a frame, whether it is there or not."""
@@ -137,6 +129,7 @@ class Work:
         """
         if levels.dtype != np.uint16 or levels.ndim != 3 or levels.shape[2] != 3:
             raise ValueError(f"levels: {levels.dtype} {levels.shape}; expected uint16 (h, w, 3)")
+        self._guard()
         with self._os_errors():
             write_levels(levels, self.file(index))
             entry = Entry(index, time, file_checksum(self.file(index)), **facts)
@@ -146,25 +139,25 @@ class Work:
 
     def read(self, index: int) -> np.ndarray:
         """A frame that is done: (h, w, 3) uint16, sRGB; ImageError if its file is not readable."""
-        from impasto.images import read
+        from impasto.images import read as read_picture
 
-        return read(self.file(index)).levels(16)
+        return read_picture(self.file(index)).levels(16)
 
     def entries(self) -> dict[int, Entry]:
         """The last line of each frame, by index, whether its file is there or not."""
-        found = (_entry(values) for values in self._lines)
-        return dict(sorted((entry.index, entry) for entry in found if entry))
+        found = self._manifests.lines(self._span)
+        return {index: found[index][-1] for index in sorted(found)}
 
     def done(self, index: int) -> Entry | None:
         """The line of a frame whose file is whole; None if it is to be painted."""
         if index not in self._verified:
-            self._verify(self.entries(), [index])
+            self._verify([index])
         return self._verified.get(index)
 
     def missing(self, indices: Iterable[int]) -> list[int]:
         """Those of the frames that are to be painted, in their order."""
         indices = list(indices)
-        self._verify(self.entries(), indices)
+        self._verify(indices)
         return [index for index in indices if index not in self._verified]
 
     def keep_canvas(
@@ -177,6 +170,7 @@ class Work:
         """
         from safetensors.torch import save
 
+        self._guard()
         with self._os_errors():
             (self.folder / CANVASES).mkdir(exist_ok=True)
             with AtomicFile(self._canvas(index)) as file:
@@ -212,8 +206,14 @@ class Work:
         for index in {*self.entries(), *_numbered(self.folder)}:
             self.file(index).unlink(missing_ok=True)
         shutil.rmtree(self.folder / CANVASES, ignore_errors=True)
-        for name in (MANIFEST, HEADER):
+        for draft in self.folder.glob(".*.tmp"):  # of processes that were killed, elsewhere too
+            draft.unlink(missing_ok=True)
+        for name in (HEADER, MANIFEST):
             (self.folder / name).unlink(missing_ok=True)
+        with suppress(OSError):
+            self.shared.rename(self.folder / f".{SHARED}.{secrets.token_hex(8)}")
+        for gone in self.folder.glob(f".{SHARED}.*"):
+            shutil.rmtree(gone, ignore_errors=True)
         with suppress(OSError):
             self.folder.rmdir()
 
@@ -223,11 +223,10 @@ class Work:
     def _identify(self, identity: dict[str, Any]) -> None:
         """Write the header, or compare it with the one that is there."""
         header, name = self.folder / HEADER, shown(self.folder)
-        if not header.exists():
-            if any(not file.name.startswith(".") for file in self.folder.iterdir()):
-                raise OutputError(f"{name}: holds other files; choose an empty or a new folder")
-            with AtomicFile(header) as file:
-                file.write_text(json.dumps(identity, indent=1), "utf-8")
+        # another process may write the header meanwhile
+        if not header.exists() and self._holds_others() and not header.exists():
+            raise OutputError(f"{name}: holds other files; choose an empty or a new folder")
+        if not header.exists() and create(header, identity):
             return
         try:
             there = json.loads(header.read_bytes())
@@ -239,14 +238,22 @@ class Work:
                 f"choose another folder, or remove this one"
             )
 
-    def _verify(self, entries: Mapping[int, Entry], indices: Iterable[int]) -> None:
-        """Note the frames of those whose files are as their lines say."""
+    def _holds_others(self) -> bool:
+        """Whether there are files that no film has left that was being removed."""
+        ours = (MANIFEST, SHARED)
+        names = (file.name for file in self.folder.iterdir())
+        return any(name not in ours and not name.startswith(".") for name in names)
+
+    def _verify(self, indices: Iterable[int]) -> None:
+        """Note the frames of those whose files are as one of their lines says."""
+        lines = self._manifests.lines(self._span)
         for index in indices:
-            entry = entries.get(index)
-            if index not in self._verified and entry is not None:
+            if index not in self._verified and index in lines:
                 with suppress(OSError):
-                    if file_checksum(self.file(index)) == entry.sha256:
-                        self._verified[index] = entry
+                    checksum = file_checksum(self.file(index))
+                    for entry in lines[index]:
+                        if checksum == entry.sha256:
+                            self._verified[index] = entry
 
     @contextmanager
     def _os_errors(self) -> Iterator[None]:
@@ -256,20 +263,6 @@ class Work:
             raise OutputError(
                 f"{shown(self.folder)}: {error.strerror or error}; a film keeps its frames there"
             ) from error
-
-
-_FIELDS = tuple(field.name for field in fields(Entry))
-
-
-def _entry(values: Mapping[str, Any]) -> Entry | None:
-    """The entry that a line holds; None for anything else, whoever wrote it."""
-    try:
-        entry = Entry(**{name: values[name] for name in _FIELDS if name in values})
-        notes = tuple(map(str, entry.notes))
-    except TypeError:
-        return None
-    whole = type(entry.index) is int and entry.index >= 0 and isinstance(entry.sha256, str)
-    return Entry(**{**asdict(entry), "notes": notes}) if whole else None
 
 
 def _numbered(folder: Path) -> list[int]:

@@ -27,6 +27,7 @@ is why EXPIRY is two. Nothing relies on locks, on appending, on the processes of
 from __future__ import annotations
 
 import os
+import platform
 import secrets
 import threading
 import time
@@ -36,14 +37,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from impasto.apps.batch.small_files import create, read
-from impasto.errors import OutputError, shown
+from impasto.apps.small_files import create, read
+from impasto.errors import OutputError, printable, shown
 
-__all__ = ["BEAT", "EXPIRY", "Lease", "LeaseLost", "Leases", "Lookout"]
+__all__ = ["BEAT", "EXPIRY", "Lease", "LeaseLost", "Leases", "Lookout", "worker_name"]
 
 BEAT = 15.0  # seconds
 EXPIRY = 120.0
 
+_LOOKS = 3  # at the others' leases, in a beat
+_NAMED = 3  # workers that a line names
 _LONGEST = 4096  # bytes of a lease; a longer one is not ours
 
 
@@ -64,6 +67,11 @@ class Leases:
     folder: Path
     beat: float = BEAT
     expiry: float = EXPIRY
+
+    @property
+    def pause(self) -> float:
+        """Seconds between two looks at the leases of others."""
+        return self.beat / _LOOKS
 
     def take(
         self, name: str, worker: str = "", *, progress: str = "", expired: Collection[str] = ()
@@ -214,6 +222,12 @@ class Lookout:
         paths = filter(None, map(self._newest, names))
         return sorted({str(_facts(path).get("worker", "")) for path in paths})
 
+    def waiting(self, what: str, names: Collection[str]) -> str:
+        """A line on who is waited for: "waiting for 3 shots at node7:411, node8:40"."""
+        workers = self.holders(names)
+        more = ["…"] if len(workers) > _NAMED else []
+        return f"waiting for {what} at {', '.join([*workers[:_NAMED], *more]) or 'others'}"
+
     def _newest(self, name: str) -> Path | None:
         path, number = self._leases.newest(name, self._numbers.get(name, 0))
         self._numbers[name] = max(0, number - 1)
@@ -226,6 +240,11 @@ class Lookout:
         self._seen[path] = (changed, since)
         age, watched, limit = now - changed, here - since, self._leases.expiry
         return watched >= 2 * self._leases.beat and max(age, watched) > limit
+
+
+def worker_name() -> str:
+    """What this process is called in leases and records: host and process."""
+    return f"{printable(platform.node()) or 'somewhere'}:{os.getpid()}"
 
 
 def _changed(path: Path) -> float:
