@@ -80,7 +80,7 @@ SHEETS = {
     ),
     "regions": Sheet(
         "Several styles and masks",
-        "The masks are an ellipse around the face and its inverse; see [regions](regions.md).",
+        "The masks are an ellipse around the face and its inverse; see [masks](regions.md#masks).",
         {
             "two styles": f"{PAIR} sample:ember",
             "2 : 1": f"{PAIR} sample:ember --style-weights 2,1",
@@ -112,9 +112,10 @@ def page() -> str:
 
 
 INTRODUCTION = """\
-Each picture is made by one command; the longest side is 320 px unless the command says otherwise.
-`make gallery` paints them. The photograph is of Eileen Collins (NASA), from scikit-image; the
-paintings are made by `scripts/paint_styles.py`.
+Pictures of every bundled style, preset, style loss and control, with the command that paints each.
+The longest side is 320 px unless the command says otherwise. `make gallery` paints them. The
+photograph is of Eileen Collins (NASA), from scikit-image; the paintings are made by
+`scripts/paint_styles.py`.
 """
 
 

@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import notebooks
 
 _BOOST = {"reference": 0.3, "learn": 0.2}  # of pages in these folders, in results of a search
+_EXPLAINING = 0.5  # the same of pages under "Explanation" in the menu
 _ELSEWHERE, _HERE = "https://unpkg.com/iframe-worker/shim", "assets/worker.js"
 
 
@@ -28,7 +29,8 @@ def on_files(files: Any, *, config: Any) -> Any:
 def on_page_markdown(markdown: str, *, page: Any, config: Any, files: Any) -> str:
     """The page as it is; in results of a search those that say what to do come first."""
     folder = page.file.src_uri.partition("/")[0]
-    page.meta.setdefault("search", {"boost": _BOOST.get(folder, 1)})
+    explains = any(section.title == "Explanation" for section in page.ancestors)
+    page.meta.setdefault("search", {"boost": _BOOST.get(folder, _EXPLAINING if explains else 1)})
     return markdown
 
 

@@ -3,8 +3,8 @@
 #
 # A run is a stream of plain events, and it can be stopped from any thread. So a server needs
 # little: a thread that paints, and a reply that passes the events on. This notebook builds one,
-# starts it, sends it a photograph, watches the painting come, and hangs up on another. [In a web
-# process](../server.md) tells what a server for strangers needs more.
+# starts it, sends it a photograph, watches the painting come, and hangs up on another. [Web
+# server](../server.md) tells what a server for strangers needs more.
 #
 # You need `pip install 'impasto[notebook,studio]'`.
 
@@ -196,6 +196,6 @@ thread.join()
 #
 # - A limit of time: `threading.Timer(seconds, run.cancel)`; the run ends within a tile, and
 #   `run.result()` is what it had.
-# - More than one picture at a time, each with `threads=1`, in processes of their own: [In a web
-#   process](../server.md).
+# - More than one picture at a time, each with `threads=1`, in processes of their own: [Web
+#   server](../server.md).
 # - For people instead of programs, there is [the studio](../studio.md).

@@ -4,7 +4,7 @@
 # A style loss is a function of two statistics of a layer, the canvas's and the painting's, and
 # returns one number. Ten lines are enough. autograd differentiates it, the checker compares the
 # gradient with differences, and it works at once with masks, several styles, tiles, films, the
-# command line and the studio. [Style losses](../style-losses.md) has the reference.
+# command line and the studio. [A style loss or term of your own](../extending.md) is the reference.
 #
 # You need `pip install 'impasto[notebook]'`.
 
@@ -134,4 +134,5 @@ show(brightest=result.image)
 # - Leave out the colours, and see the photograph's stay.
 # - Compare the square roots of deviations, or only the diagonal.
 # - Offer it to every program: a package with the entry point `impasto.style_losses` makes it a
-#   choice of `--style-loss`, as [Style losses](../style-losses.md#adding-a-style-loss) shows.
+#   choice of `--style-loss`, as [A style loss or term of your
+#   own](../extending.md#adding-a-style-loss) shows.
