@@ -260,8 +260,13 @@ def channels(picture: Picture) -> tuple[list[np.ndarray], np.ndarray | None]:
 
 
 def stacked(parts: Sequence[Picture]) -> Picture:
-    """Pictures of levels of one width and type, one below the other; of one, itself."""
+    """Pictures of levels of one width and type, one below the other; of one, itself.
+
+    Raises ValueError for a picture that has no levels, as `Picture.of_levels` makes it.
+    """
     if len(parts) == 1:
         return parts[0]
     levels = [part._levels for part in parts if part._levels is not None]
+    if len(levels) < len(parts):
+        raise ValueError("only pictures of levels are put one below the other")
     return Picture.of_levels(np.concatenate(levels))

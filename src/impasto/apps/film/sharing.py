@@ -32,7 +32,9 @@ from impasto.run.events import Notice
 
 __all__ = ["AlreadyThere", "Sharing", "check_unfinished"]
 
-_CUTS, _FILM = "shots", "film"  # the leases of who reads the clip, and puts the film together
+_CUTS = "shots"  # names the lease of the process that reads the clip
+_CUTS_FILE = "shots.json"  # what it found
+_FILM = "film"  # names the lease of the process that puts the film together
 _TICK = 0.2  # seconds until a process that waits hears that it is to stop
 
 
@@ -54,11 +56,9 @@ class Sharing:
         film: all that is to be painted.
         whose: plain values of the clip and the film, on which its shots depend.
         leases: of the folder `Work.shared`, which is made.
+        entries: lines of painted frames, by index, as far as they are known; it is filled.
         worker: what this process is called, for people.
         sleep: waits for so many seconds.
-
-        entries: the lines of frames that are painted, by index, as far as they are known; it is
-            filled.
     """
 
     def __init__(
@@ -133,7 +133,7 @@ class Sharing:
 
     def _cuts(self) -> Cuts:
         """Where shots begin, as far as it is known."""
-        return Cuts.read(self._leases.folder / "shots.json", self._whose)
+        return Cuts.read(self._leases.folder / _CUTS_FILE, self._whose)
 
     def _find(self, expired: Collection[str]) -> bool:
         """Read the clip for its shots, which others paint meanwhile, unless another does."""
@@ -144,7 +144,7 @@ class Sharing:
             found = Cuts.found(self._film.levels(), self._whose)
             for cuts in found if not self._cuts().whole else ():
                 lease.check()
-                cuts.write(self._leases.folder / "shots.json")
+                cuts.write(self._leases.folder / _CUTS_FILE)
         return True
 
     def _one(
