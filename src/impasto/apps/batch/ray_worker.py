@@ -58,7 +58,7 @@ class Painter:
         self._cache, self._folder = StyleCache(cache), folder
         self._stop = threading.Event()
         # Ray calls in threads of its own. OpenMP keeps helpers for each thread that has computed,
-        # and with more of them than cores it puts them to sleep at every turn: a tenth slower
+        # and when they are more than the cores they sleep at every turn: 7 % of the time
         self._computing = ThreadPoolExecutor(1)
 
     def greet(self) -> Iterator[Message]:
