@@ -86,7 +86,7 @@ BENCHMARKS = (
         "sample:astronaut sample:swirl --size 128 --ranks 1 2",
     ),
     Benchmark("benchmarks/gigapixel.py", "--seconds 3.7", "--seconds 3.7"),
-    Benchmark("benchmarks/ray_batch.py", "", "--size 64 --iterations 2 --pairs 1 --repeats 1"),
+    Benchmark("benchmarks/ray_batch.py", "", "--size 64 --iterations 2 --pairs 2 --repeats 1"),
     Benchmark("benchmarks/share.py", "", "--workers 2 --pairs 4 --kills 1 --iterations 2"),
     Benchmark("benchmarks/gpu.py", "--peer", "--device cpu --quick", cuda=True),
 )

@@ -31,6 +31,11 @@ __all__ = ["Ray"]
 
 _REACHED = 10.0  # seconds in which the cluster's head must answer
 _STORE = 100_000_000  # bytes for messages of a local cluster; pictures go by their files
+_ENVIRONMENT = {
+    # a worker paints in a thread, to which glibc would give a heap of its own, of which large
+    # blocks go back to the system each time: 1 % of the time
+    "MALLOC_ARENA_MAX": "1",
+}
 
 
 class Ray:
@@ -102,6 +107,7 @@ class _Cluster:
             scheduling_strategy=strategies.NodeAffinitySchedulingStrategy(machine, soft=False),
             max_restarts=0,  # see `ray_crew`
             max_concurrency=2,  # it can be stopped while it paints
+            runtime_env={"env_vars": _ENVIRONMENT},
         )
         return _Hand(self._ray, actor.remote(*self._arguments))
 
