@@ -56,7 +56,7 @@ QUICK = [
 SETTINGS = Settings.of("standard", **SMALL)
 REAL = SETTINGS.replaced(encoder="vgg19", supersample_below=0)
 """For other processes, which know no tiny network, and paint as large as users have it."""
-DOCS = (Path(__file__).parent.parent / "docs" / "batch.md").read_text("utf-8")
+DOCS = Path(__file__).parent.parent / "docs"
 
 
 @pytest.fixture
@@ -690,11 +690,14 @@ def test_a_missing_library_is_told_once(folder, batch, monkeypatch):
 
 # The page
 
-BLOCKS = re.findall(r"```(\w+)\n(.*?)```", DOCS, re.DOTALL)
+PAGES = {name: (DOCS / f"{name}.md").read_text("utf-8") for name in ("batch", "machines")}
+BLOCKS = [
+    block for page in PAGES.values() for block in re.findall(r"```(\w+)\n(.*?)```", page, re.DOTALL)
+]
 COMMANDS = [
     [line.partition("#")[0].strip() for line in block.splitlines()]
     for language, block in BLOCKS
-    if language == "sh"
+    if language == "sh" and "impasto film" not in block  # which tests/film runs
 ]
 
 
@@ -719,7 +722,7 @@ def test_commands_of_the_page(block, desk, batch):
         assert code == 0, err
 
 
-@pytest.mark.parametrize("block", [text for language, text in BLOCKS if language == "python"])
+@pytest.mark.parametrize("block", [text for _, text in BLOCKS if "Batch(" in text])
 def test_python_of_the_page(block, desk, capsys, monkeypatch):
     of = Settings.of
     monkeypatch.setattr(Settings, "of", lambda name, **given: of(name, **{**given, **SMALL}))
@@ -728,7 +731,7 @@ def test_python_of_the_page(block, desk, capsys, monkeypatch):
 
 
 def test_the_page_names_every_field():
-    table = set(re.findall(r"`(\w+)`", DOCS.partition("## The manifest")[2]))
+    table = set(re.findall(r"`(\w+)`", PAGES["batch"].partition("## The manifest")[2]))
     assert {*Entry.__dataclass_fields__} - {"raised"} <= table
 
 

@@ -26,7 +26,9 @@ from support.pictures import smooth_picture
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-BY_OTHERS = {"batch.md", "film.md", "studio.md"}  # run by tests/test_batch.py, film/, studio/
+BY_OTHERS = {"batch.md", "film.md", "machines.md", "studio.md"}
+"""Run by tests/test_batch.py, film/ and studio/."""
+
 BLOCKS = [
     (page.name, language, block)
     for page in PAGES

@@ -1,4 +1,4 @@
-"""The commands and the Python of docs/film.md run as they stand, at a small size."""
+"""The commands and the Python of docs on films run as they stand, at a small size."""
 
 import re
 import shlex
@@ -13,11 +13,15 @@ from impasto.settings import FilmSettings, Settings
 from support import clips
 from support.pictures import smooth_picture
 
-PAGE = (Path(__file__).parents[2] / "docs/film.md").read_text("utf-8")
-BLOCKS = re.findall(r"```(\w+)\n(.*?)```", PAGE, re.DOTALL)
+DOCS = Path(__file__).parents[2] / "docs"
+BLOCKS = [
+    block
+    for page in ("film.md", "machines.md")
+    for block in re.findall(r"```(\w+)\n(.*?)```", (DOCS / page).read_text("utf-8"), re.DOTALL)
+]
 COMMANDS = [
     line for language, block in BLOCKS if language == "sh"
-    for line in block.splitlines() if line.startswith("impasto ")
+    for line in block.splitlines() if line.startswith("impasto film ")
 ]  # fmt: skip
 PYTHON = [block for language, block in BLOCKS if language == "python"]
 SMALL = {"size": 32, "smallest": 32, "encoder": "tiny", "iterations": 2}
