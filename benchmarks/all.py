@@ -193,7 +193,7 @@ def figures(output: str) -> Iterator[tuple[str, str]]:
         if not line.startswith("|"):
             columns = None
             continue
-        cells = [cell.strip() for cell in line.strip("| ").split("|")]
+        cells = [cell.strip() for cell in line.strip().removesuffix("|").split("|")[1:]]
         if columns is None:
             columns = cells
         elif not set(line) <= set("|:- "):

@@ -15,7 +15,7 @@ calls = Path(sys.argv[1])
 calls.write_text(calls.read_text() + "x" if calls.exists() else "x")
 if "fail" in sys.argv:
     sys.exit(3)
-print("## A title", "", "| of | min | ratio |", "| :- | -: | -: |", sep="\\n")
+print("## A title", "", "|     | min | ratio |", "| :- | -: | -: |", sep="\\n")
 print("| one | 1.5 | 1.00 |", "| two | 3 | |", sep="\\n")
 """
 
