@@ -21,6 +21,8 @@ from PIL import Image, ImageCms
 from impasto import images
 from impasto.errors import ImageError, ImageTooLarge, OutputError
 from impasto.images import Picture, icc
+from impasto.images.circles import interpolated
+from impasto.images.resampling import whiteness
 
 RECORD = '{"settings": {"size": 512}, "title": "Caf\\u00e9"}'
 LOSSY = {".jpg", ".jpeg", ".webp", ".avif"}
@@ -905,6 +907,24 @@ def test_a_failed_write_leaves_the_old_file_alone(tmp_path, monkeypatch, step, e
         assert str(caught.value) == f"{path}: No space left on device; nothing was written"
     assert [p.name for p in tmp_path.iterdir()] == ["out.png"]
     assert path.read_bytes() == b"old"
+
+
+@given(
+    shape=st.tuples(st.integers(1, 40), st.integers(1, 40)),
+    size=st.tuples(st.integers(1, 50), st.integers(1, 50)),
+    wraps=st.tuples(st.booleans(), st.booleans()),
+    clear=st.booleans(),
+)
+def test_a_mask_is_brought_to_a_size_by_a_triangle_filter(shape, size, wraps, clear):
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.rand(3, *shape, generator=generator)
+    alpha = torch.rand(shape, generator=generator) if clear else None
+    picture = Picture(pixels, alpha)
+    white = pixels.mean(0) * (1 if alpha is None else alpha)
+    torch.testing.assert_close(whiteness(picture), white)
+    how = {"mode": "bilinear", "antialias": True}
+    expected = interpolated(white, (size[1], size[0]), wraps, **how)
+    torch.testing.assert_close(whiteness(picture, size, wraps), expected, atol=1e-5, rtol=0)
 
 
 def test_permissions_are_those_of_the_umask(tmp_path):

@@ -18,6 +18,7 @@ from impasto.apps.cli import main
 from impasto.encoder import ARCHITECTURES, Encoder
 from impasto.errors import CheckpointError, ImageError, SettingsError
 from impasto.images import Picture
+from impasto.images.resampling import whiteness
 from impasto.images.spaces import colour_space
 from impasto.objective import Features, blend_statistics, measure_statistics
 from impasto.objective.style_losses import find_style_loss, matching
@@ -300,10 +301,13 @@ def saved(path, image, size, how=Image.Resampling.NEAREST):
 
 
 def of(paintings=1, *, content_mask=(), style_mask=(), **overrides):
-    """The regions of masks for so many styles."""
+    """The regions of masks for so many styles, with masks (h, w)."""
     styles = [smooth_picture(8, 8)] * paintings
     sources = Sources.of(None, styles, content_masks=content_mask, style_masks=style_mask)
-    return regions(Settings.of(**overrides), sources, MANY)
+    found = regions(Settings.of(**overrides), sources, MANY)
+    return tuple(
+        region.mapped(lambda mask: None if mask is None else whiteness(mask)) for region in found
+    )
 
 
 def test_grey_masks_go_together_in_their_order(tmp_path):

@@ -20,6 +20,7 @@ from impasto.apps.cli import main
 from impasto.errors import ImageError, ImageTooLarge, ImpastoError
 from impasto.images import Encoded, Picture, cropped, read, resampling, resize, stored
 from impasto.images.picture import channels
+from impasto.images.resampling import whiteness
 from impasto.images.segments import Segments
 from impasto.images.stored import StoredPicture, read_by_rows
 from support.pictures import smooth_picture
@@ -88,6 +89,9 @@ def check(encoded, first, stop, size=None, wraps=(False, False), least=1):
         mine, theirs = (resize(each, size, wraps, wanted) for each in (ours, whole))
         assert torch.equal(mine.pixels, theirs.pixels)
         assert mine.alpha is theirs.alpha is None or torch.equal(mine.alpha, theirs.alpha)
+        masks = [whiteness(each, size, wraps, wanted) for each in (ours, whole)]
+        assert torch.equal(*masks)
+        assert torch.equal(masks[1], whiteness(whole, size, wraps)[wanted or slice(None)])
 
 
 KINDS = [(n, kind) for n in (1, 3, 4) for kind in (np.uint8, np.uint16)] + [(1, np.float32)]
@@ -325,6 +329,49 @@ def test_a_run_from_tiff_is_the_one_from_png(tmp_path, overrides, mode):
         assert losses == expected
         assert torch.equal(image.pixels, whole.pixels)
         assert image.has_alpha == (mode == "RGBA")
+
+
+def test_masks_and_the_first_canvas_are_read_by_rows(tmp_path):
+    """Of two processes, to the last bit what they are from files that are read whole."""
+    left = np.zeros((90, 128), np.uint8)
+    left[:, :60], left[:, 60:70] = 255, 100
+    planes = {
+        "photo": np.asarray(smooth_picture(128, 90).to_pil()),
+        "painting": np.asarray(smooth_picture(70, 60, 1.0).to_pil()),
+        "left": left[..., None],
+        "right": 255 - left[..., None],
+        "part": left[:60, :70, None],
+        "kept": levels(90, 128, 1) // 4,
+        "begun": np.asarray(smooth_picture(100, 80, 2.0).to_pil()),
+    }
+    for name, array in planes.items():
+        Image.fromarray(array.squeeze()).save(tmp_path / f"{name}.png")
+        (tmp_path / f"{name}.tif").write_bytes(tiff(array, tile=(16, 32), compression="zlib"))
+
+    def painted(ending):
+        def paint(ranks):
+            def named(*names):
+                return [tmp_path / f"{name}.{ending}" for name in names]
+
+            masks = {"content_masks": named("left", "right"), "style_masks": named("part", "part")}
+            others = {"protect": named("kept")[0], "init": named("begun")[0]}
+            given = *named("photo", "painting"), Settings.of(**TINY)
+            run = Run(*given, ranks=ranks, **masks, **others)
+            i = run.inputs
+            parts = [part.where for region in i.regions for part in region.parts]
+            kinds = {type(i.protected), type(i.init), *map(type, parts), type(i.regions[0].where)}
+            losses = [step.loss for step in run]
+            return kinds, losses, run.result().image, i.checksums
+
+        return together(2, paint)
+
+    for (kinds, losses, image, known), (others, expected, whole, _) in zip(
+        painted("tif"), painted("png"), strict=True
+    ):
+        assert (kinds, others) == ({StoredPicture}, {Picture})
+        assert losses == expected
+        assert torch.equal(image.pixels, whole.pixels)
+        assert {"init", "protect", "content_mask 2", "style_mask 1"} <= known.keys()
 
 
 PEAKS = """

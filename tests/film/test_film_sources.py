@@ -8,7 +8,8 @@ from impasto.apps.film.clip import Clip
 from impasto.apps.film.masks import MovingMask, mask_of
 from impasto.apps.film.sources import Sources, agreement
 from impasto.errors import ImageError, SettingsError
-from impasto.run.regions import read_mask
+from impasto.images import read
+from impasto.images.resampling import whiteness
 from impasto.settings import Settings
 from support import clips
 
@@ -44,7 +45,7 @@ def folder_of(folder, frames):
 
 
 def white(mask):
-    return read_mask(mask, 10**6).numpy()
+    return whiteness(read(mask)).numpy()
 
 
 def test_a_folder_a_film_and_an_animation_move(bars, tmp_path):

@@ -20,7 +20,7 @@ from impasto.images.levels import unit
 from impasto.images.picture import Picture, channels
 from impasto.images.stored import AnyPicture
 
-__all__ = ["cropped", "fit", "opaque", "resize"]
+__all__ = ["cropped", "fit", "opaque", "resize", "whiteness"]
 
 INVISIBLE = 1e-3  # alpha below which a pixel's own colour says nothing
 WHOLE = 1 << 24  # pixels of a plane that is resized as a whole; larger ones in bands
@@ -29,6 +29,7 @@ REACH = 3  # of Lanczos, in source pixels for enlarging and else in pixels of th
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom
 Plane = Callable[[], np.ndarray]  # (n, w) float32, made when it is called
+PlanesOf = Callable[[Picture], list[Plane]]  # what is brought to another size of a picture
 
 
 def resize(
@@ -49,7 +50,7 @@ def resize(
         rows = rows or slice(0, size[1])
         return picture.rows(rows.start, rows.stop)
     rows = rows or slice(0, size[1])
-    planes = _lanczos(picture, size, _Circles.of(picture.size, size, wraps), rows)
+    planes = _brought(picture, size, wraps, rows, _planes, Image.Resampling.LANCZOS)
     planes = planes.to(picture.device)
     if not picture.has_alpha:
         pixels = planes.expand(3, -1, -1)
@@ -59,6 +60,42 @@ def resize(
     visible = alpha > INVISIBLE
     pixels = torch.where(visible, weighted / alpha.clamp_min(INVISIBLE), pixels.expand(3, -1, -1))
     return Picture(pixels.clamp_(0, 1), alpha.clamp(0, 1), picture.record)
+
+
+def whiteness(
+    picture: AnyPicture,
+    size: tuple[int, int] | None = None,
+    wraps: Wraps = OPEN,
+    rows: slice | None = None,
+) -> Tensor:
+    """How white a picture is, as a mask: (n, w) float32 in [0, 1], on the CPU.
+
+    It is the mean of the colours, and transparent pixels are black. At another size (w, h) it is
+    made by a triangle filter with antialiasing: Lanczos' has negative weights, which would leave
+    grey rings in white and in black. `wraps` and `rows` are as for `resize`, which says more.
+    """
+    size = size or picture.size
+    rows = rows or slice(0, size[1])
+    if size == picture.size:
+        return torch.from_numpy(_white(picture.rows(rows.start, rows.stop))).clamp_(0, 1)
+    kind = Image.Resampling.BILINEAR
+    return _brought(picture, size, wraps, rows, _white_plane, kind)[0].clamp_(0, 1)
+
+
+def _white_plane(picture: Picture) -> list[Plane]:
+    return [partial(_white, picture)]
+
+
+def _white(picture: Picture) -> np.ndarray:
+    """(h, w) float32, a copy."""
+    colours, opacity = channels(picture)
+    white = np.array(_values(colours[0]))
+    for plane in colours[1:]:
+        white += _values(plane)
+    white /= len(colours)
+    if opacity is not None:
+        white *= _values(opacity)
+    return white
 
 
 def _planes(picture: Picture) -> list[Plane]:
@@ -83,19 +120,25 @@ def _weighted(plane: np.ndarray, opacity: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Circles:
-    """How far a picture goes on beyond its ends where they meet, in rows and in columns."""
+    """How far a picture goes on beyond its ends where they meet, in rows and in columns.
+
+    `planes_of` tells what of it is made.
+    """
 
     rows: int
     columns: int
+    planes_of: PlanesOf
 
     @classmethod
-    def of(cls, size: tuple[int, int], target: tuple[int, int], wraps: Wraps) -> _Circles:
-        """As far as Lanczos reaches, from `size` (w, h) to `target`."""
+    def of(
+        cls, size: tuple[int, int], target: tuple[int, int], wraps: Wraps, planes_of: PlanesOf
+    ) -> _Circles:
+        """As far as Lanczos reaches, from `size` (w, h) to `target`; other filters reach less."""
         columns, rows = (
             math.ceil(REACH * max(here / there, 1)) + 1
             for here, there in zip(size, target, strict=True)
         )
-        return cls(rows * wraps[0], columns * wraps[1])
+        return cls(rows * wraps[0], columns * wraps[1], planes_of)
 
     def planes(self, picture: AnyPicture, first: int, end: int) -> list[Plane]:
         """Planes of rows from -`rows` to height + `rows`, with columns added on both sides."""
@@ -103,7 +146,7 @@ class _Circles:
         while first < end:
             at = first % height
             count = min(end - first, height - at)
-            parts.append(_planes(picture.rows(at, at + count)))
+            parts.append(self.planes_of(picture.rows(at, at + count)))
             first += count
         return [partial(self._joined, same) for same in zip(*parts, strict=True)]
 
@@ -114,15 +157,21 @@ class _Circles:
         return np.pad(whole, ((0, 0), beside), "wrap") if self.columns else whole
 
 
-def _lanczos(
-    picture: AnyPicture, target: tuple[int, int], circles: _Circles, wanted: slice
+def _brought(
+    picture: AnyPicture,
+    target: tuple[int, int],
+    wraps: Wraps,
+    wanted: slice,
+    planes_of: PlanesOf,
+    kind: Image.Resampling,
 ) -> Tensor:
-    """The `wanted` rows of planes at the target (w, h), (c, n, w), float32, CPU.
+    """The `wanted` rows of planes at the target (w, h) by a filter, (c, n, w), float32, CPU.
 
     A float32 copy of a large plane would take more memory than the picture, so it is resized in
     bands, which are the same whatever is wanted of them.
     """
     resized: np.ndarray | None = None
+    circles = _Circles.of(picture.size, target, wraps, planes_of)
     left, width = circles.columns, picture.width
     for band in _bands(picture.size, target, circles):
         low, high = max(band.first, wanted.start), min(band.end, wanted.stop)
@@ -134,7 +183,7 @@ def _lanczos(
             resized = np.empty((len(planes), count, target[0]), np.float32)
         box = (left, band.top - band.start, left + width, band.bottom - band.start)
         for plane, into in zip(planes, resized, strict=True):
-            made = _resampled(plane(), (target[0], band.end - band.first), box)
+            made = _resampled(plane(), (target[0], band.end - band.first), box, kind)
             into[low - wanted.start : high - wanted.start] = made[low - band.first :][: high - low]
     assert resized is not None
     return torch.from_numpy(resized)
@@ -171,10 +220,12 @@ def _bands(size: tuple[int, int], target: tuple[int, int], circles: _Circles) ->
         yield _Band(first, end, start, stop, top, bottom)
 
 
-def _resampled(plane: np.ndarray, size: tuple[int, int], box: Box) -> np.ndarray:
+def _resampled(
+    plane: np.ndarray, size: tuple[int, int], box: Box, kind: Image.Resampling
+) -> np.ndarray:
     """The box of a plane (h, w) at `size` (w, h); Pillow's mode F is float32."""
     sheet = Image.fromarray(np.ascontiguousarray(plane))
-    return np.asarray(sheet.resize(size, Image.Resampling.LANCZOS, box=box))
+    return np.asarray(sheet.resize(size, kind, box=box))
 
 
 @overload

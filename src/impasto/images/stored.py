@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
@@ -28,7 +29,7 @@ from impasto.images.picture import Picture, channels, stacked
 from impasto.images.record import exif_tags, record_in
 from impasto.images.segments import Segments
 
-__all__ = ["AnyPicture", "StoredPicture", "bytes_by_rows", "read_by_rows"]
+__all__ = ["AnyPicture", "StoredPicture", "bands", "bytes_by_rows", "read_by_rows"]
 
 File: TypeAlias = "str | os.PathLike[str] | Encoded"
 Stamp: TypeAlias = "tuple[int, ...]"
@@ -40,6 +41,7 @@ _FEWEST = 8  # segments from top to bottom; of fewer a part is not much less tha
 _KEPT = 1 << 23  # pixels of blocks that are kept: those of a band that is resized, and more
 _FLIPPED = (3, 4)  # orientations whose first row is stored last
 _UPRIGHT = (1, 2)
+_ROWS = 256  # of a band
 
 
 class _Blocks:
@@ -140,6 +142,12 @@ class StoredPicture:
 
 
 AnyPicture: TypeAlias = Picture | StoredPicture
+
+
+def bands(picture: AnyPicture) -> Iterator[Picture]:
+    """The rows of a picture from top to bottom, some at a time."""
+    for first in range(0, picture.height, _ROWS):
+        yield picture.rows(first, min(first + _ROWS, picture.height))
 
 
 def bytes_by_rows(width: int, block: int = 256, pixel: int = 3) -> int:

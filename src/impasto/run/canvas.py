@@ -10,9 +10,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from impasto.images import resize
 from impasto.images.circles import OPEN, Wraps, interpolated
 from impasto.images.colour_transfer import Palette, recoloured
 from impasto.images.spaces import ColourSpace
+from impasto.images.stored import AnyPicture
 from impasto.run.regions import StylePart
 from impasto.run.share import Share, resized_rows
 from impasto.run.stage_inputs import StageInputs
@@ -23,17 +25,24 @@ __all__ = ["enlarged", "in_style_colours", "initial_canvas", "resized"]
 
 
 def initial_canvas(
-    inputs: StageInputs, settings: Settings, space: ColourSpace, given: Tensor | None = None
+    inputs: StageInputs,
+    settings: Settings,
+    space: ColourSpace,
+    given: AnyPicture | Tensor | None = None,
 ) -> Tensor:
     """The first canvas, (3, h, w) in `space`.
 
-    It is the one `given` in sRGB, (3, h', w') of any range; otherwise the setting `init` makes it.
+    It is the one `given`, a picture or sRGB (3, h', w') of any range; otherwise the setting `init`
+    makes it.
     """
     if given is None:
         canvas: Tensor = INITS.get(settings.init)(inputs, settings, space)
         return canvas
-    wraps = settings.wraps
-    there = given if given.shape[:0:-1] == inputs.size else resized(given, inputs.size, wraps)
+    size, wraps = inputs.size, settings.wraps
+    if not isinstance(given, Tensor):
+        there = resize(given, size, wraps).pixels
+    else:
+        there = given if given.shape[:0:-1] == size else resized(given, size, wraps)
     return space.from_srgb(there.to(inputs.like))
 
 
@@ -93,7 +102,9 @@ def in_style_colours(
     return content.lerp(moved, strength)
 
 
-def _palette(inputs: StageInputs, part: StylePart, total: Callable[[Tensor], Tensor]) -> Palette:
+def _palette(
+    inputs: StageInputs, part: StylePart[Tensor], total: Callable[[Tensor], Tensor]
+) -> Palette:
     """The palette of a part of a style picture, of which processes may have rows."""
     index, picture = part.index, inputs.styles[part.index]
     if not inputs.style_strips or inputs.style_strips[index] is None:

@@ -14,10 +14,11 @@ from impasto.errors import SettingsError
 from impasto.hardware.oom import memory_guard
 from impasto.images import Picture, located, opaque, read
 from impasto.images.checksums import values_checksum
-from impasto.images.stored import AnyPicture
+from impasto.images.resampling import whiteness
+from impasto.images.stored import AnyPicture, StoredPicture
 from impasto.run.colour_modes import colour_mode
 from impasto.run.postprocess import effect_needs_content
-from impasto.run.regions import Region, StylePart, read_mask, regions
+from impasto.run.regions import Region, StylePart, regions
 from impasto.run.share import Share
 from impasto.run.sizes import (
     Size,
@@ -53,14 +54,15 @@ class Inputs:
     Pictures of a stage's size are made when they are asked for: of a print, each takes a gigabyte.
     `size` is (width, height) of the result; the last stage is larger where that is too small to
     paint. `origins` has name, SHA-256 and size in use of each file, for the record; `init` is the
-    first canvas where one is given, sRGB (3, h, w); `protected` (h, w) is 1 where content stays.
+    first canvas where one is given, a picture or sRGB (3, h, w); `protected` is white where content
+    stays.
     """
 
     original: AnyPicture | None
     styles: tuple[StylePicture, ...]
-    regions: tuple[Region, ...]
-    init: Tensor | None
-    protected: Tensor | None
+    regions: tuple[Region[AnyPicture], ...]
+    init: AnyPicture | Tensor | None
+    protected: AnyPicture | None
     settings: Settings
     size: Size
     stages: tuple[Stage, ...]
@@ -78,17 +80,16 @@ class Inputs:
         """Read all; ImageError, ImageTooLarge, ImageTooSmall or SettingsError if one is unfit.
 
         Without content the canvas has the first style picture's shape where `size` is one number.
-        Content and styles are read by `reading`.
+        All are read by `reading`.
         """
-        sources.check()
-        _check_settings(sources, settings)
+        sources.check(settings)
         with memory_guard("these pictures"):
             content = located(sources.content)
             original = None if content is None else reading(content, max_pixels)
             styles = tuple(style_pictures(sources.styles, max_pixels, reading))
-            areas = regions(settings, sources, max_pixels) if sources.styles else ()
-            protect = None if sources.protect is None else read_mask(sources.protect, max_pixels)
-            init = read_init(sources.init, max_pixels)
+            areas = regions(settings, sources, max_pixels, reading) if sources.styles else ()
+            protect = None if sources.protect is None else reading(sources.protect, max_pixels)
+            init = read_init(sources.init, max_pixels, reading)
         shape = (original or styles[0].picture).size
         size = canvas_size(settings, shape)
         stages = stages_of(settings, size, network)
@@ -101,18 +102,19 @@ class Inputs:
         """The pictures at a stage's size, without transparency, in the colours compared.
 
         With a `share` they are this process's rows, and no more of them is made where each row can
-        be made by itself; masks are.
+        be made by itself.
         """
         size, apart = stage.size, share is not None and self.apart
         strips = share.of_styles([h for _, h in self.style_sizes(size)]) if share else ()
-        brought = self._content(size, share.strip.held if share and apart else None)
+        rows = share.strip.held if share and apart else None
+        of_styles = [strip.held if strip and apart else None for strip in strips]
+        brought = self._content(size, rows)
         content = opaque(brought).pixels if brought else None
         pictures = [
-            self._style(style, size, strip.held if strip and apart else None)
-            for style, strip in zip_longest(self.styles, strips)
+            self._style(style, size, held) for style, held in zip_longest(self.styles, of_styles)
         ]
-        protect = self._at(self.protected, size)
-        areas = tuple(self._regions(brought, protect, pictures, size))
+        protect = self._at(self.protected, size, rows)
+        areas = tuple(self._regions(brought, protect, pictures, size, rows, of_styles))
         styles = [opaque(picture).pixels for picture in pictures]
         mode = colour_mode(self.settings)
         needed = mode.needs_content or effect_needs_content(self.settings)
@@ -166,20 +168,24 @@ class Inputs:
         """The first style picture at the size at which it is measured last."""
         return self._style(self.styles[0], self.size) if self.styles else None
 
-    def extra_bytes(self, canvas: Size, *, shared: bool = False) -> int:
+    def extra_bytes(self, canvas: Size, share: Share | None = None) -> int:
         """Bytes of source pictures kept in addition to the stage's resized ones.
 
-        Those of that size are used as they are, unless processes take `shared` rows. Masks, and all
-        style pictures at their sizes except the largest, count too.
+        Those of that size are used as they are, unless processes `share` the canvas. Masks, and all
+        style pictures at their sizes except the largest, count too: of a process, its rows of them.
         """
         used: list[tuple[AnyPicture | None, Size]] = [(self.original, canvas)]
         sizes = self.style_sizes(canvas)
         used += [(p.picture, size) for p, size in zip(self.styles, sizes, strict=True)]
         pixels = sorted(width * height for width, height in sizes)[:-1]
-        masks = sum(r.where is not None for r in self.regions) + (self.protected is not None)
-        masks += sum(p is not None and p.has_alpha for p, _ in used)
-        others = 4 * (3 * sum(pixels) + masks * canvas[0] * canvas[1])
-        return others + sum(p.nbytes for p, size in used if p and (shared or p.size != size))
+        masks = [mask for _, mask in self._masks()]
+        planes = len(masks) + sum(p is not None and p.has_alpha for p, _ in used)
+        others = 4 * (3 * sum(pixels) + planes * canvas[0] * canvas[1])
+        if share and self.apart:
+            others = others * (share.strip.bottom - share.strip.top) // canvas[1]
+        kept = [p for p, size in used if p and (share or p.size != size)]
+        given = [] if self.init is None else [self.init]
+        return others + sum(picture.nbytes for picture in (*kept, *masks, *given))
 
     @property
     def checksums(self) -> dict[str, str]:
@@ -190,15 +196,17 @@ class Inputs:
         for role, picture in found.items():
             if isinstance(picture, Picture) and not known.get(role):
                 known[role] = values_checksum(picture.pixels, picture.alpha)
-        for role, mask in self._planes():
-            if not known.get(role):
-                known[role] = values_checksum(mask)
+        for role, mask in self._masks():
+            # one that stays in its file is known by that, as its source is named
+            if not known.get(role) and not isinstance(mask, StoredPicture):
+                known[role] = values_checksum(whiteness(mask))
+        init = self.init.pixels if isinstance(self.init, Picture) else self.init
+        if isinstance(init, Tensor) and not known.get("init"):
+            known["init"] = values_checksum(init)
         return {role: checksum for role, checksum in known.items() if checksum}
 
-    def _planes(self) -> Iterator[tuple[str, Tensor]]:
-        """Masks as they are used, and the first canvas, by role."""
-        if self.init is not None:
-            yield "init", self.init
+    def _masks(self) -> Iterator[tuple[str, AnyPicture]]:
+        """Masks as they were read, by role."""
         if self.protected is not None:
             yield "protect", self.protected
         for number, region in enumerate(self.regions, 1):
@@ -226,10 +234,12 @@ class Inputs:
     def _style_size(self, style: StylePicture, canvas: Size) -> Size:
         return style_size(self.settings, style.picture.size, style.style, canvas)
 
-    def _at(self, mask: Tensor | None, size: Size) -> Tensor | None:
-        """A mask of the content at a canvas's size."""
+    def _at(self, mask: AnyPicture | None, size: Size, rows: slice | None = None) -> Tensor | None:
+        """A mask of the content at a canvas's size, or rows of it."""
+        if mask is None:
+            return None
         fit, wraps = self.settings.fit, self.settings.wraps
-        return mask if mask is None else mask_at(mask, size, fit, frame=self._frame, wraps=wraps)
+        return mask_at(mask, size, fit, frame=self._frame, wraps=wraps, rows=rows)
 
     def _regions(
         self,
@@ -237,25 +247,32 @@ class Inputs:
         protect: Tensor | None,
         pictures: Sequence[Picture],
         size: Size,
-    ) -> Iterator[Region]:
-        """The regions at a canvas's size, of single pictures, without what is hidden or kept."""
+        rows: slice | None,
+        of_styles: Sequence[slice | None],
+    ) -> Iterator[Region[Tensor]]:
+        """The regions at a canvas's size, of single pictures, without what is hidden or kept.
+
+        With `rows` of the canvas, and those `of_styles`, they are no more than these.
+        """
         free, shown = None if protect is None else 1 - protect, content.alpha if content else None
         for region in self.regions:
-            where = self._at(region.where, size)
-            styles = [*zip(pictures, self.style_sizes(size), strict=True)]
+            where = self._at(region.where, size, rows)
+            styles = [*zip_longest(pictures, self.style_sizes(size), of_styles)]
             parts = (single for part in region.parts for single in self._parts(part, styles))
             yield Region(tuple(parts), product(where, free, shown))
 
     def _parts(
-        self, part: StylePart, pictures: Sequence[tuple[Picture, Size]]
-    ) -> Iterator[StylePart]:
+        self,
+        part: StylePart[AnyPicture],
+        pictures: Sequence[tuple[Picture, Size, slice | None]],
+    ) -> Iterator[StylePart[Tensor]]:
         """A style as its pictures: one, or those of a folder."""
         own = [n for n, style in enumerate(self.styles) if style.style == part.index]
         if part.where is not None and len(own) > 1:
             raise SettingsError("a style mask is for one picture; the style is a folder of several")
         for index in own:
-            (picture, size), mask, fit = pictures[index], part.where, self.settings.fit
-            where = None if mask is None else mask_at(mask, size, fit)
+            (picture, size, rows), mask, fit = pictures[index], part.where, self.settings.fit
+            where = None if mask is None else mask_at(mask, size, fit, rows=rows)
             share = part.share / len(own)
             yield StylePart(index, share, product(where, picture.alpha))
 
@@ -279,20 +296,3 @@ class Inputs:
         sizes = self.style_sizes(self.size)
         for index, (style, size) in enumerate(zip(self.styles, sizes, strict=True)):
             self.origins[role_of(index)] = {**style.origin, "size": size}
-
-
-def _check_settings(sources: Sources, settings: Settings) -> None:
-    """SettingsError where a setting takes a picture that is absent, or one value too many."""
-    s, styles = settings, sources.styles
-    if colour_mode(s).needs_both and (sources.content is None or not styles):
-        raise SettingsError(
-            f"colour is {s.colour!r}, which takes a content and a style picture; one is absent"
-        )
-    if sources.content is None and effect_needs_content(s):
-        raise SettingsError(f"finish is {s.finish!r}, which takes a content picture; it is absent")
-    if s.strength < 1 and sources.content is None:
-        raise SettingsError("strength is below 1, but there is no content picture to start from")
-    if isinstance(s.style_scale, tuple) and len(s.style_scale) != len(styles):
-        raise SettingsError(
-            f"style_scale has {len(s.style_scale)} for {len(styles)} styles; expected one for each"
-        )

@@ -173,7 +173,7 @@ class _Style:
             name=name,
         )
 
-    def _targets(self, inputs: StageInputs, region: Region) -> Iterator[StyleTarget]:
+    def _targets(self, inputs: StageInputs, region: Region[Tensor]) -> Iterator[StyleTarget]:
         """A region's styles, blended into one target or each a target of its own.
 
         A region's share is its part of the canvas, so that every pixel counts alike.

@@ -143,7 +143,7 @@ class Painter:
         i, reserved = self.inputs, self.reserved if self.hardware.device.type == "cpu" else 0
 
         def extra_bytes(size: Size) -> int:
-            return i.extra_bytes(size, shared=self.ranks is not None) + reserved
+            return i.extra_bytes(size, self.share(size[1])) + reserved
 
         run = self.settings, self.hardware, i.stages, i.style_size, extra_bytes, self.encoder()
         if self.ranks:

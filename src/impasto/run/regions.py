@@ -11,16 +11,22 @@ import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor
 
 from impasto.errors import SettingsError, printable
 from impasto.images import Encoded, Picture, Source, read
-from impasto.run.sources import Sources
+from impasto.images.resampling import whiteness
+from impasto.images.stored import AnyPicture, bands
+from impasto.run.sources import Reading, Sources
 from impasto.settings import Settings
 
-__all__ = ["Region", "StylePart", "has_colours", "is_black", "read_mask", "regions"]
+__all__ = ["Region", "StylePart", "has_colours", "is_black", "regions"]
+
+Mask = TypeVar("Mask")  # a picture as it was read, or (h, w) in [0, 1] at a size
+Other = TypeVar("Other")
 
 _NEAR = 60 / 255  # colours nearer than this are one: maps that were scaled or saved as JPEG
 _FEWEST = 0.002  # of the pixels: a colour rarer than this is an edge's
@@ -32,39 +38,44 @@ _EMPTY = 1e-4  # of the picture: a mask that is white for less is black
 
 
 @dataclass(frozen=True, eq=False)
-class StylePart:
-    """A part of the style picture `index`: `where` (h, w) in [0, 1], None for all of it.
+class StylePart(Generic[Mask]):
+    """A part of the style picture `index`: `where` a mask is white, None for all of it.
 
     `share` is the part of its region's style that it is; a region's shares add up to 1.
     """
 
     index: int
     share: float
-    where: Tensor | None = None
+    where: Mask | None = None
+
+    def mapped(self, change: Callable[[Mask | None], Other | None]) -> StylePart[Other]:
+        """The same with another mask."""
+        return StylePart(self.index, self.share, change(self.where))
 
 
 @dataclass(frozen=True, eq=False)
-class Region:
+class Region(Generic[Mask]):
     """A part of the content, `where` as in StylePart, and the style parts it is painted in."""
 
-    parts: tuple[StylePart, ...]
-    where: Tensor | None = None
+    parts: tuple[StylePart[Mask], ...]
+    where: Mask | None = None
 
-    def mapped(self, change: Callable[[Tensor | None], Tensor | None]) -> Region:
-        """The same with other masks (h, w)."""
-        parts = (replace(part, where=change(part.where)) for part in self.parts)
-        return Region(tuple(parts), change(self.where))
+    def mapped(self, change: Callable[[Mask | None], Other | None]) -> Region[Other]:
+        """The same with other masks."""
+        return Region(tuple(part.mapped(change) for part in self.parts), change(self.where))
 
 
-def regions(settings: Settings, sources: Sources, max_pixels: int) -> tuple[Region, ...]:
+def regions(
+    settings: Settings, sources: Sources, max_pixels: int, reading: Reading = read
+) -> tuple[Region[AnyPicture], ...]:
     """The regions that the masks describe; one for all styles where there are no masks.
 
     Raises ImageError for a mask that cannot be read, SettingsError for masks that do not belong
     together or have nothing in them.
     """
     shares = _shares(settings, len(sources.styles))
-    content = [_Mask.of(mask, max_pixels) for mask in sources.content_masks]
-    style = [_Mask.of(mask, max_pixels) for mask in sources.style_masks]
+    content = [_Mask.of(mask, max_pixels, reading) for mask in sources.content_masks]
+    style = [_Mask.of(mask, max_pixels, reading) for mask in sources.style_masks]
     if any(mask.is_map for mask in content):
         return tuple(_by_colour(content, style, shares))
     if not content:
@@ -72,25 +83,17 @@ def regions(settings: Settings, sources: Sources, max_pixels: int) -> tuple[Regi
     return tuple(_in_order(content, style, shares))
 
 
-def read_mask(mask: Source, max_pixels: int) -> Tensor:
-    """How white a picture is, (h, w) in [0, 1]; transparent pixels are black."""
-    return _white(read(mask, max_pixels))
-
-
-def has_colours(mask: Picture) -> bool:
+def has_colours(mask: AnyPicture) -> bool:
     """Whether a mask is a map of regions."""
-    least, most = mask.pixels.amin(0), mask.pixels.amax(0)
-    return bool(((most - least) > _COLOURFUL).float().mean() > _FEWEST)
+    spreads = (torch.aminmax(band.pixels, dim=0) for band in bands(mask))
+    count = sum(int((most - least > _COLOURFUL).sum()) for least, most in spreads)
+    return count > _FEWEST * mask.width * mask.height
 
 
-def is_black(mask: Picture) -> bool:
+def is_black(mask: AnyPicture) -> bool:
     """Whether a mask has nothing in it."""
-    return bool(_white(mask).mean() < _EMPTY)
-
-
-def _white(picture: Picture) -> Tensor:
-    white = picture.pixels.mean(0)
-    return white if picture.alpha is None else white * picture.alpha
+    total = sum(float(whiteness(band).sum(dtype=torch.float64)) for band in bands(mask))
+    return total < _EMPTY * mask.width * mask.height
 
 
 def _shares(settings: Settings, styles: int) -> list[float]:
@@ -108,15 +111,15 @@ class _Mask:
     """A picture that was given as a mask."""
 
     name: str
-    picture: Picture
+    picture: AnyPicture
 
     @classmethod
-    def of(cls, mask: Source, max_pixels: int) -> _Mask:
+    def of(cls, mask: Source, max_pixels: int, reading: Reading) -> _Mask:
         if isinstance(mask, (str, os.PathLike)):
             name = os.fsdecode(mask)
         else:
             name = mask.name if isinstance(mask, Encoded) else f"a mask ({type(mask).__name__})"
-        return cls(name, read(mask, max_pixels))
+        return cls(name, reading(mask, max_pixels))
 
     @property
     def is_map(self) -> bool:
@@ -124,14 +127,14 @@ class _Mask:
         return has_colours(self.picture)
 
     @property
-    def white(self) -> Tensor:
-        """As a mask, (h, w); SettingsError if it is black."""
+    def white(self) -> AnyPicture:
+        """The picture; SettingsError if it is black."""
         if is_black(self.picture):
             raise SettingsError(f"{printable(self.name)}: the mask is black; there is no region")
-        return _white(self.picture)
+        return self.picture
 
 
-def _everywhere(style: Sequence[_Mask], shares: Sequence[float]) -> Region:
+def _everywhere(style: Sequence[_Mask], shares: Sequence[float]) -> Region[AnyPicture]:
     """All of the content, in the parts of the styles that masks choose."""
     if style and len(style) != len(shares):
         raise SettingsError(
@@ -145,7 +148,7 @@ def _everywhere(style: Sequence[_Mask], shares: Sequence[float]) -> Region:
 
 def _in_order(
     content: Sequence[_Mask], style: Sequence[_Mask], shares: Sequence[float]
-) -> Iterator[Region]:
+) -> Iterator[Region[AnyPicture]]:
     """First content mask with first style mask and so on; whole styles without style masks."""
     if style and len(style) != len(content):
         raise SettingsError(
@@ -164,7 +167,7 @@ def _in_order(
         )
     for number, mask in enumerate(content):
         index = number if len(shares) > 1 else 0
-        part = StylePart(index, 1.0)
+        part = StylePart[AnyPicture](index, 1.0)
         if style:
             part = replace(part, where=style[number].white)
         yield Region((part,), mask.white)
@@ -172,7 +175,7 @@ def _in_order(
 
 def _by_colour(
     content: Sequence[_Mask], style: Sequence[_Mask], shares: Sequence[float]
-) -> Iterator[Region]:
+) -> Iterator[Region[AnyPicture]]:
     """A region for each colour of the content's map, in the style parts of that colour."""
     if len(content) != 1 or len(style) != len(shares):
         raise SettingsError(
@@ -187,7 +190,7 @@ def _by_colour(
     _check_colours(known, areas, "style", "content")
     for colour, where in areas.items():
         parts = [
-            StylePart(n, shares[n], found[other])
+            StylePart[AnyPicture](n, shares[n], found[other])
             for n, found in enumerate(others)
             for other in found
             if _distance(colour, other) < _NEAR and shares[n]
@@ -200,8 +203,8 @@ Colour = tuple[float, ...]
 
 
 def _check_colours(
-    some: Sequence[Colour] | Mapping[Colour, Tensor],
-    others: Sequence[Colour] | Mapping[Colour, Tensor],
+    some: Sequence[Colour] | Mapping[Colour, Picture],
+    others: Sequence[Colour] | Mapping[Colour, Picture],
     here: str,
     there: str,
 ) -> None:
@@ -214,8 +217,9 @@ def _check_colours(
         )
 
 
-def _colours(picture: Picture) -> dict[Colour, Tensor]:
-    """The colours of a map and where each is, (h, w); a pixel between two is the nearer one's."""
+def _colours(stored: AnyPicture) -> dict[Colour, Picture]:
+    """The colours of a map, each with its mask; a pixel between two is the nearer one's."""
+    picture = stored.rows(0, stored.height)
     pixels = picture.pixels.flatten(1).T  # (n, 3)
     levels = (pixels * 255).round().to(torch.int64)
     codes, counts = torch.unique(levels @ torch.tensor([65536, 256, 1]), return_counts=True)
@@ -226,8 +230,13 @@ def _colours(picture: Picture) -> dict[Colour, Tensor]:
             found.append(colour)
     places = zip(found, _nearest(picture, found), strict=True)
     found = [colour for colour, where in places if _is_region(where)]
-    own = (where.float() for where in _nearest(picture, found))
-    return {tuple(c.tolist()): where for c, where in zip(found, own, strict=True)}
+    places = zip(found, _nearest(picture, found), strict=True)
+    return {tuple(colour.tolist()): _mask_of(where) for colour, where in places}
+
+
+def _mask_of(where: Tensor) -> Picture:
+    """A mask that is white where (h, w) is true."""
+    return Picture.of_levels(where.to(torch.uint8).mul_(255).cpu().numpy()[..., None])
 
 
 def _nearest(picture: Picture, colours: Sequence[Tensor]) -> list[Tensor]:

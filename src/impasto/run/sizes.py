@@ -10,7 +10,8 @@ from torch import Tensor
 from impasto.encoder import Architecture
 from impasto.errors import ImageTooLarge, ImageTooSmall
 from impasto.images import Picture, cropped, resize
-from impasto.images.circles import OPEN, Wraps, interpolated
+from impasto.images.circles import OPEN, Wraps
+from impasto.images.resampling import whiteness
 from impasto.images.stored import AnyPicture
 from impasto.settings import Settings
 from impasto.settings.schedule import Stage, schedule
@@ -81,18 +82,19 @@ def fitted(
 
 
 def mask_at(
-    mask: Tensor, size: Size, fit: str, *, frame: Size | None = None, wraps: Wraps = OPEN
+    mask: AnyPicture,
+    size: Size,
+    fit: str,
+    *,
+    frame: Size | None = None,
+    wraps: Wraps = OPEN,
+    rows: slice | None = None,
 ) -> Tensor:
-    """A mask (h, w) in [0, 1] at `size`, brought there as the picture that it belongs to.
+    """A mask at `size`, brought there as the picture that it belongs to: (n, w) in [0, 1].
 
-    The filter has no negative weights, which would leave grey rings in white and in black.
+    See `fitted` for the arguments, and `whiteness` for what a mask is.
     """
-    part = _framed(Picture(mask.expand(3, -1, -1)), frame or size, fit)
-    framed = part.rows(0, part.height).pixels[0]
-    if framed.shape != size[::-1]:
-        rows_columns = (size[1], size[0])
-        framed = interpolated(framed, rows_columns, wraps, mode="bilinear", antialias=True)
-    return framed.clamp(0, 1)
+    return whiteness(_framed(mask, frame or size, fit), size, wraps, rows)
 
 
 def product(*masks: Tensor | None) -> Tensor | None:

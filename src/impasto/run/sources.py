@@ -16,7 +16,10 @@ from impasto.images import Encoded, Source, located, read
 from impasto.images.checksums import file_checksum
 from impasto.images.folders import pictures_in
 from impasto.images.held import held
-from impasto.images.stored import AnyPicture
+from impasto.images.stored import AnyPicture, bands
+from impasto.run.colour_modes import colour_mode
+from impasto.run.postprocess import effect_needs_content
+from impasto.settings import Settings
 from impasto.settings.variants import INITS
 
 __all__ = [
@@ -31,8 +34,6 @@ __all__ = [
 
 Reading = Callable[[Source, int], AnyPicture]
 """A source and the largest number of pixels -> a picture: `read`, or `read_by_rows`."""
-
-_ROWS = 256  # at a time, where all of a picture is looked at
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,14 +73,18 @@ class Sources:
         several = (_several(styles), _several(content_masks), _several(style_masks))
         return cls(held(content), several[0], held(init), held(protect), *several[1:])
 
-    def check(self) -> None:
-        """SettingsError where one is given without the picture that it is for."""
+    def check(self, settings: Settings) -> None:
+        """SettingsError where a mask or a setting takes a picture that is absent.
+
+        Also where a setting has not one value for each style.
+        """
         if self.content is None and not self.styles:
             raise SettingsError("there is neither a content nor a style picture; give one")
         if self.protect is not None and self.content is None:
             raise SettingsError("protect is a mask, but there is no content picture to protect")
         if (self.content_masks or self.style_masks) and not self.styles:
             raise SettingsError("a mask says where a style goes, but there is no style picture")
+        self._check_settings(settings)
 
     def named(self) -> Iterator[tuple[str, Source]]:
         """Role and source of everything but the styles, as a record names them."""
@@ -88,6 +93,26 @@ class Sources:
         for role, several in masks.items():
             named |= {f"{role} {number}": mask for number, mask in enumerate(several, 1)}
         yield from ((role, source) for role, source in named.items() if source is not None)
+
+    def _check_settings(self, s: Settings) -> None:
+        """SettingsError where a setting takes a picture that is absent, or one value too many."""
+        count = len(self.styles)
+        if colour_mode(s).needs_both and (self.content is None or not count):
+            raise SettingsError(
+                f"colour is {s.colour!r}, which takes a content and a style picture; one is absent"
+            )
+        if self.content is None and effect_needs_content(s):
+            raise SettingsError(
+                f"finish is {s.finish!r}, which takes a content picture; it is absent"
+            )
+        if s.strength < 1 and self.content is None:
+            raise SettingsError(
+                "strength is below 1, but there is no content picture to start from"
+            )
+        if isinstance(s.style_scale, tuple) and len(s.style_scale) != count:
+            raise SettingsError(
+                f"style_scale has {len(s.style_scale)} for {count} styles; expected one for each"
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,19 +138,22 @@ def style_pictures(
 
 def _is_clear(picture: AnyPicture) -> bool:
     """Whether nothing of a picture can be seen."""
-    bands = range(0, picture.height, _ROWS) if picture.has_alpha else ()
-    alphas = (picture.rows(at, min(at + _ROWS, picture.height)).alpha for at in bands)
-    return picture.has_alpha and not any(alpha is not None and alpha.any() for alpha in alphas)
+    if not picture.has_alpha:
+        return False
+    alphas = (band.alpha for band in bands(picture))
+    return not any(alpha is not None and alpha.any() for alpha in alphas)
 
 
-def read_init(source: Source | None, max_pixels: int) -> Tensor | None:
-    """The first canvas as sRGB (3, h, w), in [0, 1] unless it is a float tensor of another range.
+def read_init(
+    source: Source | None, max_pixels: int, reading: Reading = read
+) -> AnyPicture | Tensor | None:
+    """The first canvas as a picture; a float tensor is sRGB (3, h, w) of any range, as it is.
 
     Raises ImageError for what is no picture, and for numbers that are not finite.
     """
     if not isinstance(source, Tensor) or not source.is_floating_point():
         _check_name(source)
-        return None if source is None else read(source, max_pixels).pixels
+        return None if source is None else reading(source, max_pixels)
     if source.ndim != 3 or source.shape[0] != 3 or 0 in source.shape:
         raise ImageError(f"init: tensor {tuple(source.shape)}; expected (3, h, w)")
     canvas = source.detach().cpu()

@@ -34,7 +34,7 @@ class StageInputs:
     size: tuple[int, int]
     content: Tensor | None
     styles: tuple[Tensor, ...] = ()
-    regions: tuple[Region, ...] = ()
+    regions: tuple[Region[Tensor], ...] = ()
     original: Tensor | None = None
     protect: Tensor | None = None
     alpha: Tensor | None = None
@@ -48,7 +48,7 @@ class StageInputs:
         def part(index: int, planes: Tensor | None) -> Tensor | None:
             return planes if style_strips[index] is None else _held(planes, style_strips[index])
 
-        def region(whole: Region) -> Region:
+        def region(whole: Region[Tensor]) -> Region[Tensor]:
             parts = (replace(p, where=part(p.index, p.where)) for p in whole.parts)
             return Region(tuple(parts), _held(whole.where, strip))
 

@@ -16,9 +16,9 @@ from impasto.apps.film.masks import MovingMask, mask_of
 from impasto.apps.film.style_keys import StyleKeys, Weights
 from impasto.apps.film.warp import warped
 from impasto.errors import SettingsError, shown
-from impasto.images import MAX_PIXELS, Source
+from impasto.images import MAX_PIXELS, Source, read
 from impasto.images.held import held
-from impasto.run.regions import has_colours, is_black, read_mask
+from impasto.run.regions import has_colours, is_black
 from impasto.run.sizes import mask_at
 from impasto.settings import Settings
 
@@ -159,7 +159,7 @@ class Sources:
         for role in _CONTENT:
             pairs = zip(self._listed(role), _list(arguments.get(role, [])), strict=True)
             moving = (own for given, own in pairs if isinstance(given, MovingMask))
-            whole = (read_mask(own, MAX_PIXELS) for own in moving)
+            whole = (read(own, MAX_PIXELS) for own in moving)
             planes += [mask_at(mask, settings.size, settings.fit) for mask in whole]
         return torch.stack(planes)
 

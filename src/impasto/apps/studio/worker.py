@@ -23,6 +23,7 @@ from PIL import Image
 from impasto.apps.studio.tasks import TASKS, Task
 from impasto.errors import ImpastoError, OutOfMemory
 from impasto.images import MAX_PIXELS, Picture, read, read_details, resize
+from impasto.images.resampling import whiteness
 from impasto.run.provenance import parse_record
 
 __all__ = ["admit", "convert", "record", "rest", "select", "work"]
@@ -163,21 +164,8 @@ def convert(path: str, target: str, bits: int, quality: int) -> None:
 
 def rest(paths: Sequence[str], target: str) -> None:
     """A mask, PNG, of what is in none of these: 1 minus their sum, at the first one's size."""
-    from impasto.run.regions import read_mask
-
-    white = None
-    for path in paths:
-        mask = read_mask(path, MAX_PIXELS)
-        if white is None:
-            white = mask
-            continue
-        if mask.shape != white.shape:
-            picture = resize(
-                Picture(mask.expand(3, -1, -1).contiguous()), (white.shape[1], white.shape[0])
-            )
-            mask = picture.pixels[0]
-        white = white + mask
-    assert white is not None
+    masks = [read(path, MAX_PIXELS) for path in paths]
+    white = torch.stack([whiteness(mask, masks[0].size) for mask in masks]).sum(0)
     levels = ((1 - white).clamp(0, 1) * 255).round().to(torch.uint8).numpy()
     Image.fromarray(levels).save(target, "PNG")
 
