@@ -2,13 +2,16 @@
 
     python benchmarks/ray_batch.py [--size 512] [--pairs 4] [--repeats 3]
 
-Both paint the same pairs with the same threads. The time is that of the pairs after the first one,
+Both paint the same pairs with the same threads, which sleep where they wait, as those of the
+command do. The time is that of the pairs after the first one,
 which in a new process takes longer. `serial beside Ray` is the one process while a cluster with a
 worker is there and has nothing to do: what Ray itself takes from two busy cores. What `ray` costs
 beyond that is ours: events, checkpoints and the manifest.
 """
 
 import argparse
+import os
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -72,6 +75,9 @@ class Idle:
 
 def main() -> None:
     """Print the table."""
+    if "OMP_WAIT_POLICY" not in os.environ:  # as the command does, before torch is imported
+        passive = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE"}
+        os.execve(sys.executable, [sys.executable, *sys.argv], passive)
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--size", type=int, default=512)
     parser.add_argument("--iterations", type=int, default=20)

@@ -70,12 +70,18 @@ def painters():
 
 def test_a_cluster_paints_what_one_process_would(cluster, folder, capfd):
     handler = signal.getsignal(signal.SIGTERM)
-    seen = []
-    entries = list(batch(cluster, "ray").entries(watch=lambda job, event: seen.append(job.index)))
+    seen, heaps = [], set()
+
+    def watch(job, event):
+        seen.append(job.index)
+        heaps.update(painter.environ().get("MALLOC_ARENA_MAX") for painter in painters())
+
+    entries = list(batch(cluster, "ray").entries(watch=watch))
     assert sorted((entry.index, entry.status) for entry in entries) == [
         (0, "done"), (1, "done"), (2, "done")
     ]  # fmt: skip
     assert {*seen} == {0, 1, 2}
+    assert heaps == {"1"}  # so that a worker's thread does not give its memory back all the time
     assert signal.getsignal(signal.SIGTERM) == handler
     assert capfd.readouterr() == ("", "")
     for entry in batch(None, "alone"):

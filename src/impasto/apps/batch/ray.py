@@ -35,7 +35,10 @@ _ENVIRONMENT = {
     # a worker paints in a thread, to which glibc would give a heap of its own, of which large
     # blocks go back to the system each time: 1 % of the time
     "MALLOC_ARENA_MAX": "1",
+    # threads that wait sleep, as those of the command do: Ray's own have something to do, too
+    "OMP_WAIT_POLICY": "PASSIVE",
 }
+"""Of a worker's process, where the driver's has nothing else."""
 
 
 class Ray:
@@ -107,7 +110,7 @@ class _Cluster:
             scheduling_strategy=strategies.NodeAffinitySchedulingStrategy(machine, soft=False),
             max_restarts=0,  # see `ray_crew`
             max_concurrency=2,  # it can be stopped while it paints
-            runtime_env={"env_vars": _ENVIRONMENT},
+            runtime_env={"env_vars": {n: os.environ.get(n, v) for n, v in _ENVIRONMENT.items()}},
         )
         return _Hand(self._ray, actor.remote(*self._arguments))
 
