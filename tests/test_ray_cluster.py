@@ -2,6 +2,7 @@
 
 import os
 import signal
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -74,7 +75,9 @@ def test_a_cluster_paints_what_one_process_would(cluster, folder, capfd):
 
     def watch(job, event):
         seen.append(job.index)
-        heaps.update(painter.environ().get("MALLOC_ARENA_MAX") for painter in painters())
+        for painter in painters():
+            with suppress(psutil.Error):  # it has ended
+                heaps.add(painter.environ().get("MALLOC_ARENA_MAX"))
 
     entries = list(batch(cluster, "ray").entries(watch=watch))
     assert sorted((entry.index, entry.status) for entry in entries) == [
