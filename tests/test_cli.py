@@ -63,6 +63,17 @@ def refused(result):
     return err
 
 
+def test_threads_sleep_and_are_as_many_as_were_asked_for(impasto, monkeypatch):
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    monkeypatch.setenv("OMP_DYNAMIC", "true")  # by which results would have holes
+    assert impasto("recipes")[0] == 0
+    told = [os.environ[name] for name in ("OMP_WAIT_POLICY", "OMP_DYNAMIC")]
+    assert told == ["PASSIVE", "false"]
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
+    assert impasto("recipes")[0] == 0
+    assert os.environ["OMP_WAIT_POLICY"] == "ACTIVE"
+
+
 def test_main_puts_handlers_back(impasto):
     before = signal.getsignal(signal.SIGTERM), warnings.showwarning, list(warnings.filters)
     assert impasto("recipes")[0] == 0

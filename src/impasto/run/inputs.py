@@ -15,7 +15,7 @@ from impasto.hardware.oom import memory_guard
 from impasto.images import Picture, located, opaque, read
 from impasto.images.checksums import values_checksum
 from impasto.images.resampling import whiteness
-from impasto.images.stored import AnyPicture, StoredPicture
+from impasto.images.stored import AnyPicture
 from impasto.run.colour_modes import colour_mode
 from impasto.run.postprocess import effect_needs_content
 from impasto.run.regions import Region, StylePart, regions
@@ -190,20 +190,24 @@ class Inputs:
     @property
     def checksums(self) -> dict[str, str]:
         """SHA-256 of each picture by role: of its file, else of its values."""
-        found: dict[str, AnyPicture | None] = {"content": self.original}
-        found |= {role_of(n): style.picture for n, style in enumerate(self.styles)}
         known = {role: facts.get("sha256") for role, facts in self.origins.items()}
-        for role, picture in found.items():
-            if isinstance(picture, Picture) and not known.get(role):
-                known[role] = values_checksum(picture.pixels, picture.alpha)
-        for role, mask in self._masks():
-            # one that stays in its file is known by that, as its source is named
-            if not known.get(role) and not isinstance(mask, StoredPicture):
-                known[role] = values_checksum(whiteness(mask))
-        init = self.init.pixels if isinstance(self.init, Picture) else self.init
-        if isinstance(init, Tensor) and not known.get("init"):
-            known["init"] = values_checksum(init)
+        if not all(known.values()):
+            values = ((role, of) for role, of in self._values() if not known.get(role))
+            known |= {role: values_checksum(*of) for role, of in values}
         return {role: checksum for role, checksum in known.items() if checksum}
+
+    def _values(self) -> Iterator[tuple[str, tuple[Tensor | None, ...]]]:
+        """Pictures and masks in memory, by role; others are known by their files."""
+        found: dict[str, AnyPicture | Tensor | None] = {"content": self.original, "init": self.init}
+        found |= {role_of(n): style.picture for n, style in enumerate(self.styles)}
+        for role, picture in found.items():
+            if isinstance(picture, Picture):
+                yield role, (picture.pixels, picture.alpha)
+            elif isinstance(picture, Tensor):
+                yield role, (picture,)
+        for role, mask in self._masks():
+            if isinstance(mask, Picture):
+                yield role, (whiteness(mask),)
 
     def _masks(self) -> Iterator[tuple[str, AnyPicture]]:
         """Masks as they were read, by role."""
@@ -250,10 +254,7 @@ class Inputs:
         rows: slice | None,
         of_styles: Sequence[slice | None],
     ) -> Iterator[Region[Tensor]]:
-        """The regions at a canvas's size, of single pictures, without what is hidden or kept.
-
-        With `rows` of the canvas, and those `of_styles`, they are no more than these.
-        """
+        """The regions of single pictures, without what is hidden or kept; or rows of them."""
         free, shown = None if protect is None else 1 - protect, content.alpha if content else None
         for region in self.regions:
             where = self._at(region.where, size, rows)

@@ -24,6 +24,7 @@ from impasto.apps.batch.manifest import Entry
 from impasto.apps.batch.ray_crew import Crew, Lost
 from impasto.apps.batch.ray_machines import Resources
 from impasto.apps.batch.ray_worker import Painter, identity
+from impasto.apps.environment import of_threads
 from impasto.errors import SettingsError, optional
 from impasto.hardware import choose_threads
 
@@ -31,14 +32,6 @@ __all__ = ["Ray"]
 
 _REACHED = 10.0  # seconds in which the cluster's head must answer
 _STORE = 100_000_000  # bytes for messages of a local cluster; pictures go by their files
-_ENVIRONMENT = {
-    # a worker paints in a thread, to which glibc would give a heap of its own, of which large
-    # blocks go back to the system each time: 1 % of the time
-    "MALLOC_ARENA_MAX": "1",
-    # threads that wait sleep, as those of the command do: Ray's own have something to do, too
-    "OMP_WAIT_POLICY": "PASSIVE",
-}
-"""Of a worker's process, where the driver's has nothing else."""
 
 
 class Ray:
@@ -110,7 +103,7 @@ class _Cluster:
             scheduling_strategy=strategies.NodeAffinitySchedulingStrategy(machine, soft=False),
             max_restarts=0,  # see `ray_crew`
             max_concurrency=2,  # it can be stopped while it paints
-            runtime_env={"env_vars": {n: os.environ.get(n, v) for n, v in _ENVIRONMENT.items()}},
+            runtime_env={"env_vars": _environment()},
         )
         return _Hand(self._ray, actor.remote(*self._arguments))
 
@@ -153,6 +146,15 @@ class _Hand:
 
     def dismiss(self) -> None:
         self._ray.kill(self._actor)
+
+
+def _environment() -> dict[str, str]:
+    """Of a worker's process.
+
+    It paints in a thread, to which glibc would give a heap of its own, of which large blocks go
+    back to the system each time: 1 % of the time.
+    """
+    return {"MALLOC_ARENA_MAX": os.environ.get("MALLOC_ARENA_MAX", "1"), **of_threads()}
 
 
 def _set_up(*, local: bool) -> None:

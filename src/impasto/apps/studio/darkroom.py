@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
-import os
 import signal
 import threading
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from typing import Any
 
+from impasto.apps.environment import tell_threads
 from impasto.apps.studio import tasks
 from impasto.apps.studio.refusal import Refusal
 
@@ -145,7 +145,7 @@ class Darkroom:
 def _work(pipe: Connection, prepare: Sequence[str]) -> None:
     """The process: impasto.apps.studio.worker imports torch, which the parent never does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch
+    tell_threads()
     from impasto.apps.studio.worker import work
 
     work(pipe, prepare)

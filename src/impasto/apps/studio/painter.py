@@ -6,13 +6,13 @@ The process is spawned: a forked child would wait for threads of torch that it d
 from __future__ import annotations
 
 import multiprocessing
-import os
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 
+from impasto.apps.environment import tell_threads
 from impasto.apps.studio.orders import Order, Quit, Told
 
 __all__ = ["Painter"]
@@ -118,7 +118,7 @@ class Painter:
 
 def _paint(pipe: Connection, prepare: Sequence[str], warm: bool) -> None:
     """The process: impasto.apps.studio.easel imports torch, which the parent never does."""
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch
+    tell_threads()
     from impasto.apps.studio.easel import work
 
     work(pipe, prepare, warm=warm)
