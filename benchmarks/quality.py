@@ -57,6 +57,7 @@ def precision_rows(
     for content, style in pairs:
         scene = Scene.within(f"sample:{content}", f"sample:{style}", size)
         common = {"size": scene.size, "style_scale": 1, "iterations": iterations}
+        common |= {"supersample_below": 0}  # painted at the size at which it is judged
         runs = [impasto.Settings.of(recipe, **common, precision=p) for p in ("fp32", "bf16")]
         judge = objective(scene, runs[0], torch.float32)
         exact, rounded = (float(judge(last_canvas(scene, run)).loss) for run in runs)
