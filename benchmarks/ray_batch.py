@@ -3,8 +3,8 @@
     python benchmarks/ray_batch.py [--size 512] [--pairs 4] [--repeats 3]
 
 Both paint the same pairs with the same threads, which sleep where they wait, as those of the
-command do. The time is that of the pairs after the first one,
-which in a new process takes longer. `serial beside Ray` is the one process while a cluster with a
+command do. The time is that of the pairs after the first one, which takes longer in a new process.
+`serial beside Ray` is the one process while a cluster with a
 worker is there and has nothing to do: what Ray itself takes from two busy cores. What `ray` costs
 beyond that is ours: events, checkpoints and the manifest.
 """
@@ -22,6 +22,7 @@ from pathlib import Path
 from impasto import Settings
 from impasto.apps.batch import Batch, Layout, Pair
 from impasto.apps.batch.executors import executor_at
+from impasto.apps.environment import of_threads
 from impasto.hardware import choose_threads
 from impasto.images.samples import sample
 from measuring import SPREAD, alternated, compared, heading, table
@@ -76,8 +77,7 @@ class Idle:
 def main() -> None:
     """Print the table."""
     if "OMP_WAIT_POLICY" not in os.environ:  # as the command does, before torch is imported
-        passive = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE"}
-        os.execve(sys.executable, [sys.executable, *sys.argv], passive)
+        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **of_threads()})
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--size", type=int, default=512)
     parser.add_argument("--iterations", type=int, default=20)

@@ -120,33 +120,27 @@ def _weighted(plane: np.ndarray, opacity: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Circles:
-    """How far a picture goes on beyond its ends where they meet, in rows and in columns.
-
-    `planes_of` tells what of it is made.
-    """
+    """How far a picture goes on beyond its ends where they meet, in rows and in columns."""
 
     rows: int
     columns: int
-    planes_of: PlanesOf
 
     @classmethod
-    def of(
-        cls, size: tuple[int, int], target: tuple[int, int], wraps: Wraps, planes_of: PlanesOf
-    ) -> _Circles:
+    def of(cls, size: tuple[int, int], target: tuple[int, int], wraps: Wraps) -> _Circles:
         """As far as Lanczos reaches, from `size` (w, h) to `target`; other filters reach less."""
         columns, rows = (
             math.ceil(REACH * max(here / there, 1)) + 1
             for here, there in zip(size, target, strict=True)
         )
-        return cls(rows * wraps[0], columns * wraps[1], planes_of)
+        return cls(rows * wraps[0], columns * wraps[1])
 
-    def planes(self, picture: AnyPicture, first: int, end: int) -> list[Plane]:
+    def planes(self, picture: AnyPicture, first: int, end: int, planes_of: PlanesOf) -> list[Plane]:
         """Planes of rows from -`rows` to height + `rows`, with columns added on both sides."""
         parts, height = [], picture.height
         while first < end:
             at = first % height
             count = min(end - first, height - at)
-            parts.append(self.planes_of(picture.rows(at, at + count)))
+            parts.append(planes_of(picture.rows(at, at + count)))
             first += count
         return [partial(self._joined, same) for same in zip(*parts, strict=True)]
 
@@ -171,13 +165,13 @@ def _brought(
     bands, which are the same whatever is wanted of them.
     """
     resized: np.ndarray | None = None
-    circles = _Circles.of(picture.size, target, wraps, planes_of)
+    circles = _Circles.of(picture.size, target, wraps)
     left, width = circles.columns, picture.width
     for band in _bands(picture.size, target, circles):
         low, high = max(band.first, wanted.start), min(band.end, wanted.stop)
         if low >= high:
             continue
-        planes = circles.planes(picture, band.start, band.stop)
+        planes = circles.planes(picture, band.start, band.stop, planes_of)
         if resized is None:
             count = wanted.stop - wanted.start
             resized = np.empty((len(planes), count, target[0]), np.float32)

@@ -57,8 +57,8 @@ class Painter:
         self._task = within(task, _granted() if resources is None else resources)
         self._cache, self._folder = StyleCache(cache), folder
         self._stop = threading.Event()
-        # Ray calls in threads of its own. OpenMP keeps helpers for each thread that has computed,
-        # and when they are more than the cores they sleep at every turn: 7 % of the time
+        # Ray calls in threads of its own, and OpenMP keeps helpers for each that has computed: one
+        # thread computes, so that there are no more of them than cores
         self._computing = ThreadPoolExecutor(1)
 
     def greet(self) -> Iterator[Message]:
