@@ -316,7 +316,8 @@ def test_a_run_from_tiff_is_the_one_from_png(tmp_path, overrides, mode):
         def paint(ranks):
             names = tmp_path / f"photo.{ending}", tmp_path / f"painting.{ending}"
             run = Run(*names, Settings.of(**{**TINY, **overrides}), ranks=ranks)
-            kinds = {type(run.inputs.original), type(run.inputs.styles[0].picture)}
+            read = run.inputs.originals
+            kinds = {type(read.content), type(read.styles[0].picture)}
             losses = [step.loss for step in run]
             return kinds, losses, run.result().image
 
@@ -360,7 +361,7 @@ def test_masks_and_the_first_canvas_are_read_by_rows(tmp_path):
     def painted(ending):
         def paint(ranks):
             run = run_of(ending, ranks)
-            i = run.inputs
+            i = run.inputs.originals
             parts = [part.where for region in i.regions for part in region.parts]
             kinds = {type(i.protected), type(i.init), *map(type, parts), type(i.regions[0].where)}
             losses = [step.loss for step in run]
@@ -375,7 +376,7 @@ def test_masks_and_the_first_canvas_are_read_by_rows(tmp_path):
         assert losses == expected
         assert torch.equal(image.pixels, whole.pixels)
         assert {"init", "protect", "content_mask 2", "style_mask 1"} <= known.keys()
-    alone = run_of("tif", None).inputs.checksums
+    alone = run_of("tif", None).inputs.originals.checksums
     assert alone == known  # so that one process can go on with what several began
 
 

@@ -174,7 +174,7 @@ class Painter:
                 picture = self._resized(picture, size)
             if self._alpha is None or self._alpha[0] != size:
                 self._alpha = size, self.inputs.alpha(size)
-        original = self.inputs.original
+        original = self.inputs.originals.content
         return picture.replaced(
             alpha=self._alpha[1],
             record=self._record(step, done, complete),
@@ -187,7 +187,7 @@ class Painter:
         Each makes those of its own rows, where pixels do not depend on others and none is resized.
         All take the bands, until they end. Raises OutOfMemory.
         """
-        share, original = self.share(step.size[1]), self.inputs.original
+        share, original = self.share(step.size[1]), self.inputs.originals.content
         assert share is not None
         if step.size == size and step.postprocess.pointwise:
             alpha = None if share.ranks.rank else self.inputs.alpha(size)
@@ -217,7 +217,7 @@ class Painter:
         """What makes a run that run, and the facts by which it is planned."""
         return {
             "settings": self.settings.pixels(),
-            **self.inputs.checksums,
+            **self.inputs.originals.checksums,
             "weights": self.weights.digest,
             "device": self.hardware.device.type,
             "arithmetic": str(self.hardware.dtype).removeprefix("torch."),
@@ -225,7 +225,7 @@ class Painter:
 
     def _tell_dropped(self, notices: list[Notice]) -> None:
         """Give notice of what the photograph says of itself in a way that cannot be understood."""
-        original = self.inputs.original
+        original = self.inputs.originals.content
         dropped = original.metadata.dropped if original and original.metadata else ()
         if dropped:
             text = f"the photograph's {', '.join(dropped)} cannot be understood and is left out"

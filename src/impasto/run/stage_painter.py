@@ -166,7 +166,7 @@ class StagePainter:
         """The saved one, the first of all, or the last stage's result enlarged."""
         painter, state = self._painter, self._state
         if state.last is None:
-            init = painter.inputs.init
+            init = painter.inputs.originals.init
             return initial_canvas(inputs, painter.settings, painter.space, init)
         if state.saved:
             assert state.last.canvas is not None

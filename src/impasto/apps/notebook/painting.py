@@ -60,7 +60,7 @@ class Live:
         self._canvas: Canvas | None = None
         self._run: Run | None = self._made()
         inputs = self._run.inputs
-        self._shape = (inputs.original or inputs.styles[0].picture).size
+        self._shape = inputs.originals.shape
         self._lock = threading.Condition()  # of everything below
         self._listener: Listener = _Silent()
         self._thread: threading.Thread | None = None
