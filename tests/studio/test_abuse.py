@@ -511,6 +511,12 @@ def test_the_token_is_a_cookie_afterwards(guarded):
         assert TOKEN not in cookie
         assert client.get("/").status_code == 200
         assert client.get("/api/pictures").status_code == 200
+        others = {"cookie": f'prefs={{"a": 1}}; {COOKIE}={client.cookies[COOKIE]}'}
+    with browser(guarded, headers=others) as client:  # of another program of this computer
+        assert client.get("/api/pictures").status_code == 200
+    with browser(guarded) as client:
+        compared = client.get("/compare", params={"token": TOKEN})
+        assert (compared.status_code, compared.headers["location"]) == (303, "/compare")
     with browser(guarded, headers={"authorization": f"Bearer {TOKEN}"}) as program:
         assert program.get("/api/pictures").status_code == 200
 

@@ -104,7 +104,6 @@ def test_a_style_without_a_mask_goes_where_the_others_do_not(masks, expected, ma
         ({"styles": ["unknown"]}, "no such picture"),
         ({"content": 7}, "content: expected a valid string"),
         ({"content": "a", "start": "../x"}, "start"),
-        ({"content": "a", "size_note": "x" * 201}, "size_note"),
         ({"content": "a", "more": 1}, "more is no field of a request"),
         ({"content": "a", "recipe": "x"}, "recipe is 'x'; expected one of standard"),
         ({"content": "a", "settings": {"device": "cpu"}}, "device cannot be set here"),

@@ -153,3 +153,10 @@ def test_a_lock_ends_with_its_block(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="choose another"), locked(tmp_path / "file"):
         pass
+
+
+def test_a_folder_of_other_files_is_no_studios(tmp_path):
+    (tmp_path / "photo.jpg").write_bytes(b"x")
+    with pytest.raises(OutputError, match="holds other files"), locked(tmp_path):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["photo.jpg"]

@@ -226,6 +226,8 @@ def test_rates_are_learned_and_kept(tmp_path):
     forecast.learn("cpu float32 2 gram", 0.0, 1.0)
     again = Forecast(tmp_path / "rates.json", None)
     assert again.rate("cpu float32 2 gram") == forecast.rate("cpu float32 2 gram")
+    forecast._file = tmp_path / "gone" / "rates.json"
+    forecast.learn("cpu float32 2 gram", 60.0, 1.0)  # as on a full disk
     (tmp_path / "rates.json").write_text("[")
     assert Forecast(tmp_path / "rates.json", None).rate("cpu") is None
 

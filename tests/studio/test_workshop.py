@@ -302,6 +302,35 @@ def test_the_oldest_results_go_first_and_it_is_said(shop, tmp_path, monkeypatch)
     assert shop.state(running) == "painting"
 
 
+def test_what_has_just_ended_and_what_others_start_from_stays(shop, tmp_path):
+    parent, other, last = [in_state(shop, "done") for _ in range(3)]
+    shop.new()
+    shop.workshop.create(Job(new_id(), REQUEST, parent=parent))
+    shop.register.folders.quota = 0
+    gone = shop.register.folders.excess(shop.register.jobs.values())
+    assert [job.id for job in gone] == [other]
+    assert shop.state(last) == "done"
+
+
+def test_only_folders_of_jobs_are_removed(tmp_path):
+    for name in ("wedding", "0123456789abcdef"):
+        (tmp_path / "jobs" / name).mkdir(parents=True)
+        (tmp_path / "jobs" / name / "photo.jpg").write_bytes(b"x")
+    assert Folders(tmp_path).load() == []
+    assert [folder.name for folder in (tmp_path / "jobs").iterdir()] == ["wedding"]
+
+
+@pytest.mark.parametrize("text", ["[]", "3", '{"id": "x"}', "{", '{"notices": 3}'])
+def test_a_damaged_job_is_left_alone(tmp_path, text):
+    line = Job(new_id(), REQUEST).line()
+    damaged = {**line, **json.loads(text)} if text.endswith("3}") else None
+    folder = tmp_path / "jobs" / line["id"]
+    folder.mkdir(parents=True)
+    (folder / "job.json").write_text(json.dumps(damaged) if damaged else text)
+    assert Folders(tmp_path).load() == []
+    assert (folder / "job.json").exists()
+
+
 def test_previews_are_asked_for_in_the_size_wanted_once(shop):
     looking = [Watch(640, 1), Watch(640, 1), Watch(640, 2), Watch()]
     for watch in looking:

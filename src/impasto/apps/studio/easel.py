@@ -133,9 +133,11 @@ class Easel:
             while True:
                 facts = self._paint_segment(work)
                 with self._lock:
-                    if self._how or self._adjusted is None:
+                    if self._adjusted is None or self._how not in (None, "stop"):
+                        if self._how and facts["how"] == "adjusted":  # the order came after it
+                            facts["how"] = _HOW.get(self._how, self._how)
                         break
-                    work, self._adjusted = self._adjusted, None
+                    work, self._adjusted = self._adjusted, None  # with "stop" for its result alone
         except ImpastoError as error:
             facts = {"how": "failed", "error": str(error)}
         except Exception as error:

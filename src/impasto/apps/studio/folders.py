@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterable
 from contextlib import suppress
@@ -26,6 +27,7 @@ __all__ = ["LOW", "QUOTA", "Folders", "oldest_first"]
 QUOTA = 4_000_000_000  # bytes of all jobs
 LOW = 100_000_000  # bytes free, below which the disk counts as full
 _NAME = "job.json"
+_ID = re.compile(r"[0-9a-f]{16}")  # of a job
 _FINISHED = ("done", "stopped", "failed")
 
 
@@ -60,10 +62,15 @@ class Folders:
             draft.write_text(json.dumps(job.line()), "utf-8")
 
     def load(self) -> list[Job]:
-        """All jobs, the oldest first; folders without one are removed, damaged ones left alone."""
+        """All jobs, the oldest first; folders of jobs that are gone are removed.
+
+        Damaged ones are left alone, and so is what no studio has made.
+        """
         found = []
         for folder in sorted(self._jobs.iterdir()):
             if not folder.is_dir() or folder.is_symlink():
+                continue
+            if not _ID.fullmatch(folder.name):
                 continue
             if not (folder / _NAME).exists():
                 shutil.rmtree(folder, ignore_errors=True)
@@ -106,14 +113,19 @@ class Folders:
             return 0
 
     def excess(self, jobs: Iterable[Job]) -> list[Job]:
-        """The finished jobs to remove for the quota, the oldest first; nothing is removed here."""
-        over = self.used() - self.quota
-        found = []
-        for job in oldest_first(jobs) if over > 0 else ():
+        """The finished jobs to remove for the quota, the oldest first; nothing is removed here.
+
+        The one that ended last stays, and so do those from whose canvas others are to start.
+        """
+        jobs = list(jobs)
+        over, found = self.used() - self.quota, list[Job]()
+        needed = {job.parent for job in jobs if job.state not in _FINISHED}
+        for job in oldest_first(jobs)[:-1] if over > 0 else ():
             if over <= 0:
                 break
-            found.append(job)
-            over -= self.bytes_of(job.id)
+            if job.id not in needed:
+                found.append(job)
+                over -= self.bytes_of(job.id)
         return found
 
 

@@ -11,12 +11,15 @@ import asyncio
 import json
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from impasto.apps.studio.darkroom import Darkroom
 from impasto.apps.studio.refusal import Refusal
 from impasto.apps.studio.requests import JobRequest, Shelf
+from impasto.errors import OutputError
+from impasto.images.atomic import AtomicFile
 
 __all__ = ["Forecast"]
 
@@ -87,9 +90,9 @@ class Forecast:
         self.learn(found["machine"], found["work"], found["seconds"])
 
     def _save(self) -> None:
-        draft = self._file.with_suffix(".tmp")
-        draft.write_text(json.dumps(self._rates, indent=1), "utf-8")
-        draft.replace(self._file)
+        """Keep the rates for the next studio; a full disk does not matter here."""
+        with suppress(OutputError), AtomicFile(self._file) as draft:
+            draft.write_text(json.dumps(self._rates, indent=1), "utf-8")
 
 
 def _size(shelf: Shelf, picture: str) -> tuple[int, int]:

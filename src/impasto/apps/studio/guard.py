@@ -14,10 +14,10 @@ import ipaddress
 import secrets
 import socket
 from collections.abc import Iterable
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -51,6 +51,7 @@ _HEADERS = {
     "cache-control": "no-store",
 }
 _READING = ("GET", "HEAD")
+_PAGES = ("/", "/compare")  # which the program may print, with the token
 
 
 class Guard:
@@ -107,8 +108,9 @@ class Guard:
         if scope["path"] == "/healthz" or self._has_token(headers):
             return None
         given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
-        if scope["path"] == "/" and scope["method"] == "GET" and _same(given, self._token):
-            response = RedirectResponse("/", 303)
+        page = scope["path"]
+        if page in _PAGES and scope["method"] == "GET" and _same(given, self._token):
+            response = RedirectResponse(page, 303)
             response.set_cookie(COOKIE, _proof(self._token), httponly=True, samesite="strict")
             return response
         text = "open the address with the token that the program printed"
@@ -117,12 +119,7 @@ class Guard:
     def _has_token(self, headers: Headers) -> bool:
         """By cookie, or by `Authorization: Bearer` from a program."""
         assert self._token
-        cookie: SimpleCookie = SimpleCookie()
-        try:
-            cookie.load(headers.get("cookie", ""))
-        except CookieError:
-            return False
-        proof = cookie[COOKIE].value if COOKIE in cookie else ""
+        proof = cookie_parser(headers.get("cookie", "")).get(COOKIE, "")
         kind, _, token = headers.get("authorization", "").partition(" ")
         bears = kind.lower() == "bearer" and _same(token.strip(), self._token)
         return bears or _same(proof, _proof(self._token))

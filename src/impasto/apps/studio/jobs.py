@@ -158,11 +158,15 @@ class Job:
     @classmethod
     def of(cls, line: Mapping[str, Any]) -> Job:
         """The job that a job.json holds; ValueError where it is none of this version."""
-        known = {each.name for each in fields(cls)}
         try:
-            job = cls(**{name: value for name, value in line.items() if name in known})
-        except TypeError as error:
-            raise ValueError(str(error)) from error
+            return cls._of(line)
+        except (AttributeError, TypeError) as error:
+            raise ValueError(f"not a job: {error}") from error
+
+    @classmethod
+    def _of(cls, line: Mapping[str, Any]) -> Job:
+        known = {each.name for each in fields(cls)}
+        job = cls(**{name: value for name, value in line.items() if name in known})
         texts = (job.id, job.title, job.state, job.created, job.updated)
         if not all(isinstance(text, str) for text in texts) or job.state not in STATES:
             raise ValueError("not a job")

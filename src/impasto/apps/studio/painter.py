@@ -5,10 +5,10 @@ The process is spawned: a forked child would wait for threads of torch that it d
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 
@@ -17,6 +17,7 @@ from impasto.apps.studio.orders import Order, Quit, Told
 
 __all__ = ["Painter"]
 
+_LOG = logging.getLogger(__name__)
 _LONGEST_PAUSE = 30.0  # seconds between two that died before they were ready
 
 
@@ -86,11 +87,9 @@ class Painter:
         while not self._closing.is_set():
             pipe, process = self._spawned()
             ready = False
-            with suppress(EOFError, OSError):
-                while True:
-                    told = pipe.recv()
-                    ready = ready or told.kind == "ready"
-                    self._heard(told)
+            while (told := _received(pipe)) is not None:
+                ready = ready or told.kind == "ready"
+                self._tell(told)
             with self._lock:
                 self._pipe = None
                 pipe.close()
@@ -98,8 +97,15 @@ class Painter:
             with self._lock:
                 self._process = None
             failures = 0 if ready else failures + 1
-            self._heard(Told("died", facts={"code": process.exitcode}))
+            self._tell(Told("died", facts={"code": process.exitcode}))
             self._closing.wait(min(_LONGEST_PAUSE, 2.0**failures) if failures else 0)
+
+    def _tell(self, told: Told) -> None:
+        """Tell it; an error there must not end this thread, without which nothing is painted."""
+        try:
+            self._heard(told)
+        except Exception:
+            _LOG.exception("the studio could not take in what its painter told: %s", told.kind)
 
     def _spawned(self) -> tuple[Connection, SpawnProcess]:
         context = multiprocessing.get_context("spawn")
@@ -114,6 +120,15 @@ class Painter:
         if self._closing.is_set():
             self.send(Quit())
         return pipe, process
+
+
+def _received(pipe: Connection) -> Told | None:
+    """What the process tells next; None once it has ended."""
+    try:
+        told: Told = pipe.recv()
+        return told
+    except (EOFError, OSError):
+        return None
 
 
 def _paint(pipe: Connection, prepare: Sequence[str], warm: bool) -> None:

@@ -123,7 +123,6 @@ class JobRequest(BaseModel):
         masks: for each style the id of a mask that says where it goes, or None: for all of them
             none has a mask, for one of several that it goes where the others do not.
         start: id of a job whose canvas is the first one.
-        size_note: what the size means to the asker, such as "A3 at 300 dpi".
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -135,7 +134,6 @@ class JobRequest(BaseModel):
     protect: Id | None = None
     masks: tuple[Id | None, ...] = Field(default=(), max_length=MAX_STYLES, strict=False)
     start: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{1,64}$")] | None = None
-    size_note: Short = ""
 
     @classmethod
     def of(cls, data: object, shelf: Shelf) -> JobRequest:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from starlette.concurrency import run_in_threadpool
@@ -59,9 +60,22 @@ async def losses(request: Request) -> Response:
     return JSONResponse(await run_in_threadpool(_studio(request).losses, _id(request)))
 
 
-async def commanded(request: Request) -> Response:
-    """Pause, resume or stop a job."""
-    command = getattr(_studio(request).workshop, request.url.path.rpartition("/")[2])
+async def paused(request: Request) -> Response:
+    """Pause a job."""
+    return await _told(request, _studio(request).workshop.pause)
+
+
+async def resumed(request: Request) -> Response:
+    """Resume a job."""
+    return await _told(request, _studio(request).workshop.resume)
+
+
+async def stopped(request: Request) -> Response:
+    """Stop a job, and keep its picture."""
+    return await _told(request, _studio(request).workshop.stop)
+
+
+async def _told(request: Request, command: Callable[[str], dict[str, Any]]) -> Response:
     return JSONResponse(await run_in_threadpool(command, _id(request)))
 
 
@@ -172,10 +186,9 @@ routes: list[BaseRoute] = [
     Route("/api/jobs", created, methods=["POST"]),
     Route("/api/jobs/{id}", one),
     Route("/api/jobs/{id}/losses", losses),
-    *(
-        Route(f"/api/jobs/{{id}}/{command}", commanded, methods=["POST"])
-        for command in ("pause", "resume", "stop")
-    ),
+    Route("/api/jobs/{id}/pause", paused, methods=["POST"]),
+    Route("/api/jobs/{id}/resume", resumed, methods=["POST"]),
+    Route("/api/jobs/{id}/stop", stopped, methods=["POST"]),
     Route("/api/jobs/{id}/discard", discarded, methods=["POST"]),
     Route("/api/jobs/{id}/move", moved, methods=["POST"]),
     Route("/api/jobs/{id}/more", continued, methods=["POST"]),

@@ -33,6 +33,7 @@ PORT = 7860
 _CONNECTIONS = 512  # at once; the next gets 503
 _GRACE = 5  # seconds that answers under way have when the studio ends
 _LEAST_TOKEN = 8  # characters
+_LOCK = ".lock"  # the file by which a studio holds its folder
 
 
 def default_folder() -> Path:
@@ -87,11 +88,17 @@ def address(host: str, listening: socket.socket, token: str | None = None) -> st
 def locked(folder: Path) -> Iterator[Path]:
     """The folder, created, and locked by this process; the system unlocks it when that dies.
 
-    Raises OutputError where another studio has it, or where it cannot be written.
+    Raises OutputError where another studio has it, where it cannot be written, and where it holds
+    files and has never been a studio's.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        names = [path.name for path in folder.iterdir()]
+        if names and _LOCK not in names:
+            raise OutputError(
+                f"{shown(folder)}: holds other files; choose an empty or a new folder"
+            )
+        descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise OutputError(f"{shown(folder)}: {error.strerror}; choose another folder") from error
     try:
