@@ -185,6 +185,20 @@ def test_lack_of_memory_is_one_error(tmp_path, monkeypatch, error):
         read(smooth())
 
 
+def test_lack_of_memory_inside_opencv_is_that_error_too(tmp_path, monkeypatch):
+    import cv2
+
+    def fail(*_):
+        error = cv2.error("no memory")
+        error.code = cv2.Error.StsNoMem
+        raise error
+
+    Picture(torch.rand(3, 20, 20)).save(tmp_path / "a.tif", bits=16)
+    monkeypatch.setattr(cv2, "imdecode", fail)
+    with pytest.raises(OutOfMemory, match=r"a.tif: not enough memory to read it"):
+        read(tmp_path / "a.tif")
+
+
 LIMITED = """
 import resource, sys
 from impasto.errors import OutOfMemory

@@ -109,6 +109,16 @@ def test_a_stream_without_end_is_refused():
         contents(zeros, "zeros", 5_000_000)
 
 
+def test_a_resource_that_inflates_without_end_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("impasto.images.held.MAX_BYTES", 1000)
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("photo.png", bytes(10_000_000))
+    with pytest.raises(ImageError, match=r"photo\.png: over 1,000 bytes"):
+        read(zipfile.Path(tmp_path / "a.zip", "photo.png"))
+    with pytest.raises(ImageError, match="bytes: over 1,000 bytes"):
+        read(bytes(1001))
+
+
 def test_a_resource_that_is_gone_is_refused(photo):
     gone = archived(photo).parent / "gone.png"
     with pytest.raises(ImageError, match=r"gone\.png: cannot be read"):

@@ -1,5 +1,7 @@
 """TIFF files in tiles, written from bands."""
 
+from errno import ENOSPC
+
 import numpy as np
 import pytest
 import tifffile
@@ -9,6 +11,7 @@ from PIL import Image
 
 from impasto.errors import OutputError
 from impasto.images import Picture, read, tiled
+from impasto.images.atomic import AtomicFile, parts_of
 from impasto.images.banded import Banded
 from impasto.images.encode import write_levels
 from impasto.images.record import Embedded
@@ -72,3 +75,36 @@ def test_a_picture_of_which_rows_are_missing_is_not_written(tmp_path):
     with pytest.raises(OutputError, match="only 10 of 11 rows"):
         Banded((20, 11), iter([band])).save(tmp_path / "a.tif")
     assert not [*tmp_path.iterdir()]
+
+
+def test_a_full_disk_is_one_error_and_nothing_stays(tmp_path, monkeypatch):
+    def full(_number, _first, size):
+        raise OSError(ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tiled, "_SMALLEST", 4)
+    monkeypatch.setattr("impasto.images.tiled.os.posix_fallocate", full)
+    band = Picture.of_levels(levels(10, 20))
+    with pytest.raises(OutputError, match="No space left on device"):
+        Banded((20, 10), iter([band])).save(tmp_path / "a.tif")
+    assert not [*tmp_path.iterdir()]
+
+
+def test_without_a_call_that_reserves_room_zeros_do(tmp_path, monkeypatch):
+    monkeypatch.delattr("impasto.images.tiled.os.posix_fallocate")
+    monkeypatch.setattr(tiled, "_PIECE", 7)
+    assert not tiled._on_disk(tmp_path / "a", (3, 5, 3), np.dtype(np.uint16)).any()
+    assert (tmp_path / "a").stat().st_size == 3 * 5 * 3 * 2
+
+
+def test_copies_wait_where_they_go_with_the_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(tiled, "_SMALLEST", 4)
+    draft, seen = AtomicFile(tmp_path / "a.tif"), []
+
+    def bands():
+        seen.extend(path.name for path in parts_of(draft.file).iterdir())
+        yield levels(10, 20)
+
+    write_tiled(draft.file, bands(), (10, 20, 3), np.dtype(np.uint8), Embedded())
+    assert sorted(seen) == ["0", "1", "2"]
+    draft.publish()
+    assert [path.name for path in tmp_path.iterdir()] == ["a.tif"]

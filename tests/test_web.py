@@ -5,14 +5,17 @@ import socket
 import ssl
 import sys
 import threading
+import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import httpx
 import pytest
 import trustme
 
 from impasto.errors import ExtraMissing, ImageError
 from impasto.images import fetch, read
+from impasto.images.connections import Connections
 from impasto.images.web import _is_public, is_address, name_in
 from support.pictures import smooth_picture
 
@@ -188,6 +191,37 @@ def test_a_server_that_says_nothing_is_left():
         port = silent.getsockname()[1]
         with pytest.raises(ImageError, match=r"came in 0\.2 s|timed out"):
             fetch(f"http://127.0.0.1:{port}/", http=True, local=True, seconds=0.2)
+
+
+def test_the_time_is_for_all_numbers_of_a_host_together(monkeypatch):
+    tried = []
+
+    def silent(_client, request, **_):
+        tried.append(request.url.host)
+        time.sleep(0.2)
+        raise httpx.ConnectTimeout("timed out")
+
+    numbers = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"8.8.8.{n}", 443)) for n in (4, 8)]
+    monkeypatch.setattr("impasto.images.web.socket.getaddrinfo", lambda *_, **__: numbers)
+    monkeypatch.setattr(httpx.Client, "send", silent)
+    with pytest.raises(ImageError, match=r"not all of it came in 0\.1 s"):
+        fetch("https://example.test/a.png", seconds=0.1)
+    assert tried == ["8.8.8.4"]
+
+
+def test_a_connection_that_comes_too_late_ends_at_once():
+    class Stream:
+        def __init__(self, end):
+            self.end = end
+
+        def get_extra_info(self, _):
+            return self.end
+
+    connections, (ours, theirs) = Connections(), socket.socketpair()
+    with ours, theirs:
+        connections.end()
+        connections.trace("connection.connect_tcp.complete", {"return_value": Stream(ours)})
+        assert theirs.recv(1) == b""
 
 
 def test_without_httpx_one_line_says_what_to_install(monkeypatch):

@@ -20,7 +20,7 @@ try:
 except ImportError:  # Windows has no flock
     fcntl = None  # type: ignore[assignment]  # Windows has none
 
-__all__ = ["AtomicFile", "check_place", "resolved"]
+__all__ = ["AtomicFile", "check_place", "parts_of", "resolved"]
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -108,8 +108,8 @@ class AtomicFile:
         self._content = self.file
         if replaced:
             with self._or_discard():
-                _folder_of(self.file).mkdir()
-            self._content = _folder_of(self.file) / self._target.name
+                parts_of(self.file).mkdir()
+            self._content = parts_of(self.file) / self._target.name
 
     def publish(self) -> None:
         """Replace the file at `path`; OutputError where that fails."""
@@ -221,13 +221,13 @@ def _remove_unlocked(file: Path) -> None:
             os.close(descriptor)
 
 
-def _folder_of(file: Path) -> Path:
-    """The folder beside a temporary file for writers that replace theirs."""
+def parts_of(file: Path) -> Path:
+    """The folder beside a temporary file for what its writer needs; it is removed with the file."""
     return file.with_suffix(".parts")
 
 
 def _remove_folder(file: Path) -> None:
-    folder = _folder_of(file)
+    folder = parts_of(file)
     if not folder.is_symlink():
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import io
 import mmap
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -125,8 +124,7 @@ def _tiff(image: Image.Image, stream: BinaryIO) -> np.ndarray | None:
     levels: np.ndarray | None
     channels = len(image.mode)
     image.load()  # which fails for a truncated file
-    with _mapped(stream) as encoded:
-        levels = _opencv(np.frombuffer(encoded, np.uint8))
+    levels = _opencv(np.frombuffer(_mapped(stream), np.uint8))
     if levels is None or levels.shape[:2] != image.size[::-1] or levels.shape[2] < channels:
         return None
     if tags.get(EXTRA_SAMPLES) == PREMULTIPLIED:
@@ -135,17 +133,17 @@ def _tiff(image: Image.Image, stream: BinaryIO) -> np.ndarray | None:
     return levels[..., :channels]  # without a sample of unstated meaning
 
 
-@contextmanager
-def _mapped(stream: BinaryIO) -> Iterator[mmap.mmap | bytes]:
-    """All bytes of a stream, without a copy where it is a file."""
+def _mapped(stream: BinaryIO) -> mmap.mmap | bytes:
+    """All bytes of a stream, without a copy where it is a file.
+
+    Memory is unmapped with its last view: to close it would fail while an error holds one.
+    """
     try:
         number = stream.fileno()
     except io.UnsupportedOperation:  # bytes in memory
         stream.seek(0)
-        yield stream.read()
-        return
-    with mmap.mmap(number, 0, access=mmap.ACCESS_READ) as encoded:
-        yield encoded
+        return stream.read()
+    return mmap.mmap(number, 0, access=mmap.ACCESS_READ)
 
 
 ROWS = 64  # at a time, where floats are needed

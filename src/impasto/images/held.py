@@ -26,8 +26,8 @@ class Resource(Protocol):
     def name(self) -> str:
         """Without folders."""
 
-    def read_bytes(self) -> bytes:
-        """All of it."""
+    def open(self, mode: str) -> BinaryIO:
+        """A stream of its bytes."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,8 @@ def held(source: Any) -> Any:  # noqa: ANN401 (whatever pictures may come from)
     that cannot be read, and above MAX_BYTES.
     """
     if isinstance(source, (bytes, bytearray, memoryview)):
-        return Encoded("bytes", bytes(source))
+        _check_length(data := bytes(source), "bytes", MAX_BYTES)
+        return Encoded("bytes", data)
     if isinstance(source, (str, os.PathLike)):
         return source
     if callable(getattr(source, "read_bytes", None)):
@@ -72,9 +73,13 @@ def contents(stream: BinaryIO, name: str, longest: int = MAX_BYTES) -> bytes:
         if not isinstance(piece, bytes):
             raise ImageError(f"{name}: a stream of text; open it for binary reading, as by 'rb'")
         kept += piece
-        if len(kept) > longest:
-            raise ImageError(f"{name}: over {longest:,} bytes; expected a smaller file")
+        _check_length(kept, name, longest)
     return bytes(kept)
+
+
+def _check_length(data: bytes | bytearray, name: str, longest: int) -> None:
+    if len(data) > longest:
+        raise ImageError(f"{name}: over {longest:,} bytes; expected a smaller file")
 
 
 def _stream(stream: BinaryIO) -> Encoded:
@@ -87,7 +92,7 @@ def _stream(stream: BinaryIO) -> Encoded:
     try:
         if stream.seekable():
             stream.seek(0)
-        return Encoded(name, contents(stream, name))
+        return Encoded(name, contents(stream, name, MAX_BYTES))
     except (OSError, ValueError) as error:  # ValueError: it is closed
         raise ImageError(f"{name}: cannot be read ({error}); expected an open stream") from error
 
@@ -95,6 +100,7 @@ def _stream(stream: BinaryIO) -> Encoded:
 def _resource(resource: Resource) -> Encoded:
     name = printable(resource.name)
     try:
-        return Encoded(name, resource.read_bytes())
+        with resource.open("rb") as stream:
+            return Encoded(name, contents(stream, name, MAX_BYTES))
     except (OSError, KeyError, ValueError) as error:  # KeyError: not in the archive
         raise ImageError(f"{name}: cannot be read ({error}); expected an image file") from error

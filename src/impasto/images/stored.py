@@ -69,7 +69,7 @@ class _Blocks:
         return stacked([*found.values()]).rows(above, above + stop - first)
 
     def kind(self) -> Kind | None:
-        """That of all blocks, each of which is decoded for it; None where they do not fit."""
+        """The kind of all blocks, each decoded once; None where they differ or do not fit."""
         kinds, width = set(), self.segments.size[0]
         for number, first in enumerate(range(0, self.height, self.step)):
             block = self._block(number)

@@ -6,12 +6,16 @@ more of it is in memory than a band and a row of tiles; above 4 GB it is BigTIFF
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from math import prod
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from impasto.images.atomic import parts_of
 from impasto.images.encode import tiff_options
 from impasto.images.record import Embedded
 
@@ -19,6 +23,7 @@ __all__ = ["TILE", "write_tiled"]
 
 TILE = 256  # pixels
 _CLASSIC = 2**32 - 2**25  # bytes that offsets of 32 bits reach, with room for tags
+_PIECE = 1 << 24  # bytes written at a time
 _SMALLEST = 1024  # pixels of the longer side of the smallest copy
 
 Shape = tuple[int, int, int]
@@ -40,9 +45,9 @@ def write_tiled(
     small = {"photometric": "rgb", "extrasamples": how["extrasamples"], "subfiletype": 1}
     small |= {name: how[name] for name in ("tile", "compression", "predictor")}
     large = height * width * channels * kind.itemsize * 4 // 3 > _CLASSIC
-    with TemporaryDirectory(prefix=f".{file.name[:40]}.", dir=file.parent) as folder:
+    with _folder_beside(file) as folder:
         copies = [
-            np.memmap(Path(folder) / f"{n}", kind, "w+", shape=(*size, channels))
+            _on_disk(folder / f"{n}", (*size, channels), kind)
             for n, size in enumerate(_copies(height, width))
         ]
         tiles = _tiles(_halved(bands, copies), shape, kind)
@@ -53,6 +58,32 @@ def write_tiled(
                 tiles = _tiles(parts, copy.shape, kind)
                 tiff.write(tiles, shape=copy.shape, dtype=kind, metadata=None, **small)
         del copies
+
+
+@contextmanager
+def _folder_beside(file: Path) -> Iterator[Path]:
+    """A folder for what a file is made of; of a process that is killed it goes with the file."""
+    folder = parts_of(file)
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _on_disk(path: Path, shape: Shape, kind: np.dtype) -> np.ndarray:
+    """Levels in a file, all of whose bytes the disk has; OSError where it has not so many.
+
+    To write to mapped memory for which the disk has no room would end the process.
+    """
+    size = prod(shape) * kind.itemsize
+    with path.open("wb") as file:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, size)
+        else:  # macOS, Windows
+            for at in range(0, size, _PIECE):
+                file.write(bytes(min(_PIECE, size - at)))
+    return np.memmap(path, kind, "r+", shape=shape)
 
 
 def _copies(height: int, width: int) -> list[tuple[int, int]]:

@@ -14,7 +14,6 @@ import re
 import socket
 import ssl
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -74,7 +73,7 @@ def fetch(
     Raises ImageError for what is refused or does not answer, ExtraMissing without httpx.
     """
     httpx = optional("httpx", "web", "reading a picture from an address")
-    rules = _Rules(http, local, max_bytes, time.monotonic() + seconds, name_in(address))
+    rules = _Rules(http, local, max_bytes, name_in(address))
     client = httpx.Client(
         verify=tls or True,
         timeout=seconds,
@@ -98,7 +97,6 @@ class _Rules:
     http: bool
     local: bool
     max_bytes: int
-    until: float
     name: str
 
 
@@ -162,6 +160,8 @@ def _answered(
             answer = client.send(request, stream=True)
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             failure = error
+            if deadline.over:
+                break
             continue
         try:
             yield answer
