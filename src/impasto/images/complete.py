@@ -15,7 +15,7 @@ from PIL import Image
 
 from impasto.errors import ImageError
 
-__all__ = ["check_complete", "check_plausible", "critical_png"]
+__all__ = ["check_complete", "check_plausible", "critical_png", "png_chunk"]
 
 MAX_SCANS = 100  # of a JPEG; common encoders write 1 to 10
 MAX_SCANNED = 4_000_000_000  # pixels times scans
@@ -92,19 +92,20 @@ def critical_png(stream: BinaryIO, *, keep: bool = True) -> tuple[bytes, bytes]:
     rows = _Scanlines(width, height, depth * SAMPLES[colour], bool(interlaced))
     kept, exif = bytearray(), b""
     if keep:
-        kept += b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header)
+        kept += b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", header)
     for kind, body in chunks:
         if kind == b"IDAT":
             body = body[: rows.feed(body)]
         if keep and (kind == b"IDAT" or (kind == b"tRNS" and TRANSPARENT.get(colour) == len(body))):
-            kept += _chunk(kind, body)
+            kept += png_chunk(kind, body)
         if kind == b"eXIf":
             exif = exif or body
     rows.end()
-    return bytes(kept) + _chunk(b"IEND", b"") if keep else b"", exif
+    return bytes(kept) + png_chunk(b"IEND", b"") if keep else b"", exif
 
 
-def _chunk(kind: bytes, body: bytes) -> bytes:
+def png_chunk(kind: bytes, body: bytes) -> bytes:
+    """A chunk of a PNG file: length, kind, body, checksum."""
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 

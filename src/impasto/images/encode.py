@@ -16,6 +16,7 @@ from PIL import ExifTags, Image
 
 from impasto.errors import OutputError, shown
 from impasto.images.atomic import AtomicFile, check_place
+from impasto.images.complete import png_chunk
 from impasto.images.icc import srgb_profile
 from impasto.images.metadata import Metadata
 from impasto.images.record import MAX_RECORD, SOFTWARE, Embedded, exif_bytes
@@ -88,17 +89,13 @@ def _png(levels: np.ndarray, embedded: Embedded, quality: int) -> bytes:
     # runs alone: the low bytes of 16 bits do not repeat, and a search for them takes twice as long
     how = [cv2.IMWRITE_PNG_COMPRESSION, 3, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
     plain = cv2.imencode(".png", bgr, how)[1].tobytes()
-    chunks = _chunk(b"iCCP", b"sRGB\0\0" + zlib.compress(srgb_profile()))
+    chunks = png_chunk(b"iCCP", b"sRGB\0\0" + zlib.compress(srgb_profile()))
     if dpi := _dpi(embedded):
         per_metre = (round(each / METRES) for each in dpi)
-        chunks += _chunk(b"pHYs", struct.pack(">IIB", *per_metre, 1))
-    chunks += _chunk(b"eXIf", exif_bytes(embedded).removeprefix(b"Exif\0\0"))
+        chunks += png_chunk(b"pHYs", struct.pack(">IIB", *per_metre, 1))
+    chunks += png_chunk(b"eXIf", exif_bytes(embedded).removeprefix(b"Exif\0\0"))
     header = 33  # bytes of signature and IHDR
     return plain[:header] + chunks + plain[header:]
-
-
-def _chunk(kind: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
 def _tiff(levels: np.ndarray, embedded: Embedded, quality: int) -> bytes:
