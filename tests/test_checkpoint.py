@@ -601,6 +601,23 @@ def test_writer_reports_each_kind_of_failure_once_and_goes_on(tmp_path, monkeypa
     assert Checkpoint.load(tmp_path / "c").facts["number"] == 9
 
 
+@pytest.mark.parametrize("what", ["make", "copied"])
+def test_writer_without_memory_for_a_copy_reports_it_and_goes_on(tmp_path, monkeypatch, what):
+    def fail(*_):
+        raise RuntimeError("[enforce fail at alloc_cpu.cpp:114] can't allocate memory")
+
+    writer, make = CheckpointWriter(tmp_path / "c", 0), example
+    if what == "make":
+        make = fail
+    else:
+        monkeypatch.setattr(Checkpoint, "copied", fail)
+    writer.offer(make)
+    with pytest.raises(OutputError, match="no checkpoint: not enough memory for a checkpoint"):
+        writer.offer(make)
+    writer.close(functools.partial(example, 9))  # which takes no copy
+    assert Checkpoint.load(tmp_path / "c").facts["number"] == 9
+
+
 def test_writer_reports_the_last_failure_at_the_close(tmp_path):
     writer = CheckpointWriter(tmp_path / "missing" / "c", None)
     writer.offer(example)  # too early

@@ -92,10 +92,102 @@ def test_an_error_is_raised_after_saving(run, files):
         assert path.stat().st_size > 0
 
 
-def test_a_bug_is_not_hidden_and_leaves_no_temporary_file(run, files, tmp_path):
+def raising(error):
+    """A function of any arguments that fails."""
+
+    def fail(*_, **__):
+        raise error
+
+    return fail
+
+
+def once(action, error):
+    """The same function, but its first call fails."""
+    errors = [error]
+
+    def called(*arguments, **options):
+        if errors:
+            raise errors.pop()
+        return action(*arguments, **options)
+
+    return called
+
+
+def test_a_bug_is_raised_after_saving(run, photo, painting, tmp_path):
+    wanted = {"trace": "t.jsonl", "report": "r.html", "timelapse": "f.gif"}
+    request = requested(tmp_path, **wanted, checkpoint_every=0.0)
     with pytest.raises(ZeroDivisionError):
-        paint(run, files, stop_at(2, ZeroDivisionError()))
+        paint(run, request, stop_at(2, ZeroDivisionError()))
+    assert len(traced(request)) == 3
+    for path in written(request).values():
+        assert path.stat().st_size > 0
+    assert len(Run(photo, painting, run.settings, resume=load(request)).steps) == 3
+    assert not list(tmp_path.glob(".*.tmp"))
+
+
+@pytest.mark.parametrize(
+    ("output", "method"), [("trace", "_print"), ("report", "finish"), ("report", "settle")]
+)
+def test_a_bug_in_one_output_does_not_cost_the_others(output, method, run, files, monkeypatch):
+    monkeypatch.setattr(OUTPUTS.get(output), method, raising(KeyError("loss")))
+    with pytest.raises(KeyError, match="loss"):
+        paint(run, files)
+    for name in {"picture", "trace", "report", "timelapse"} - {output}:
+        assert files.path(name).stat().st_size > 0
+
+
+def test_a_result_that_cannot_be_made_does_not_cost_the_others(run, files, monkeypatch):
+    monkeypatch.setattr(run, "result", raising(ZeroDivisionError()))
+    with pytest.raises(ZeroDivisionError):
+        paint(run, files)
+    assert len(traced(files)) == 6
+    assert not list(files.target.path.parent.glob(".*"))
+
+
+def test_the_end_of_the_process_leaves_no_temporary_file(run, files, tmp_path):
+    with pytest.raises(SystemExit):
+        paint(run, files, stop_at(2, SystemExit()))
     assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        (Run, "result"),
+        (OUTPUTS.get("picture"), "finish"),
+        (OUTPUTS.get("timelapse"), "finish"),
+        (OUTPUTS.get("report"), "settle"),
+    ],
+)
+def test_the_first_interruption_at_the_end_prevents_no_file(where, run, files, monkeypatch):
+    owner, name = where
+    interrupted = once(getattr(owner, name), KeyboardInterrupt())
+    monkeypatch.setattr(owner, name, lambda *args, **options: interrupted(*args, **options))
+    outcome = paint(run, files)
+    assert not outcome.interrupted
+    for path in written(files).values():
+        assert path.stat().st_size > 0
+
+
+def test_the_second_interruption_at_the_end_ends_the_session(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(OUTPUTS.get("report"), "finish", raising(KeyboardInterrupt()))
+    with pytest.raises(KeyboardInterrupt):
+        paint(run, requested(tmp_path, report="r.html"))
+
+
+def test_a_preview_without_memory_is_a_notice_and_the_run_goes_on(
+    photo, painting, tmp_path, monkeypatch
+):
+    error = RuntimeError("[enforce fail at alloc_cpu.cpp:114] can't allocate memory")
+    monkeypatch.setattr("impasto.run.events.interpolate", raising(error))
+    monkeypatch.setattr("impasto.outputs.timelapse.output._KEPT", 32)
+    run = Run(photo, painting, Settings.of(size=48, iterations=5, encoder="tiny"))
+    events, request = [], requested(tmp_path, timelapse="f.gif", checkpoint_every=0.0)
+    outcome = paint(run, request, events.append)
+    notices = [event.text for event in events if isinstance(event, Notice)]
+    assert notices == ["not enough memory for the preview; lower size or history; the run goes on"]
+    assert not outcome.interrupted
+    assert (tmp_path / "o.png").exists()
 
 
 def test_before_the_first_step_there_is_nothing_to_write(run, files, tmp_path, monkeypatch):
@@ -314,6 +406,8 @@ def test_a_cancel_within_a_step_leaves_the_checkpoint_before(photo, painting, tm
 
 def test_what_outputs_hold_is_counted_and_bounded(photo, painting, tmp_path, monkeypatch):
     small, large = (640, 480), (16_000, 12_000)
+    saved = requested(tmp_path, checkpoint_every=0.0)
+    assert saved.extra_bytes((8, 8)) < 2e6 < 2**28 == saved.extra_bytes(large)
     for wanted in ({"report": "r.html"}, {"timelapse": "f.gif"}, {"timelapse": "f.webp"}):
         request = requested(tmp_path, **wanted)
         assert request.extra_bytes(large) <= 64e6

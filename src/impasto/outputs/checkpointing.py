@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from impasto.errors import OutputError
-from impasto.outputs.base import Option, Output, Values
+from impasto.errors import ImpastoError, OutputError
+from impasto.outputs.base import Option, Output, Size, Values
 
 if TYPE_CHECKING:
     from impasto.run.checkpoint import Checkpoint
@@ -25,6 +26,7 @@ CHECKPOINT_NAME = "{stem}.checkpoint"
 _MIN_PAUSE = 5.0  # seconds
 _SHARE = 0.02  # of the run's time
 _MAX_COPY = 2**28  # bytes
+_MAX_CANVASES = 2 * 1000 + 4  # pairs of the longest history; point, gradient, best, average
 
 _now, _worked = time.monotonic, time.thread_time
 
@@ -68,6 +70,10 @@ class CheckpointOutput(Output):
         given = self.values.get("checkpoint")
         return Path(str(given)) if given else self.target.beside(CHECKPOINT_NAME)
 
+    def extra_bytes(self, size: Size) -> int:
+        """Memory of the copy that is saved while the run goes on, bytes, at most."""
+        return min(_MAX_COPY, _MAX_CANVASES * 3 * 4 * size[0] * size[1])
+
     def begin(self, run: Run, *, continues: bool) -> None:
         """Begin to measure the time."""
         every = self.values.get("checkpoint_every")
@@ -94,7 +100,8 @@ class CheckpointOutput(Output):
             self._writer.close()
             Checkpoint.remove(self.path)
         else:
-            self._writer.close(self._run.checkpoint if self._run.between_steps else None)
+            last = partial(self._run.checkpoint, copy=False) if self._run.between_steps else None
+            self._writer.close(last)
 
 
 class CheckpointWriter:
@@ -135,41 +142,48 @@ class CheckpointWriter:
     def close(self, make: Callable[[], Checkpoint] | None = None) -> None:
         """Wait until the last one is saved; then save what `make` returns, if it is given.
 
-        Raises OutputError if saving either of them failed in a way not reported yet.
+        The checkpoint may share the run's tensors. Raises OutputError if saving either of them
+        failed in a way not reported yet.
         """
         self._wait()
         failure = self._new_failure()
         if make:
-            self._begin(make)
-            self._wait()
+            self._begin(make, aside=False)
             failure = self._new_failure() or failure
         if failure:
             raise failure
 
-    def _begin(self, make: Callable[[], Checkpoint]) -> None:
+    def _begin(self, make: Callable[[], Checkpoint], *, aside: bool = True) -> None:
+        """Save what `make` returns, in the thread if it can be `aside`."""
         began = self._pace.begin()
-        checkpoint = make()
-        if checkpoint.bytes > _MAX_COPY:
-            self._save(checkpoint)
-            self._pace.note(_now() - began)
-            return
-        checkpoint = checkpoint.copied()
-        work = (checkpoint, _now() - began)
-        # a daemon thread, so that a second Ctrl-C ends the process at once
-        self._thread = threading.Thread(target=self._save_aside, args=work, daemon=True)
-        self._thread.start()
+        with self._noted():
+            checkpoint = make()
+            if aside and checkpoint.bytes <= _MAX_COPY:
+                work = (checkpoint.copied(), _now() - began)
+                # a daemon thread, so that a second Ctrl-C ends the process at once
+                self._thread = threading.Thread(target=self._save_aside, args=work, daemon=True)
+                self._thread.start()
+                return
+            checkpoint.save(self._path)
+        self._pace.note(_now() - began)
 
     def _save_aside(self, checkpoint: Checkpoint, copying: float) -> None:
         """Save in the thread; the time it waits for the disk costs the run nothing."""
         before = _worked()
-        self._save(checkpoint)
+        with self._noted():
+            checkpoint.save(self._path)
         self._pace.note(copying + _worked() - before)
 
-    def _save(self, checkpoint: Checkpoint) -> None:
+    @contextmanager
+    def _noted(self) -> Iterator[None]:
+        """Remember a failure, whatever it is, so that the run goes on."""
+        from impasto.hardware.oom import memory_guard
+
         try:
-            checkpoint.save(self._path)
-        except Exception as error:  # whatever it is, the run goes on
-            self._failure = str(error) if isinstance(error, OutputError) else repr(error)
+            with memory_guard("a checkpoint"):
+                yield
+        except Exception as error:
+            self._failure = str(error) if isinstance(error, ImpastoError) else repr(error)
 
     def _wait(self) -> None:
         if self._thread:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol, cast
+from typing import Protocol, TypeVar, cast
 
 from impasto.errors import ImpastoError, OutputError, ProcessLost
 from impasto.images import Picture
@@ -19,6 +19,8 @@ from impasto.run.events import Done, Event, Notice
 __all__ = ["Outcome", "Show", "Stop", "paint"]
 
 Show = Callable[[Event], object]
+
+T = TypeVar("T")
 
 
 class Stop(Protocol):
@@ -47,8 +49,10 @@ def paint(
     """Run, let the outputs and `show` handle each event, and write the files.
 
     The run ends early, with its best picture so far and all other files, after the step in which
-    `stop` is set; when it is cancelled; at KeyboardInterrupt; and at an ImpastoError, which is
-    raised once the files are written. Nothing is printed, and no signal handler is installed.
+    `stop` is set; when it is cancelled; at KeyboardInterrupt; and at any other Exception, also one
+    of an output or of `show`, which is raised once the files are written. The first
+    KeyboardInterrupt while files are written does not prevent them. Nothing is printed, and no
+    signal handler is installed.
 
     Raises what `Request.check` and the run raise, and OutputError for a file that cannot be begun,
     or not be written at the end. For one that cannot be written in between, `show` gets a Notice,
@@ -73,9 +77,9 @@ class _Session:
         failure: BaseException | None = None
         try:
             interrupted = self._follow(stop)
-        except (ImpastoError, KeyboardInterrupt) as error:
+        except (Exception, KeyboardInterrupt) as error:
             interrupted, failure = True, error
-        except BaseException:  # a bug: leave no temporary file
+        except BaseException:  # such as SystemExit: leave no temporary file
             _abandon(request.outputs)
             raise
         return self._end(interrupted, failure)
@@ -115,24 +119,25 @@ class _Session:
 
     def _end(self, interrupted: bool, failure: BaseException | None) -> Outcome:
         """Finish and settle all outputs, then raise the first error."""
-        outputs = self._request.outputs
-        lost = isinstance(failure, ProcessLost)  # nothing can be asked of the others
-        result, unmade = (None, None) if lost else self._result(interrupted)
+        lost = self._is_alone(failure)
+        result, unmade = (None, None) if lost else self._surely(partial(self._result, interrupted))
         failure = failure or unmade
         interrupted = interrupted or unmade is not None
-        errors = [self._finish(output, result) for output in outputs]
-        if result and isinstance(result.image, Banded):  # what no output has taken
-            errors.append(_error_of(result.image.drain))
+        errors = self._finish(result)
         complete = not interrupted and not any(errors)
-        for output in () if lost else outputs:
-            if error := _error_of(partial(output.settle, complete=complete)):
-                self._notice(str(error))
+        if not lost:
+            errors += self._settle(complete)
         for problem in (failure, *errors):
-            if isinstance(problem, ImpastoError):
+            if isinstance(problem, Exception):
                 raise problem
         return Outcome(result, interrupted)
 
-    def _result(self, interrupted: bool) -> tuple[Result | None, ImpastoError | None]:
+    def _is_alone(self, failure: BaseException | None) -> bool:
+        """Whether nothing can be asked of the other processes, or they will not answer."""
+        ours = isinstance(failure, Exception) and not isinstance(failure, ImpastoError)
+        return isinstance(failure, ProcessLost) or (ours and self._run.share is not None)
+
+    def _result(self, interrupted: bool) -> tuple[Result | None, Exception | None]:
         """The result, None before a first step; or the error that prevents it."""
         run, select = self._run, "best" if interrupted else None
         if run.done is None:
@@ -142,19 +147,35 @@ class _Session:
                 image = cast(Picture, run.result_in_bands(select))
                 return Result(image, run.settings, run.steps), None
             return run.result(select), None
-        except ImpastoError as error:
+        except Exception as error:  # of whatever kind, the other files are written
             return None, error
 
-    def _finish(self, output: Output, result: Result | None) -> ImpastoError | None:
-        """Let an output write its file; the first KeyboardInterrupt does not prevent it."""
-        finish = partial(output.finish, result)
+    def _finish(self, result: Result | None) -> list[Exception | None]:
+        """Let all outputs write their files; what prevents each."""
+        actions = [partial(output.finish, result) for output in self._request.outputs]
+        if result and isinstance(result.image, Banded):  # what no output has taken
+            actions.append(result.image.drain)
+        return [self._surely(partial(_failure_of, action)) for action in actions]
+
+    def _settle(self, complete: bool) -> list[Exception | None]:
+        """Let all outputs clean up, with a notice of each failure; those that are bugs."""
+        bugs = list[Exception | None]()
+        for output in self._request.outputs:
+            error = self._surely(partial(_failure_of, partial(output.settle, complete=complete)))
+            if isinstance(error, ImpastoError):
+                error = _failure_of(partial(self._notice, str(error)))
+            bugs.append(error)
+        return bugs
+
+    def _surely(self, action: Callable[[], T]) -> T:
+        """What an action returns; the first KeyboardInterrupt of all makes it begin again."""
         try:
-            return _error_of(finish)
+            return action()
         except KeyboardInterrupt:
             if self._insists:
                 raise
             self._insists = True
-            return _error_of(finish)
+            return action()
 
     def _notice(self, text: str) -> None:
         self._tell(Notice(text, "output"))
@@ -179,7 +200,15 @@ def _error_of(action: Callable[[], None]) -> ImpastoError | None:
     return None
 
 
+def _failure_of(action: Callable[[], None]) -> Exception | None:
+    """The same, or an error of any other kind, so that the other outputs are finished."""
+    try:
+        return _error_of(action)
+    except Exception as error:  # raised when all are
+        return error
+
+
 def _abandon(outputs: Iterable[Output]) -> None:
     """Let outputs remove their temporary files."""
     for output in outputs:
-        _error_of(partial(output.finish, None))
+        _failure_of(partial(output.finish, None))

@@ -71,14 +71,17 @@ class Step:
             return _shown(self._canvas(), self.space, self.postprocess)
 
     def preview(self, longest: int) -> Picture:
-        """The picture at no more than `longest` px a side, shrunk before it is postprocessed."""
+        """The picture at no more than `longest` px a side, shrunk before it is postprocessed.
+
+        Raises what `picture` raises.
+        """
         canvas = self._canvas()
         height, width = canvas.shape[-2:]
         factor = longest / max(height, width)
         if factor >= 1:
             return self.picture()
         size = (max(1, round(height * factor)), max(1, round(width * factor)))
-        with neutral():
+        with neutral(), memory_guard("the preview"):
             small = interpolate(canvas[None], size=size, mode="area")[0]
             return _shown(small, self.space, self.postprocess.at((size[1], size[0])))
 

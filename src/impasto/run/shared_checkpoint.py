@@ -118,8 +118,8 @@ def save_shared(checkpoint: Checkpoint, path: Path, share: Share) -> None:
     mark = f"{int(drawn):012x}"
     try:
         checkpoint.save(_part(path, mark, ranks.rank))
-    except OutputError as error:
-        failure = error
+    except Exception as error:  # whatever it is, the others wait for an answer
+        failure = _as_output_error(error, path)
     saved = gathered(ranks, float(failure is None))
     if all(saved) and ranks.rank == 0:
         facts = checkpoint.facts
@@ -139,6 +139,11 @@ def save_shared(checkpoint: Checkpoint, path: Path, share: Share) -> None:
         )
     if ranks.rank == 0:
         _remove_parts(path, mark)
+
+
+def _as_output_error(error: Exception, path: Path) -> OutputError:
+    """An error of saving, told as what it is: a file that cannot be written."""
+    return error if isinstance(error, OutputError) else OutputError(f"{printable(path)}: {error!r}")
 
 
 def remove_shared(path: Path, ranks: Ranks) -> None:
