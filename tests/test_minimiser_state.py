@@ -16,7 +16,17 @@ from impasto.optimisers import (
     with_prefix,
     without_prefix,
 )
-from support.functions import BUMPY, At, bumpy, evaluator, of_a_picture, quartic, searched, start
+from support.functions import (
+    BUMPY,
+    At,
+    bumpy,
+    evaluator,
+    normal,
+    of_a_picture,
+    quartic,
+    searched,
+    start,
+)
 
 MADE = {
     "adam": lambda evaluate, x: Adam(evaluate, x, learning_rate=constant(0.1)),
@@ -81,6 +91,54 @@ def test_an_order_is_one():
         searched(BUMPY, start(20)).load_state_dict(
             kept.last, kept.state_dict() | {"order": torch.tensor([0, 1, 1])}
         )
+
+
+def history_of(representation, length, pairs, entries=30_000):
+    """A history to which so many pairs were added, the same first ones for any number."""
+    history = REPRESENTATIONS[representation](length, torch.empty(entries).double())
+    steps = normal((pairs, entries), 1)
+    for step in steps:
+        history.update(step, 2 * step + step.roll(1) / 2)
+    return history
+
+
+@pytest.mark.parametrize("representation", REPRESENTATIONS)
+@pytest.mark.parametrize(
+    ("length", "pairs", "shorter"), [(30, 12, 5), (12, 17, 11), (30, 25, 10), (4, 9, 1)]
+)
+def test_a_shorter_history_takes_the_newest_pairs(representation, length, pairs, shorter):
+    known = history_of(representation, length, pairs)
+    loaded = history_of(representation, shorter, 0)
+    loaded.load_state_dict(known.state_dict())
+    expected = history_of(representation, shorter, pairs)
+    for seed in range(shorter + 2):  # until none of the loaded pairs is left
+        gradient = normal((30_000,), seed)
+        torch.testing.assert_close(
+            loaded.direction(gradient), expected.direction(gradient), rtol=1e-12, atol=1e-12
+        )
+        for history in (loaded, expected):
+            history.update(gradient, gradient + gradient.roll(1) / 2)
+
+
+@pytest.mark.parametrize("representation", REPRESENTATIONS)
+def test_pairs_that_were_never_multiplied_are_taken_too(representation):
+    known, loaded = (history_of(representation, *sizes) for sizes in ((30, 7), (3, 0)))
+    loaded.load_state_dict(known.state_dict())
+    assert loaded.state_dict()["order"].tolist() == [0, 1, 2]
+    rest = history_of(representation, 3, 7)
+    gradient = normal((30_000,), 9)
+    torch.testing.assert_close(loaded.direction(gradient), rest.direction(gradient))
+
+
+@pytest.mark.parametrize("representation", REPRESENTATIONS)
+@pytest.mark.parametrize(("length", "pairs"), [(4, 9), (30, 25), (4, 2)])
+def test_a_longer_history_takes_all_pairs(representation, length, pairs):
+    known, loaded = (history_of(representation, *sizes) for sizes in ((length, pairs), (40, 0)))
+    gradient = normal((30_000,), 9)
+    expected = known.direction(gradient)
+    loaded.load_state_dict(known.state_dict())
+    assert loaded.state_dict()["order"].tolist() == known.state_dict()["order"].tolist()
+    torch.testing.assert_close(loaded.direction(gradient), expected)
 
 
 @pytest.mark.parametrize("made", MADE)

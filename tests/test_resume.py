@@ -3,6 +3,7 @@
 import os
 import random
 import signal
+from dataclasses import replace
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from impasto.images import read
 from impasto.objective import Objective
 from impasto.outputs import Request
 from impasto.outputs.session import paint
+from impasto.run.build import plans_for
 from impasto.run.checkpoint import Checkpoint
 from impasto.run.events import Notice, Step
 from impasto.run.run import Run
@@ -74,6 +76,37 @@ def test_a_finished_run_is_taken_up_as_its_result(photo, painting, tmp_path):
     second = resumed(run, 99, photo, painting, settings, tmp_path)
     assert list(second) == []
     assert torch.equal(second.result().image.pixels, run.result().image.pixels)
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp32"])
+def test_a_run_with_less_memory_goes_on_with_a_shorter_history(
+    precision, photo, painting, monkeypatch
+):
+    settings = chosen(iterations="8,5", precision=precision)
+    run = Run(photo, painting, settings)
+    for step in run:
+        if step.iteration == 7:
+            break
+
+    def shorter(*arguments):
+        return tuple(replace(plan, history=3) for plan in plans_for(*arguments))
+
+    monkeypatch.setattr("impasto.run.painter.plans_for", shorter)
+    second = Run(photo, painting, settings.replaced(memory="3GB"), resume=run.checkpoint())
+    told = [event for event in second.events() if isinstance(event, Notice)]
+    assert [notice.kind for notice in told] == ["resume"]
+    assert second.done == 13
+    assert second.steps[8].loss < second.steps[7].loss
+
+
+def test_a_run_with_fewer_iterations_than_pairs_goes_on(photo, painting):
+    settings = chosen(iterations="6,5")
+    run = Run(photo, painting, settings)
+    for step in run:
+        if step.iteration == 5:
+            break
+    second = Run(photo, painting, chosen(iterations="2,5"), resume=run.checkpoint())
+    assert [step.iteration for step in second] == [*range(6)]
 
 
 @pytest.mark.parametrize(

@@ -88,13 +88,30 @@ class Compact:
 
     def load_state_dict(self, state: State) -> None:
         """Copy the pairs of a state; ValueError if they do not fit."""
-        self._rows.load(state)
-        self._new = load_rows(state, "new", len(self._rows.order))
-        for row in range(0, len(self._rows.order), self._block):
-            self._pair(row)  # allocates its block
-        for name, columns in self._used().items():
-            columns.copy_(load_tensor(state, name, columns.shape, columns.dtype))
+        count, kept = self._rows.load(state)
+        new = load_rows(state, "new", count)
+        self._new = [kept.index(row) for row in new if row in kept]
+        pairs = self._saved_pairs(state, count)
+        for row, origin in enumerate(kept):
+            self._pair(row).copy_(pairs[origin])
+        columns = [column for row in kept for column in (2 * row, 2 * row + 1)]
+        products = load_tensor(state, "products", (2 * count, 2 * count), self._products.dtype)
+        self._products[: len(columns), : len(columns)] = products[columns][:, columns]
         self._gamma.copy_(load_tensor(state, "gamma", (), self._gamma.dtype))
+
+    def _saved_pairs(self, state: State, count: int) -> list[Tensor]:
+        """The columns of each pair of a state, (chunks, 2, chunk), in blocks of any length."""
+        pairs: list[Tensor] = []
+        chunks = -(-self._entries // self._chunk)
+        for index in range(count):
+            left = 2 * (count - len(pairs))
+            if left == 0:
+                break
+            found = state.get(f"block.{index}")
+            columns = left if found is None or found.dim() != 3 else min(found.shape[1], left)
+            shape = (chunks, columns, self._chunk)
+            pairs += torch.split(load_tensor(state, f"block.{index}", shape, self._type), 2, 1)
+        return pairs
 
     def _used(self) -> dict[str, Tensor]:
         """The columns in use, as views; the others have no weight in any sum."""

@@ -14,7 +14,7 @@ from typing import Protocol
 from torch import Tensor
 
 from impasto.optimisers.parts import WHOLE, Parts
-from impasto.optimisers.state import State, integers, load_rows, load_tensor
+from impasto.optimisers.state import State, integers, load_integers, load_tensor
 
 __all__ = ["MIN_CURVATURE", "History", "Recursion", "Rows"]
 
@@ -46,7 +46,10 @@ class History(Protocol):
         """The pairs in use and what is known of them: the tensors themselves, or views."""
 
     def load_state_dict(self, state: State) -> None:
-        """Copy what `state_dict` gave into a new history; ValueError if it does not fit."""
+        """Copy what `state_dict` gave into a new history; ValueError if it does not fit.
+
+        Of more pairs than the history's length it takes the newest.
+        """
 
 
 class Rows:
@@ -66,12 +69,18 @@ class Rows:
         self.order.append(row)
         return row
 
-    def load(self, state: State) -> None:
-        """Take the order from a state; ValueError if it is none."""
-        order = load_rows(state, "order", self._length)
-        if sorted(order) != list(range(len(order))):
+    def load(self, state: State) -> tuple[int, list[int]]:
+        """Take the order from a state: how many rows it has, and which of them each row here is.
+
+        If they are more than `length`, the newest are kept. Raises ValueError if there is no order.
+        """
+        order = load_integers(state, "order")
+        count, surplus = len(order), max(0, len(order) - self._length)
+        if sorted(order) != [*range(count)]:
             raise ValueError("the state's order skips rows, or repeats them")
-        self.order = order
+        kept = order[surplus:] if surplus else [*range(count)]
+        self.order = [*range(self._length)] if surplus else order
+        return count, kept
 
 
 class Recursion:
@@ -127,9 +136,11 @@ class Recursion:
 
     def load_state_dict(self, state: State) -> None:
         """Copy the pairs of a state; ValueError if they do not fit."""
-        self._rows.load(state)
+        count, kept = self._rows.load(state)
         for name, rows in self._used().items():
-            rows.copy_(load_tensor(state, name, rows.shape, rows.dtype))
+            saved = load_tensor(state, name, (count, *rows.shape[1:]), rows.dtype)
+            for row, origin in zip(rows, kept, strict=True):  # no copy of all
+                row.copy_(saved[origin])
         self._gamma.copy_(load_tensor(state, "gamma", (), self._gamma.dtype))
 
     def _used(self) -> dict[str, Tensor]:

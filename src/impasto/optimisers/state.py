@@ -14,6 +14,7 @@ __all__ = [
     "integer",
     "integers",
     "load_integer",
+    "load_integers",
     "load_rows",
     "load_tensor",
     "with_prefix",
@@ -61,10 +62,16 @@ def load_integer(state: State, name: str, maximum: int) -> int:
     return value
 
 
+def load_integers(state: State, name: str) -> list[int]:
+    """The integers (n,) called `name`; ValueError if they are none."""
+    count = _named(state, name).numel()
+    found: list[int] = load_tensor(state, name, (count,), torch.int64).tolist()
+    return found
+
+
 def load_rows(state: State, name: str, length: int) -> list[int]:
     """The indices (n,) called `name`; ValueError unless all are in 0 … `length` - 1."""
-    tensor = _named(state, name)
-    rows: list[int] = load_tensor(state, name, (tensor.numel(),), torch.int64).tolist()
+    rows = load_integers(state, name)
     if not all(0 <= row < length for row in rows):
         raise ValueError(f"the state's {name} has rows outside of 0 to {length - 1}")
     return rows
