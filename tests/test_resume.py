@@ -99,6 +99,18 @@ def test_a_run_with_less_memory_goes_on_with_a_shorter_history(
     assert second.steps[8].loss < second.steps[7].loss
 
 
+@pytest.mark.parametrize("overrides", [{}, {"colour": "keep"}, {"finish": "relief"}], ids=str)
+def test_pictures_of_a_resumed_run_in_float64_are_made(overrides, photo, painting, tmp_path):
+    settings = chosen(precision="fp64", **overrides)
+    arguments = photo, painting, settings
+    run = Run(*arguments, protect=photo)
+    for step in run:
+        if step.iteration == 3:
+            break
+    again = Run(*arguments, protect=photo, resume=run.checkpoint())
+    assert torch.equal(again.result().image.pixels, run.result().image.pixels)
+
+
 def test_a_run_with_fewer_iterations_than_pairs_goes_on(photo, painting):
     settings = chosen(iterations="6,5")
     run = Run(photo, painting, settings)

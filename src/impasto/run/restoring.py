@@ -61,6 +61,10 @@ def _restored(painter: Painter, checkpoint: Checkpoint, notices: list[Notice]) -
     _replan(painter, state, before, notices)
     stage = painter.inputs.stages[state.stage]
     inputs = painter.inputs.at(stage, painter.share(stage.size[1]))
+    assert state.last is not None
+    canvas = state.last.canvas
+    if canvas is not None:  # pictures of a run in float64 are made in it
+        inputs = inputs.to(canvas.device, canvas.dtype)
     state.postprocessed(painter.postprocess(inputs), stage.total)
     return state
 
