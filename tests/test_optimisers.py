@@ -187,6 +187,51 @@ def test_searches_never_climb(search):
     assert losses == sorted(losses, reverse=True)
 
 
+def cliff(value, reach=3.0):
+    """A quartic whose value is not finite where an entry is beyond `reach`."""
+
+    def evaluate(x):
+        at, fallen = evaluator(quartic)(x), x.abs().max() > reach or not x.isfinite().all()
+        factor = value if fallen else 1.0
+        return At(at.loss * factor, at.gradient * factor)
+
+    return evaluate
+
+
+@pytest.mark.parametrize("search", ["strong-wolfe", "more-thuente"])
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), -float("inf")])
+@pytest.mark.parametrize("rate", [1.0, 30.0, 1e20])
+def test_searches_come_back_from_where_the_function_is_not_finite(search, value, rate):
+    options = {"line_search": search, "learning_rate": rate, "first_step": "l2"}
+    losses = []
+    for iterate in islice(LBFGS(cliff(value), start(8), **options), 30):
+        losses.append(float(iterate.at.loss))
+        if losses[-1] < 1e-12:
+            break
+    assert losses == sorted(losses, reverse=True)
+    torch.testing.assert_close(iterate.x, torch.ones(8).double(), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("search", ["strong-wolfe", "more-thuente"])
+def test_where_nothing_else_is_finite_no_step_descends(search):
+    x = start(8)
+
+    def evaluate(at):
+        factor = 1.0 if torch.equal(at, x) else float("nan")
+        return At(factor * at.sum(), factor * torch.ones_like(at))
+
+    found = LBFGS(evaluate, x, line_search=search)
+    assert [iterate.iteration for iterate in islice(found, 5)] == [0]
+
+
+@pytest.mark.parametrize("power", [40, 100, 155])
+def test_cubics_of_huge_values_are_searched(power):
+    huge = evaluator(lambda x: 10.0**power * quartic(x))
+    found = LBFGS(huge, start(8), line_search="strong-wolfe", learning_rate=1e20)
+    losses = [float(iterate.at.loss) for iterate in islice(found, 10)]
+    assert losses == sorted(losses, reverse=True)
+
+
 @pytest.mark.parametrize("search", LINE_SEARCHES.names())
 def test_quadratic_in_ten_thousand_dimensions(search):
     eigenvalues = torch.logspace(0, 2, 10_000, dtype=torch.float64)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from math import sqrt
+from math import isfinite, isnan, sqrt
 
 import torch
 from torch import Tensor
@@ -20,6 +20,7 @@ __all__ = ["ARMIJO", "MORE_THUENTE", "NONE", "STRONG_WOLFE", "LineSearch", "Ray"
 _DECREASE, _CURVATURE = 1e-4, 0.9  # c₁ and c₂ of the Wolfe conditions
 _MAX_TRIALS = 25
 _MAX_TRIALS_MORE_THUENTE = 20  # L-BFGS-B's
+_SHORTER = 0.1  # of a length at which the function is not finite
 _MIN_MOVE = 1e-9  # a bracket that moves no entry by more than this is a point
 
 
@@ -84,6 +85,21 @@ class Ray:
             step = x - self.start.x
         return Trial(t, step, x, self.function(x), self.direction, self.parts)
 
+    def finite(self, t: float, nearest: float) -> Trial | None:
+        """φ at t or, where loss or slope are not finite, at lengths ever closer to `nearest`.
+
+        None if it is not finite at 25 lengths, or at one that moves no entry.
+        """
+        for _ in range(_MAX_TRIALS):
+            trial = self(t)
+            if isfinite(trial.loss + trial.slope):
+                return trial
+            del trial  # as large as four canvases
+            t = nearest + _SHORTER * (t - nearest)
+            if abs(t - nearest) * self.parts.largest(self.direction) < _MIN_MOVE:
+                break
+        return None
+
 
 @dataclass(frozen=True)
 class LineSearch:
@@ -119,11 +135,14 @@ def strong_wolfe(ray: Ray, t: float) -> Trial | None:
     """A length with sufficient decrease and |φ'(t)| ≤ c₂|φ'(0)| (Nocedal & Wright 2006, 3.5-3.6).
 
     Cubic interpolation within safeguards, in the order of trials of torch's L-BFGS, so that both
-    take the same steps. After 25 trials, the best found; None if that is the start.
+    take the same steps where the function is finite. After 25 trials, the best found; None if that
+    is the start.
     """
     origin = ray.origin()
-    previous, trial = origin, ray(t)
+    previous, trial = origin, ray.finite(t, 0.0)
     for extrapolations in range(_MAX_TRIALS):
+        if trial is None:  # nothing is finite beyond the last one
+            return previous if previous.t > 0 else None
         risen = extrapolations > 1 and trial.loss >= previous.loss
         if risen or _too_high(trial, origin) or (trial.slope >= 0 and not _flat(trial, origin)):
             return _zoom(ray, origin, previous, trial, _MAX_TRIALS - extrapolations)
@@ -131,8 +150,8 @@ def strong_wolfe(ray: Ray, t: float) -> Trial | None:
             return trial
         low = trial.t + 0.01 * (trial.t - previous.t)
         t = _cubic_minimum(previous, trial, low, 10 * trial.t)
-        previous, trial = trial, ray(t)
-    return trial if trial.loss < origin.loss else None
+        previous, trial = trial, ray.finite(t, trial.t)
+    return trial if trial and trial.loss < origin.loss else None
 
 
 def _zoom(ray: Ray, origin: Trial, low: Trial, high: Trial, trials: int) -> Trial | None:
@@ -145,7 +164,9 @@ def _zoom(ray: Ray, origin: Trial, low: Trial, high: Trial, trials: int) -> Tria
         if abs(high.t - low.t) * reach < _MIN_MOVE:
             break
         t, stuck = _within(low, high, stuck)
-        trial = ray(t)
+        trial = ray.finite(t, low.t)
+        if trial is None:
+            break
         if _too_high(trial, origin) or trial.loss >= low.loss:
             high = trial
         elif _flat(trial, origin):
@@ -184,7 +205,10 @@ def _cubic_minimum(one: Trial, other: Trial, low: float, high: float) -> float:
     """Minimum of the cubic through both values and slopes, clamped to [low, high]."""
     a, b = sorted((one, other), key=lambda trial: trial.t)
     slope = a.slope + b.slope - 3 * (a.loss - b.loss) / (a.t - b.t)
-    discriminant = slope**2 - a.slope * b.slope
+    try:
+        discriminant = slope**2 - a.slope * b.slope
+    except OverflowError:  # of a float; that of a product is inf
+        return (low + high) / 2
     if not discriminant >= 0:  # no minimum, or not a number
         return (low + high) / 2
     root = sqrt(discriminant)
@@ -201,10 +225,12 @@ def more_thuente(ray: Ray, t: float) -> Trial | None:
     origin = Point(0.0, start.loss, start.slope)
     interval = Interval.at(origin)
     for _ in range(_MAX_TRIALS_MORE_THUENTE):
-        trial = ray(t)
-        here = Point(t, trial.loss, trial.slope)
+        trial = None if isnan(t) else ray.finite(t, interval.best.t)
+        if trial is None:
+            return None
+        here = Point(trial.t, trial.loss, trial.slope)
         if is_sufficient(origin, here) or interval.is_exhausted(here):
-            return trial
+            return trial if trial.t > 0 else None
         interval, t = interval.after(here)
     return None
 
