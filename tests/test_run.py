@@ -336,6 +336,16 @@ def test_memory_that_runs_out_once_is_a_notice(photo, painting, monkeypatch):
     assert events[-1].reason == "finished"
 
 
+def test_memory_that_runs_out_without_layers_is_one_line(photo, painting, monkeypatch):
+    def fail(*_):
+        raise MemoryError
+
+    monkeypatch.setattr("impasto.objective.objective.Objective.__call__", fail)
+    weights = {"content_weight": 0, "style_weight": 0, "tv_weight": 1.0}
+    run = Run(photo, painting, Settings.of(**{**QUICK, **weights}))
+    assert notices_until(OutOfMemory, "48x40 px; lower size", run) == []
+
+
 def test_other_errors_pass_through(photo, painting, monkeypatch):
     def fail(*_):
         raise RuntimeError("a bug")

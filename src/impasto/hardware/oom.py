@@ -86,7 +86,8 @@ class OutOfMemoryRetry:
     def _halve(self, longest: int) -> None:
         objective, self._halved = self._objective, True
         tile = min(objective.tiling.tile or longest, longest)
-        smaller = max(tile // 2, min_tile(objective.architecture, objective.taps))
+        taps = objective.taps  # none if all terms look at pixels, which are not cut
+        smaller = max(tile // 2, min_tile(objective.architecture, taps)) if taps else tile
         if smaller >= tile:
             raise MemoryError(f"tiles of {tile} px cannot be smaller")
         self._notify(f"not enough memory; going on in windows of {smaller} px")
