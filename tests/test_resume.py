@@ -148,7 +148,9 @@ def test_a_checkpoint_of_another_make_is_refused(photo, painting, tmp_path):
     next(iter(run))
     good = run.checkpoint()
     for facts, tensors in [
-        ({**good.facts, "steps": []}, good.tensors),
+        ({**good.facts, "terms": []}, good.tensors),
+        (good.facts, {**good.tensors, "progress.counts": good.tensors["progress.counts"][:1]}),
+        (good.facts, {**good.tensors, "progress.numbers": good.tensors["progress.counts"]}),
         ({**good.facts, "plans": good.facts["plans"][:1]}, good.tensors),
         ({**good.facts, "stage": 7}, good.tensors),
         (good.facts, {**good.tensors, "x": good.tensors["x"][:-1]}),
@@ -156,6 +158,19 @@ def test_a_checkpoint_of_another_make_is_refused(photo, painting, tmp_path):
     ]:
         with pytest.raises(CheckpointError):
             Run(photo, painting, chosen(), resume=Checkpoint(facts, tensors))
+
+
+def test_a_checkpoint_of_very_many_steps_is_saved(photo, painting, tmp_path):
+    run = Run(photo, painting, chosen())
+    for step in run:
+        if step.iteration == 3:
+            break
+    steps = [replace(step, loss=step.loss + n / 7) for n in range(50_000) for step in run.steps]
+    run.state.steps[:0] = [replace(step, terms={**step.terms, "own": 1 / 3}) for step in steps]
+    run.checkpoint().save(tmp_path / "c")
+    second = Run(photo, painting, chosen(), resume=Checkpoint.load(tmp_path / "c"))
+    assert [step.line() for step in second.steps] == [step.line() for step in run.steps]
+    assert (tmp_path / "c").stat().st_size < 200 * len(run.steps)
 
 
 def test_nothing_to_save_before_the_first_step(photo, painting):

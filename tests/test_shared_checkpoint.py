@@ -93,9 +93,10 @@ def test_pairs_in_bfloat16_are_divided_anew(pictures, tmp_path, counts, monkeypa
         original = Checkpoint.load(known.parts[n])
         assert part.tensors.keys() == original.tensors.keys()
         for name, tensor in original.tensors.items():
-            assert torch.equal(part.tensors[name], tensor), name
+            same = torch.equal(part.tensors[name], tensor)
+            assert same or name == "progress.numbers", name  # with the seconds of each process
     losses, _ = continued(pictures, counts[1], known, **two)
-    assert losses[3] == Checkpoint.load(known.parts[0]).facts["steps"][3][4]
+    assert losses[3] == Checkpoint.load(known.parts[0]).tensors["progress.numbers"][3, 0]
     assert len(losses) == 4
 
 

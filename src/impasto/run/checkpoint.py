@@ -22,13 +22,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from impasto.errors import CheckpointError, printable
+from impasto.errors import CheckpointError, OutputError, printable
 from impasto.images import AtomicFile
 
 __all__ = ["Checkpoint"]
 
-_FORMAT = "checkpoint 2"
-_MAX_HEADER = 2**26  # bytes; the facts of tens of thousands of steps
+_FORMAT = "checkpoint 3"
+_MAX_HEADER = 2**26  # bytes
 _MAX_REASON = 200  # characters
 
 
@@ -55,7 +55,8 @@ class Checkpoint:
         """
         tensors, facts = _savable(self.tensors), json.dumps(self.facts)
         if len(facts) > _MAX_HEADER // 4:  # the header quotes them once more
-            raise ValueError(f"facts of {len(facts)} characters are too long for a checkpoint")
+            name = printable(os.fsdecode(path))
+            raise OutputError(f"{name}: facts of {len(facts)} characters; nothing was written")
         metadata = {"impasto": _FORMAT, "facts": facts, "sha256": _checksum(facts, tensors)}
         with AtomicFile(path, replaced=True) as draft:  # as safetensors does
             try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from math import isfinite
 from typing import Any
 
@@ -19,6 +19,7 @@ from impasto.optimisers import Iterate, Minimiser, with_prefix, without_prefix
 from impasto.run.checkpoint import Checkpoint
 from impasto.run.events import Step
 from impasto.run.postprocess import Postprocess
+from impasto.run.progress import packed, term_names, unpacked
 
 __all__ = ["RunState"]
 
@@ -82,13 +83,15 @@ class RunState:
         shown = self.last.canvas
         if shown is not None and shown.data_ptr() != iterate.x.data_ptr():
             tensors["average"] = shown
+        steps = [*self.steps, self.best.bare()]
+        terms = term_names(steps)
+        tensors |= with_prefix("progress", packed(steps, terms))
         facts = {
             "run": dict(identity),
             "stage": self.stage,
             "iteration": iterate.iteration,
             "plans": [asdict(plan) for plan in self.plans],
-            "steps": [_plain_step(step) for step in self.steps],
-            "best": _plain_step(self.best),
+            "terms": terms,
             "retiled": self.retiled,
         }
         return Checkpoint(facts, tensors)
@@ -103,13 +106,14 @@ class RunState:
             iterate = Iterate(int(facts["iteration"]), tensors["x"], at)
             average = tensors.get("average")
             shown = (tensors["x"] if average is None else average).view_as(gradient)
+            steps, best = _steps(checkpoint, iterate.iteration, space)
             return cls(
                 retiled=bool(facts.get("retiled")),
                 stage=int(facts["stage"]),
                 plans=tuple(map(_plan, facts["plans"])),
-                steps=_steps(facts["steps"], iterate.iteration, space),
-                last=_step(facts["steps"][-1], space, shown),
-                best=_step(facts["best"], space, tensors.get("best", shown)),
+                steps=steps,
+                last=replace(steps[-1], canvas=shown),
+                best=replace(best, canvas=tensors.get("best", shown)),
                 saved=(iterate, without_prefix("optimiser", tensors)),
             )
         except (LookupError, TypeError, ValueError, RuntimeError) as error:
@@ -145,24 +149,13 @@ class RunState:
             raise CheckpointError(f"the checkpoint is of another make: {error}") from error
 
 
-_PLAIN = [f.name for f in fields(Step) if f.name not in ("space", "canvas", "postprocess")]
-
-
-def _plain_step(step: Step) -> list[Any]:
-    return [getattr(step, name) for name in _PLAIN]
-
-
-def _step(plain: list[Any], space: ColourSpace, canvas: Tensor | None) -> Step:
-    known = dict(zip(_PLAIN, plain, strict=True))
-    width, height = known["size"]
-    return Step(**{**known, "size": (width, height)}, space=space, canvas=canvas)
-
-
-def _steps(plain: list[list[Any]], iteration: int, space: ColourSpace) -> list[Step]:
-    """Steps without canvases; ValueError where there are fewer than the iterations need."""
-    if len(plain) < (2 if iteration else 1):
+def _steps(checkpoint: Checkpoint, iteration: int, space: ColourSpace) -> tuple[list[Step], Step]:
+    """The steps of a checkpoint and the best one; ValueError where an iteration has none."""
+    saved = without_prefix("progress", checkpoint.tensors)
+    *steps, best = unpacked(saved, [str(term) for term in checkpoint.facts["terms"]], space)
+    if len(steps) < (2 if iteration else 1):
         raise ValueError("steps are missing")
-    return [_step(each, space, None) for each in plain]
+    return steps, best
 
 
 def _plan(plain: dict[str, Any]) -> Plan:
