@@ -11,7 +11,7 @@ import impasto
 from conftest import smooth_picture, tiny_weights
 from impasto.encoder import ENCODERS, weights_of
 from impasto.errors import Diverged, ImageTooSmall, OutOfMemory, SettingsError
-from impasto.images import Picture, fit, read, resize, samples
+from impasto.images import Picture, fit, read, resize, samples, values_checksum
 from impasto.objective import Objective, StyleCache, measure_statistics
 from impasto.run import Notice, Run
 from impasto.run.canvas import recoloured
@@ -478,6 +478,15 @@ def test_pictures_in_memory_are_not_taken_for_one_another(photo, painting, monke
     cache, settings = StyleCache(), Settings.of(**QUICK)
     for style in (painting, Picture(1 - painting.pixels)):
         list(Run(photo, style, settings, cache=cache))
+    assert len(calls) == 2
+
+
+def test_pictures_in_memory_are_hashed_once(photo, painting, monkeypatch):
+    calls = []
+    monkeypatch.setattr("impasto.run.originals.values_checksum", counting(calls, values_checksum))
+    run = Run(photo, painting, Settings.of(**QUICK))
+    for _ in run:
+        run.checkpoint()
     assert len(calls) == 2
 
 

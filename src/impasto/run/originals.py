@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from torch import Tensor
@@ -70,9 +71,9 @@ class Originals:
         """(w, h) of the content; of the first style picture where there is no content."""
         return (self.content or self.styles[0].picture).size
 
-    @property
+    @cached_property
     def checksums(self) -> dict[str, str]:
-        """SHA-256 of each picture by role: of its file, else of its values."""
+        """SHA-256 of each picture by role: of its file, else of its values; computed once."""
         known = {role: origin.get("sha256") for role, origin in self.origins.items()}
         if not all(known.values()):
             values = ((role, of) for role, of in self._values() if not known.get(role))
