@@ -119,6 +119,15 @@ def test_alpha_is_the_photographs_at_the_last_scale():
     assert torch.equal(found.content.alpha, found.alpha((20, 10)))
 
 
+def test_layers_without_weight_need_no_space():
+    photo = smooth_picture(12, 12)
+    weights = {"content_layers": "relu1_2", "style_layers": "relu1_1,relu5_1=0"}
+    assert inputs(photo, photo, size=12, **weights).size == (12, 12)
+    assert inputs(photo, photo, size=12, **weights, seamless="both").stages[-1].size == (12, 12)
+    with pytest.raises(ImageTooSmall, match="relu5_1 needs"):
+        inputs(photo, photo, size=12, **{**weights, "style_layers": "relu1_1,relu5_1=0.1"})
+
+
 def test_what_cannot_be():
     photo = smooth_picture(96, 80)
     with pytest.raises(SettingsError, match="neither a content nor a style"):

@@ -158,13 +158,7 @@ class Demand:
     def network(self) -> Network:
         """The network, and the taps whose weight is not 0."""
         s = self.settings
-        content, style = (
-            tuple(tap for tap, part in layers.items() if weight * part)
-            for weight, layers in (
-                (s.content_weight, s.content_layers),
-                (s.style_weight, s.style_layers),
-            )
-        )
+        content, style = tuple(s.content_taps), tuple(s.style_taps)
         net, pooling, exact = self._encoder
         last = layout(self.dtype, exact=exact) == torch.channels_last
         padding = self.encoder.padding if self.encoder else s.padding

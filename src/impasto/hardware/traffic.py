@@ -46,11 +46,7 @@ def traffic(
     as many sums. The inner products of an optimiser, a few kilobytes, are left out.
     """
     halos = max(_halo_rows(strips, rank) for rank in range(len(strips)))
-    statistics = sum(
-        _numbers(settings, network.channels(tap))
-        for tap, weight in settings.style_layers.items()
-        if weight * settings.style_weight
-    )
+    statistics = sum(_numbers(settings, network.channels(tap)) for tap in settings.style_taps)
     terms = _TERMS + bool(settings.legibility)
     evaluation = 3 * itemsize * width * halos + _NUMBER * (statistics + terms)
     return Traffic(evaluation, _transforms(settings, width, strips, itemsize))

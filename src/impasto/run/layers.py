@@ -36,7 +36,6 @@ def check_layers(settings: Settings) -> None:
 
 def check_terms(settings: Settings) -> None:
     """SettingsError where there is nothing to minimise."""
-    content = settings.content_weight and any(settings.content_layers.values())
-    style = settings.style_weight and any(settings.style_layers.values())
-    if not (content or style or settings.tv_weight or settings.legibility):
+    taps = settings.content_taps or settings.style_taps
+    if not (taps or settings.tv_weight or settings.legibility):
         raise SettingsError("every term has weight 0; give one of them a weight and layers")

@@ -79,7 +79,7 @@ def objective_for(
     content = ContentTerm(
         encoder,
         inputs.content,
-        _weights(s.content_layers, s.content_weight),
+        s.content_taps,
         normalisation=s.content_normalisation,
         relative=relative,
         check=check,
@@ -121,11 +121,6 @@ def _both(where: Tensor | None, part: Tensor) -> Tensor:
     return part if where is None else where * part
 
 
-def _weights(layers: dict[str, float], weight: float) -> dict[str, float]:
-    """Tap -> full weight."""
-    return {tap: weight * part for tap, part in layers.items()}
-
-
 class _Style:
     """Measures the styles of a stage and makes the style term."""
 
@@ -142,8 +137,7 @@ class _Style:
         self._settings = settings
         self._encoder, self._tile, self._cache, self._check = encoder, tiling.tile, cache, check
         self._loss = find_style_loss(s.style_loss, s.style_normalisation)
-        weights = _weights(s.style_layers, s.style_weight)
-        self._weights = {tap: weight for tap, weight in weights.items() if weight != 0}
+        self._weights = s.style_taps
 
     def term(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -139,8 +139,8 @@ def share_of(
     """
     if ranks is None:
         return None
-    style = tuple(_weighed(settings.style_layers, settings.style_weight))
-    return Share(ranks, strips_of(ranks.count, height, net, settings), net, style)
+    strips = strips_of(ranks.count, height, net, settings)
+    return Share(ranks, strips, net, tuple(settings.style_taps))
 
 
 def strips_of(count: int, height: int, net: Architecture, settings: Settings) -> tuple[Strip, ...]:
@@ -148,7 +148,7 @@ def strips_of(count: int, height: int, net: Architecture, settings: Settings) ->
 
     Raises SettingsError where a process would have none.
     """
-    taps = _taps(settings)
+    taps = [*settings.content_taps, *settings.style_taps]
     strips = divided(height, count, net, taps)
     if strips is None:
         cells = net.positions(net.deepest(taps), height) if taps else height
@@ -187,13 +187,3 @@ def check_shareable(
 def shortest(ranks: Ranks | None, history: int) -> int:
     """The history that all processes can keep."""
     return history if ranks is None else round(min(gathered(ranks, history)))
-
-
-def _taps(settings: Settings) -> list[str]:
-    """The layers that are compared, content's first."""
-    content = _weighed(settings.content_layers, settings.content_weight)
-    return [*content, *_weighed(settings.style_layers, settings.style_weight)]
-
-
-def _weighed(layers: Mapping[str, float], weight: float) -> list[str]:
-    return [tap for tap, part in layers.items() if weight * part]

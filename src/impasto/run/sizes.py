@@ -44,8 +44,7 @@ def stages_of(settings: Settings, size: Size, network: Architecture) -> tuple[St
     The ends of a circle meet at every layer if its length is a multiple of the deepest one's
     distance of positions.
     """
-    taps = [*settings.content_layers] if settings.content_weight else []
-    taps += settings.style_layers if settings.style_weight else []
+    taps = [*settings.content_taps, *settings.style_taps]
     step = network.stride(network.deepest(taps)) if taps else 1
     down, across = (step if wraps else 1 for wraps in settings.wraps)
     return schedule(settings, size, (across, down))
@@ -107,9 +106,7 @@ def check_side(
     role: str, size: Size, settings: Settings, network: Architecture, *, several: bool
 ) -> None:
     """ImageTooSmall unless a picture has a position at every layer at which it is measured."""
-    taps = list(settings.style_layers) if settings.style_weight else []
-    if role == "content" and settings.content_weight:
-        taps += settings.content_layers
+    taps = [*settings.style_taps, *(settings.content_taps if role == "content" else ())]
     if not taps:
         return
     minimum = network.min_side(taps)

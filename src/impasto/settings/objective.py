@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import BaseModel
@@ -57,3 +58,17 @@ class ObjectiveSettings(BaseModel):
         "divides each by the other's count, diagonal adds diagonals",
         default="l1-sum",
     )
+
+    @property
+    def content_taps(self) -> dict[str, float]:
+        """Where content is compared: layers with weight, each with its own times the term's."""
+        return _weighed(self.content_layers, self.content_weight)
+
+    @property
+    def style_taps(self) -> dict[str, float]:
+        """Where style is compared; see `content_taps`."""
+        return _weighed(self.style_layers, self.style_weight)
+
+
+def _weighed(layers: Mapping[str, float], weight: float) -> dict[str, float]:
+    return {tap: weight * part for tap, part in layers.items() if weight * part}
