@@ -29,6 +29,7 @@ from impasto.settings import Settings
 from impasto.settings.variants import EFFECTS, STYLE_LOSSES
 from reference import gram, to_caffe, vgg
 from support.colours import colour_error, quantiles
+from support.networks import depths
 from support.runs import lines, resumed
 
 QUICK = {"size": 48, "iterations": 3, "precision": "fp32", "threads": 1, "encoder": "tiny"}
@@ -82,7 +83,7 @@ def tiny_objective(content, style, tiling=None, weights=None, **overrides):
 
 def features_of(*pictures):
     weights = tiny_weights()
-    return [vgg(weights.layers, weights.architecture.depths, to_caffe(x)) for x in pictures]
+    return [vgg(weights.layers, depths(weights.architecture), to_caffe(x)) for x in pictures]
 
 
 @pytest.fixture(scope="module")

@@ -31,14 +31,15 @@ from impasto.run.build import encoder_for
 from impasto.settings import Settings
 from reference import POOLS, to_caffe
 from reference import vgg as reference_vgg
+from support.networks import depths
 
 BOTH = sorted(TINY)
 
 
 def reference_gradient(weights, image, cotangents, pooling, padding):
     leaf = image.clone().requires_grad_()
-    depths = weights.architecture.depths
-    features = reference_vgg(weights.layers, depths, to_caffe(leaf), pooling, padding)
+    blocks = depths(weights.architecture)
+    features = reference_vgg(weights.layers, blocks, to_caffe(leaf), pooling, padding)
     taps = list(cotangents)
     outputs = [features[tap] for tap in taps]
     (gradient,) = torch.autograd.grad(outputs, leaf, [cotangents[tap] for tap in taps])
@@ -227,7 +228,7 @@ def test_float32_is_that_of_a_plain_torch_program(network):
     """Features to the bit, gradients to a few parts in ten million."""
     weights, taps = bundled(network), ["conv1_2", "relu2_1", "pool3", "relu5_1"]
     canvas = to_caffe(random_image(70, 61, dtype=torch.float32)).requires_grad_()
-    expected = reference_vgg(weights.layers, weights.architecture.depths, canvas)
+    expected = reference_vgg(weights.layers, depths(weights.architecture), canvas)
     encoder = Encoder(weights)
     tape, features = encoder.features(canvas.detach(), taps, CAFFE)
     for tap in taps:

@@ -13,6 +13,7 @@ from impasto.objective.statistics import STATISTICS, Moments
 from impasto.objective.style_losses import GRAMS, declaration, declare
 from impasto.objective.terms import CONTENT_SCALES, VARIATIONS
 from reference import gram, to_caffe, vgg
+from support.networks import depths
 from support.objectives import VARIATION_ORACLE, full, make_objective
 
 CONTENT_TAPS = {"relu3_2": 0.7, "conv2_1": 0.3}
@@ -52,10 +53,10 @@ SPACE_ORACLE = {  # canvas -> sRGB, written out
 
 def transcription(canvas, content, style, weights, space, names):
     """Terms of the objective by plain autograd."""
-    depths = weights.architecture.depths
+    blocks = depths(weights.architecture)
 
     def features(rgb):
-        return vgg(weights.layers, depths, to_caffe(rgb))
+        return vgg(weights.layers, blocks, to_caffe(rgb))
 
     f, p, a = features(SPACE_ORACLE[space](canvas)), features(content), features(style)
     of_content, of_style, of_variation = names

@@ -34,6 +34,7 @@ from impasto.run.stage_inputs import StageInputs
 from impasto.settings import Settings
 from impasto.settings.variants import STYLE_LOSSES
 from reference import gram, to_caffe, vgg
+from support.networks import depths
 
 VGG19 = ARCHITECTURES["vgg19"]
 NET, CAFFE, MANY = TINY["vgg19"], colour_space("caffe"), 10**9
@@ -73,7 +74,7 @@ def assert_equal(one, other, tolerance=1e-10):
 
 def features(rgb):
     weights = tiny_weights()
-    return vgg(weights.layers, weights.architecture.depths, to_caffe(rgb))
+    return vgg(weights.layers, depths(weights.architecture), to_caffe(rgb))
 
 
 def at_tap(where, tap):

@@ -71,12 +71,6 @@ class Architecture:
         """The name of every ReLU, in order of evaluation."""
         return tuple(each.name for each in self.operations if isinstance(each, Relu))
 
-    @cached_property
-    def depths(self) -> tuple[int, ...]:
-        """Number of convolutions before the first pooling, between it and the next, and so on."""
-        levels = [self.level(name) for name in self.convolutions]
-        return tuple(levels.count(level) for level in range(max(levels) + 1))
-
     def operation(self, tap: str) -> Operation:
         """The operation whose output `tap` names; SettingsError if there is none."""
         return self.operations[self._place(tap)]
@@ -88,10 +82,6 @@ class Architecture:
     def path(self, taps: Iterable[str]) -> tuple[Operation, ...]:
         """The operations up to the deepest of `taps`, which is the last."""
         return self.operations[: self._place(self.deepest(taps)) + 1]
-
-    def level(self, tap: str) -> int:
-        """Number of operations up to the tap whose stride is above 1, such as poolings."""
-        return self._levels[self._place(tap)]
 
     def stride(self, tap: str) -> int:
         """Distance of the tap's positions, in pixels: the product of strides up to it."""
@@ -161,10 +151,6 @@ class Architecture:
     @cached_property
     def _places(self) -> dict[str, int]:
         return {name: place for place, name in enumerate(self.taps)}
-
-    @cached_property
-    def _levels(self) -> list[int]:
-        return [*accumulate(each.stride > 1 for each in self.operations)]
 
     @cached_property
     def _strides(self) -> list[int]:

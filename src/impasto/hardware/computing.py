@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from impasto.images.precision import neutral
 from impasto.objective.threads import threads as _threads
 
-__all__ = ["computing", "neutral"]
+__all__ = ["computing"]
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from impasto.optimisers.state import State
 from impasto.settings import Settings
 from impasto.settings.variants import LINE_SEARCHES
 
-__all__ = ["LBFGS", "OPTIMISER", "REPRESENTATIONS", "FirstStep"]
+__all__ = ["LBFGS", "OPTIMISER", "REPRESENTATIONS"]
 
 FirstStep = float | Literal["l1", "l2"]
 

@@ -14,9 +14,9 @@ from typing import Literal
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from impasto.hardware.computing import neutral
 from impasto.hardware.oom import memory_guard
 from impasto.images import Picture
+from impasto.images.precision import neutral
 from impasto.images.spaces import ColourSpace
 from impasto.run.postprocess import Postprocess
 from impasto.settings import Settings
