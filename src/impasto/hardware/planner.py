@@ -65,10 +65,11 @@ def plan(
             were read, and what listens to the run.
         encoder: the network; None for the one that the settings name.
 
-    Tried are one window and ever smaller tiles, with as many tapes as fit, with content's features
-    kept or measured in every evaluation; the cheapest counts. A shorter history costs iterations,
-    and nobody can predict how many. So it is shortened only if nothing fits or evaluations cost
-    more than twice those of one window, and no further than that needs; three pairs always stay.
+    It tries one window and ever smaller tiles, with as many tapes as fit, and content's features
+    kept or measured in every evaluation, and takes the cheapest. A shorter history costs
+    iterations, and nobody can predict how many. So it is shortened only if nothing fits or
+    evaluations cost more than twice those of one window, and no further than that needs; three
+    pairs always stay.
 
     Raises OutOfMemory where nothing fits, SettingsError for a tile that is too small.
     """

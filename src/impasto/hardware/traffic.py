@@ -40,7 +40,7 @@ def traffic(
     *,
     itemsize: int = 4,
 ) -> Traffic:
-    """Of the process that sends most, for canvases of `width` pixels in these strips.
+    """What the process that sends most gives away, for canvases of `width` pixels in strips.
 
     `itemsize` is that of the canvas's values, bytes. One style target is assumed; each region has
     as many sums. The inner products of an optimiser, a few kilobytes, are left out.

@@ -1,6 +1,8 @@
 """What consumes a run's events and writes files.
 
-Run ── Step, Step, … ── paint ──> picture, trace, report, timelapse, checkpoint, …
+    Run ── Step, Step, … ── paint ──> picture, trace, report, timelapse, checkpoint, …
+
+Each output is a class of its own, which `OUTPUTS` names.
 """
 
 from importlib import import_module

@@ -55,8 +55,11 @@ class Checkpoint:
         """
         tensors, facts = _savable(self.tensors), json.dumps(self.facts)
         if len(facts) > _MAX_HEADER // 4:  # the header quotes them once more
-            name = printable(os.fsdecode(path))
-            raise OutputError(f"{name}: facts of {len(facts)} characters; nothing was written")
+            name, most = printable(os.fsdecode(path)), _MAX_HEADER // 4
+            raise OutputError(
+                f"{name}: its facts have {len(facts)} characters, and {most} can be read again; "
+                f"nothing was written"
+            )
         metadata = {"impasto": _FORMAT, "facts": facts, "sha256": _checksum(facts, tensors)}
         with AtomicFile(path, replaced=True) as draft:  # as safetensors does
             try:

@@ -1,9 +1,11 @@
 """What a run tells while it paints: plain, picklable events.
 
-Stage … a scale begins (`impasto.settings.schedule.Stage`)
-Step … one more iteration, with its canvas
-Notice … something a person may want to know
-Done … the end, and why
+Each kind is a class:
+
+    Stage     a scale begins (`impasto.settings.schedule.Stage`)
+    Step      one more iteration, with its canvas
+    Notice    something a person may want to know
+    Done      the end, and why
 """
 
 from __future__ import annotations
@@ -22,10 +24,25 @@ from impasto.run.postprocess import Postprocess
 from impasto.settings import Settings
 from impasto.settings.schedule import Stage
 
-__all__ = ["Done", "Event", "Notice", "Reason", "Result", "Stage", "Step"]
+__all__ = ["Done", "Event", "Notice", "NoticeKind", "Reason", "Result", "Stage", "Step"]
 
 
 Reason = Literal["finished", "tolerance", "stalled", "cancelled"]
+
+NoticeKind = Literal[
+    "memory",
+    "optimiser",
+    "device",
+    "speed",
+    "layers",
+    "metadata",
+    "resume",
+    "output",
+    "sharing",
+    "cluster",
+    "clip",
+]
+"""What a notice is about; the last three come from batches and films."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,13 +123,10 @@ class Step:
 
 @dataclass(frozen=True)
 class Notice:
-    """One line for people, such as that memory ran out and the run goes on in smaller windows.
-
-    `kind` is memory, optimiser, device, speed, resume, output or sharing.
-    """
+    """One line for people, such as that memory ran out and the run goes on in smaller windows."""
 
     text: str
-    kind: str
+    kind: NoticeKind
 
     def line(self) -> dict[str, object]:
         """Plain values by name."""

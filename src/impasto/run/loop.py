@@ -1,11 +1,13 @@
 """The algorithm: at each scale, from coarse to fine, a canvas that minimises an objective.
 
-for each stage
-pictures and masks at its size
-canvas      the first one, or the last stage's result enlarged
-objective   content + style + total variation of a canvas, and its gradient
-minimiser   canvas, canvas, …, each a Step
-the last or the best canvas is the result
+In outline:
+
+    for each stage
+        pictures and masks at its size
+        canvas      the first one, or the last stage's result enlarged
+        objective   content + style + total variation of a canvas, and its gradient
+        minimiser   canvas, canvas, …, each a Step
+    the last or the best canvas is the result
 """
 
 from __future__ import annotations

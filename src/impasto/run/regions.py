@@ -1,8 +1,8 @@
 """Where each style goes: regions of the content and the parts of style pictures for them.
 
 A mask is a picture: white where its region is, black where not, in between where it ends softly.
-A map is one picture for all regions, each of them a colour. Regions of
-content and style belong together by the order of masks, or by their colour.
+A map is one picture for all regions, each of them a colour. Regions of content and style belong
+together by the order of masks, or by their colour.
 """
 
 from __future__ import annotations

@@ -200,7 +200,7 @@ class Run:
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        """Those so far, without canvases."""
+        """The steps so far, without canvases."""
         return tuple(self.state.steps)
 
     @property

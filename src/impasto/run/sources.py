@@ -38,8 +38,10 @@ Reading = Callable[[Source, int], AnyPicture]
 
 @dataclass(frozen=True, eq=False)
 class Sources:
-    """What a run reads; a Source is a path, `sample:NAME`,
-    `file://…`, bytes, binary stream, PIL image, array, tensor or Picture.
+    """What a run reads.
+
+    A Source is a path, `sample:NAME`, `file://…`, bytes, a binary stream, a PIL image, an array, a
+    tensor or a Picture.
 
     Attributes:
         content: the picture that is painted; None for a texture.

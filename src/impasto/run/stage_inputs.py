@@ -70,7 +70,7 @@ class StageInputs:
         return planes if self.strip is None else _own(planes, self.strip)
 
     def own_of_style(self, index: int, planes: Tensor) -> Tensor:
-        """The same of the planes of a style picture; of one that is whole, all."""
+        """A process's own rows of the planes of a style picture: all rows of one that is whole."""
         strip = self.style_strips[index] if self.style_strips else None
         return planes if strip is None else _own(planes, strip)
 

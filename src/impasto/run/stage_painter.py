@@ -24,7 +24,7 @@ from impasto.optimisers import Iterate, ValueAndGrad, until
 from impasto.run.build import optimiser_for
 from impasto.run.canvas import enlarged, initial_canvas
 from impasto.run.colour_modes import colour_mode
-from impasto.run.events import Notice, Stage, Step
+from impasto.run.events import Notice, NoticeKind, Stage, Step
 from impasto.run.inputs import Inputs
 from impasto.run.objective import objective_for
 from impasto.run.postprocess import Postprocess
@@ -198,6 +198,6 @@ def job_of(stage: Stage) -> str:
     return f"{width}x{height} px"
 
 
-def tell(notices: list[Notice], kind: str, text: str) -> None:
+def tell(notices: list[Notice], kind: NoticeKind, text: str) -> None:
     """Add a notice of that kind."""
     notices.append(Notice(text, kind))
