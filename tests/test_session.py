@@ -144,6 +144,15 @@ def test_a_result_that_cannot_be_made_does_not_cost_the_others(run, files, monke
     assert not list(files.target.path.parent.glob(".*"))
 
 
+def test_a_bug_in_one_of_several_processes_asks_nothing_of_the_others(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(Run, "share", object())
+    monkeypatch.setattr(run, "result_in_bands", lambda _: pytest.fail("asked"))
+    request = requested(tmp_path, trace="t.jsonl", report="r.html")
+    with pytest.raises(ZeroDivisionError):
+        paint(run, request, stop_at(2, ZeroDivisionError()))
+    assert [path.name for path in tmp_path.iterdir()] == ["t.jsonl"]
+
+
 def test_the_end_of_the_process_leaves_no_temporary_file(run, files, tmp_path):
     with pytest.raises(SystemExit):
         paint(run, files, stop_at(2, SystemExit()))

@@ -126,14 +126,17 @@ def test_parts_of_another_moment_are_deleted(pictures, tmp_path):
     assert sorted(tmp_path.iterdir()) == sorted(others)
 
 
-def test_a_part_that_cannot_be_written_keeps_the_checkpoint_before(pictures, tmp_path, monkeypatch):
+@pytest.mark.parametrize("error", [OutputError("disk full"), ZeroDivisionError("disk full")])
+def test_a_part_that_cannot_be_written_keeps_the_checkpoint_before(
+    error, pictures, tmp_path, monkeypatch
+):
     place = tmp_path / "a.checkpoint"
     continued(pictures, 2, None, stop=1, save=place)
     before, save = place.read_bytes(), Checkpoint.save
 
     def refuse(checkpoint, path):
         if path.name.endswith(".1"):
-            raise OutputError("disk full")
+            raise error
         save(checkpoint, path)
 
     monkeypatch.setattr(Checkpoint, "save", refuse)
