@@ -20,7 +20,7 @@ from impasto.objective import CanvasFunction, Evaluation, Objective, StyleCache
 from impasto.objective.constraints import protected
 from impasto.objective.terms import TermFactory
 from impasto.objective.tiles import Tiling
-from impasto.optimisers import Iterate, ValueAndGrad, until
+from impasto.optimisers import Iterate, Minimiser, ValueAndGrad, until
 from impasto.run.build import optimiser_for
 from impasto.run.canvas import enlarged, initial_canvas
 from impasto.run.colour_modes import colour_mode
@@ -76,20 +76,11 @@ class StagePainter:
         encoder = painter.encoder()
         painter.plan(state)
         state.stage = stage.index
-        saved = state.saved
-        accurate = torch.promote_types(encoder.dtype, torch.float32)
-        share = self._share = painter.share(stage.size[1])
-        # the first of all canvases is made of whole pictures, and the smallest
-        known = share if state.last else None
-        inputs = painter.inputs.at(stage, known).to(encoder.device, accurate)
-        canvas = self._first_canvas(inputs).to(encoder.device, accurate)
-        if share and not known:
-            inputs, canvas = painter.inputs.divided(inputs, share), share.strip.owned(canvas)
+        self._share = painter.share(stage.size[1])
+        inputs, canvas = self._pictures(encoder)
         self._postprocess = painter.postprocess(inputs)
-        settings = painter.settings.replaced(history=state.plans[stage.index].history)
-        function = self._function(encoder, inputs, settings, canvas)
-        notify = partial(tell, notices, "optimiser")
-        minimiser = optimiser_for(function, canvas, stage, settings, encoder, notify, share)
+        minimiser = self._minimiser(encoder, inputs, canvas)
+        saved = state.saved
         self._before = (state.done or 0) - (saved[0].iteration if saved else 0)
         earlier = state.steps[-2].loss if saved and saved[0].iteration else None
         if saved:
@@ -122,6 +113,26 @@ class StagePainter:
             canvas=self._averaged(iterate.x.view(at.gradient.shape), iterate.iteration),
             postprocess=self._postprocess,
         )
+
+    def _pictures(self, encoder: Encoder) -> tuple[StageInputs, Tensor]:
+        """The stage's pictures and its first canvas, of own rows, on the network's device."""
+        painter, share = self._painter, self._share
+        accurate = torch.promote_types(encoder.dtype, torch.float32)
+        # the first of all canvases is made of whole pictures, and the smallest
+        known = share if self._state.last else None
+        inputs = painter.inputs.at(self._stage, known).to(encoder.device, accurate)
+        canvas = self._first_canvas(inputs).to(encoder.device, accurate)
+        if share and not known:
+            inputs, canvas = painter.inputs.divided(inputs, share), share.strip.owned(canvas)
+        return inputs, canvas
+
+    def _minimiser(self, encoder: Encoder, inputs: StageInputs, canvas: Tensor) -> Minimiser:
+        """What minimises the objective from a canvas, with the history that is planned."""
+        plan, stage = self._state.plans[self._stage.index], self._stage
+        settings = self._painter.settings.replaced(history=plan.history)
+        function = self._function(encoder, inputs, settings, canvas)
+        notify = partial(tell, self._notices, "optimiser")
+        return optimiser_for(function, canvas, stage, settings, encoder, notify, self._share)
 
     def _function(
         self,
