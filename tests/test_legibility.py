@@ -13,6 +13,7 @@ from impasto.apps.cli import main
 from impasto.errors import SettingsError
 from impasto.hardware.memory_model import Demand
 from impasto.images import Picture
+from impasto.images.morphology import dilated, eroded
 from impasto.images.spaces import SPACES
 from impasto.objective.terms import LegibilityTerm, legibility
 from impasto.objective.terms.legibility import thin_parts
@@ -22,6 +23,14 @@ from impasto.settings import Settings
 
 LUMA = torch.tensor([0.2126, 0.7152, 0.0722], dtype=torch.float64).view(3, 1, 1)
 QUICK = {"size": 64, "precision": "fp32", "threads": 1, "encoder": "tiny", "scales": "1"}
+
+
+@given(st.integers(1, 20), st.integers(1, 20), st.sampled_from([1, 3, 7, 11]))
+def test_windows_by_rows_and_columns_are_square(height, width, window):
+    plane = random_image(height, width)[0]
+    square = torch.nn.functional.max_pool2d(plane[None], window, 1, window // 2)[0]
+    assert torch.equal(dilated(plane, window), square)
+    assert torch.equal(eroded(1 - plane, window), -dilated(plane - 1, window))
 
 
 def light(picture):

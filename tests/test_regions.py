@@ -79,7 +79,7 @@ def features(rgb):
 
 def at_tap(where, tap):
     """A mask's mean over the pixels of each position."""
-    return torch.nn.functional.avg_pool2d(where[None], 2 ** NET.level(tap))[0]
+    return torch.nn.functional.avg_pool2d(where[None], NET.stride(tap))[0]
 
 
 def weighted_gram(f, where):

@@ -112,11 +112,11 @@ def test_each_position_lies_in_one_core(size, room, deepest):
     tile = min_tile(NET, taps) + room
     parts = windows(size, NET, tuple(taps), tile)
     for tap in taps:
-        level = NET.level(tap)
-        seen = torch.zeros(size[0] >> level, size[1] >> level, dtype=torch.int)
+        step = NET.stride(tap)
+        seen = torch.zeros(size[0] // step, size[1] // step, dtype=torch.int)
         for window in parts:
             rows, columns = (
-                slice(span.start >> level, span.stop >> level)
+                slice(span.start // step, span.stop // step)
                 for span in (window.rows, window.columns)
             )
             seen[rows, columns] += 1
@@ -131,8 +131,7 @@ def test_halo_is_what_the_network_looks_at():
     """Every pixel of the halo matters, none beyond it does: by autograd's oracle, the pullback."""
     encoder = Encoder(tiny_weights(), pooling="avg", dtype=torch.float64)
     for tap in ("conv1_1", "relu2_1", "pool2", "relu3_4", "relu4_2", "relu5_1"):
-        level, halo = NET.level(tap), NET.halos([tap])["image"].before
-        step = 2**level
+        step, halo = NET.stride(tap), NET.halos([tap])["image"].before
         image = random_image(2 * (halo + step) + step, 40)
         tape, features = encoder.features(image, [tap])
         position = (halo + step) // step  # the first at or after halo + step pixels

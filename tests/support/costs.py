@@ -18,9 +18,9 @@ def tiled_cost(side, tile, tapes=1):
         )
 
     def extent(span, name):
-        level, halo = VGG19.level(name), VGG19.halos(taps)[name].before
-        inside = (span.stop >> level) - (span.start >> level) + 2 * halo
-        return inside if all(span.cut) else (span.high >> level) - (span.low >> level)
+        step, halo = VGG19.stride(name), VGG19.halos(taps)[name].before
+        inside = span.stop // step - span.start // step + 2 * halo
+        return inside if all(span.cut) else span.high // step - span.low // step
 
     parts = windows((side, side), VGG19, taps, tile)
     (whole,) = windows((side, side), VGG19, taps)

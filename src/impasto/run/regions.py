@@ -18,6 +18,7 @@ from torch import Tensor
 
 from impasto.errors import SettingsError, printable
 from impasto.images import Encoded, Picture, Source, read
+from impasto.images.morphology import dilated
 from impasto.images.resampling import whiteness
 from impasto.images.stored import AnyPicture, bands
 from impasto.run.sources import Reading, Sources
@@ -253,8 +254,7 @@ def _is_region(where: Tensor) -> bool:
     if where.float().mean() <= _FEWEST:
         return False
     reach = max(1, min(where.shape) // _THIN)
-    others = torch.nn.functional.max_pool2d((~where)[None].float(), 2 * reach + 1, 1, reach)
-    return bool((others == 0).any())
+    return bool((dilated((~where).float(), 2 * reach + 1) == 0).any())
 
 
 def _distance(one: Colour, other: Colour) -> float:

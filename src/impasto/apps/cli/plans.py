@@ -103,13 +103,10 @@ def _shared(
 
     shares = {s: strips_of(ranks, s.size[1], network, settings) for s in stages}
     apart = not (settings.legibility or colour_mode(settings).compares(settings))
-    style_taps = [
-        tap for tap, part in settings.style_layers.items() if part * settings.style_weight
-    ]
     for stage, strips in reversed(shares.items()):
         strip = max(strips, key=lambda strip: strip.bottom - strip.top)
         style = style_size(stage.size)
-        parts = divided(style[1], ranks, network, style_taps) or [None]
+        parts = divided(style[1], ranks, network, [*settings.style_taps]) or [None]
         held = style, hardware, read, None, strip, parts[len(parts) // 2]
         whole = has_whole(stage, settings, apart=apart)
         plan = shared_plan(settings, stage.size, *held, whole=whole)

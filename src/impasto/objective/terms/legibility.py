@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, max_pool2d, pad
+from torch.nn.functional import avg_pool2d, pad
 
 from impasto.errors import SettingsError
+from impasto.images.morphology import dilated, eroded
 from impasto.images.spaces import LUMA, SRGB, ColourSpace
 from impasto.objective.strips import Strip
 
@@ -98,24 +99,11 @@ def thin_parts(light: Tensor) -> Tensor:
     strokes of a letter counts, and smoothed.
     """
     window = 2 * max(1, round(_THIN * max(light.shape) / 2)) + 1
-    dark = _eroded(_dilated(light, window), window) - light
-    pale = light - _dilated(_eroded(light, window), window)
+    dark = eroded(dilated(light, window), window) - light
+    pale = light - dilated(eroded(light, window), window)
     thin = torch.maximum(dark, pale).square()
-    spread = _dilated(thin / (thin + _CONTRAST**2), window)
+    spread = dilated(thin / (thin + _CONTRAST**2), window)
     return _mean(spread, window)
-
-
-def _dilated(plane: Tensor, window: int) -> Tensor:
-    """The maximum in a square window around each pixel of (h, w), as far as it is within."""
-    reach = window // 2
-    for shape in ((window, 1), (1, window)):
-        margins = tuple(reach if side > 1 else 0 for side in shape)
-        plane = max_pool2d(plane[None], shape, 1, margins)[0]
-    return plane
-
-
-def _eroded(plane: Tensor, window: int) -> Tensor:
-    return -_dilated(-plane, window)
 
 
 def _mean(plane: Tensor, window: int) -> Tensor:
