@@ -5,6 +5,7 @@ import shlex
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from impasto.apps.cli import main
 from impasto.apps.film.clip import Clip
@@ -102,6 +103,7 @@ def test_styles_masks_report_and_preview(desk, capsys):
         ("clip.mp4 sample:swirl --preview now.txt", "now.txt"),
         ("clip.mp4 sample:swirl --preview out.mkv -o out.mkv", "out.mkv"),
         ("clip.mp4 sample:swirl -o clip.mp4 --overwrite", "clip.mp4: is also an input"),
+        ("frames sample:swirl -o frames --overwrite", "frames: is also an input"),
         ("missing.mp4 sample:swirl", "missing.mp4"),
         ("clip.mp4 missing.jpg", "missing.jpg"),
         ("clip.mp4 sample:swirl --frames 3:9", "--frames is '3:9'; expected A:B"),
@@ -120,6 +122,8 @@ def test_styles_masks_report_and_preview(desk, capsys):
 )
 def test_bad_input_is_one_line(desk, capsys, arguments, said):
     clips.write("short.mp4", np.zeros((3, 48, 64, 3), np.uint8))
+    (desk / "frames").mkdir()
+    Image.new("RGB", (64, 48)).save("frames/000001.png")
     before = {*desk.iterdir()}
     _, err = called(f"{arguments} {QUICK}", capsys, code=2)
     assert said in err

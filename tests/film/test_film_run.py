@@ -180,6 +180,54 @@ def test_what_cannot_be_is_refused_in_one_line_and_nothing_is_written(clip, desk
     assert [file.name for file in desk.iterdir()] == ["clip.mkv"]
 
 
+def frames_at(folder, count=4):
+    """A folder of pictures with the names of a film's frames."""
+    folder.mkdir()
+    for number in range(1, count + 1):
+        Image.new("RGB", (32, 24), (60 * number, 0, 0)).save(folder / f"{number:06d}.png")
+    return folder
+
+
+def content_of(folder):
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+@pytest.mark.parametrize("link", [False, True])
+def test_a_film_never_takes_the_place_of_its_clip(desk, link):
+    frames = frames_at(desk / "frames")
+    before = content_of(frames)
+    output = "frames"
+    if link:
+        output = "link"
+        (desk / output).symlink_to(frames)
+    with pytest.raises(OutputError, match=f"{output}: is also an input"):
+        painted("frames", output=output)
+    assert content_of(frames) == before
+
+
+@pytest.mark.parametrize(
+    ("role", "name", "said"),
+    [
+        ("protect", "masks", "masks: is also an input"),
+        ("content_masks", "masks", "masks: is also an input"),
+        ("styles", "masks/000001.png", r"masks: holds the input 000001\.png"),
+        ("protect", "masks/000001.png", r"masks: holds the input 000001\.png"),
+    ],
+)
+def test_a_film_of_pictures_replaces_none_that_it_is_painted_from(clip, desk, role, name, said):
+    masks = frames_at(desk / "masks")
+    before = content_of(masks)
+    with pytest.raises(OutputError, match=said):
+        painted(clip, output="masks", **{role: name})
+    assert content_of(masks) == before
+
+
+def test_a_film_of_pictures_replaces_another_one(clip, desk):
+    frames_at(desk / "out", 9)
+    painted(clip, output="out")
+    assert sorted(content_of(desk / "out")) == [f"{n:06d}.png" for n in range(4)]
+
+
 class Clock:
     """Seconds that pass when they are told to."""
 

@@ -25,7 +25,6 @@ from impasto.apps.film.work import Work
 from impasto.apps.leases import Leases
 from impasto.errors import ImageError, OutputError, SettingsError, optional, printable, shown
 from impasto.images import MAX_PIXELS, Source
-from impasto.images.names import located
 from impasto.outputs.names import files_at, real
 from impasto.run.events import Notice
 from impasto.run.sizes import canvas_size
@@ -233,17 +232,17 @@ class FilmRun:
 
     def _check_collisions(self) -> None:
         """OutputError for a file that is written over an input or another output."""
-        values = [self.clip.path, *self.sources.styles]
-        for value in self.sources.arguments.values():
-            values += value if isinstance(value, list) else [value]
-        names = [located(v) for v in values if isinstance(v, (str, os.PathLike))]
-        taken = {real(file): "an input" for n in names for file in files_at(Path(os.fsdecode(n)))}
+        names = [self.clip.path, *self.sources.names()]
+        taken = {real(path): "an input" for name in names for path in _with_files(name)}
         for output in (self.path, self.files.report, self.files.preview):
             if output is None:
                 continue
-            place = real(Path(os.fsdecode(output)))
+            place, *replaced = map(real, _with_files(output))
             if place in taken:
                 raise OutputError(f"{shown(output)}: is also {taken[place]}; choose another name")
+            if inputs := taken.keys() & set(replaced):
+                name = shown(Path(min(inputs)).name)
+                raise OutputError(f"{shown(output)}: holds the input {name}; choose another folder")
             taken[place] = "another file of this film"
 
 
@@ -264,6 +263,12 @@ def frames_of(frames: range | str | None, count: int) -> range:
             f"frames is {printable(repr(frames))}; expected A:B, within the clip's {count} frames"
         )
     return span
+
+
+def _with_files(name: str | os.PathLike[str]) -> list[Path]:
+    """The path of that name, and the entries of the folder that may be there."""
+    path = Path(os.fsdecode(name))
+    return [path, *files_at(path)]
 
 
 def _divided(options: dict[str, Any]) -> tuple[FilmFiles, dict[str, Any]]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,7 @@ from impasto.apps.film.warp import warped
 from impasto.errors import SettingsError, shown
 from impasto.images import MAX_PIXELS, Source, read
 from impasto.images.held import held
+from impasto.images.names import located
 from impasto.run.regions import has_colours, is_black
 from impasto.run.sizes import mask_at
 from impasto.settings import Settings
@@ -120,6 +123,14 @@ class Sources:
                 "style_weights are for styles that hold throughout; styles with key times have "
                 "weights of their own"
             )
+
+    def names(self) -> Iterator[str | os.PathLike[str]]:
+        """Every file and folder that is read, as far as they are not in memory."""
+        values = [self.styles, *map(self._listed, self.arguments)]
+        for value in chain.from_iterable(values):
+            known = value.clip.path if isinstance(value, MovingMask) else located(value)
+            if isinstance(known, (str, os.PathLike)):
+                yield known
 
     @property
     def moving(self) -> bool:
