@@ -1,5 +1,6 @@
 """Several photographs at the command line, and pictures that were not meant as styles."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from impasto.apps.cli import main
 from impasto.apps.cli.several import MOST_STYLES
-from impasto.images import read
+from impasto.images import file_checksum, read, read_record
 from support.pictures import smooth_picture
 
 QUICK = ["--size", "32", "--iterations", "1", "--encoder", "tiny"]
@@ -25,7 +26,7 @@ def folder(tmp_path, monkeypatch):
 def stylize(capsys):
     def run(*arguments):
         with pytest.raises(SystemExit) as left:
-            main(["stylize", *arguments, *QUICK])
+            main(["stylize", *QUICK, *arguments])
         return left.value.code, *capsys.readouterr()
 
     return run
@@ -85,6 +86,44 @@ def test_results_in_a_folder_replace_nothing(stylize):
     assert made() == {f"one_wave{n}.png" for n in ("", "-2", "-3", "-4")}
     assert stylize(*several, "--overwrite")[0] == 0
     assert len(made()) == 4
+
+
+def record_of(path):
+    return json.loads(read_record(path))["impasto"]["content"]["sha256"]
+
+
+@pytest.mark.parametrize("place", [[], ["-o", "out"]])
+def test_overwrite_replaces_no_result_of_the_same_command(stylize, place):
+    Path("other").mkdir()
+    smooth_picture(40, 33, phase=9).save("other/one.png")
+    several = ["one.png", "other/one.png", "--style", "wave.png", *place, "-q", "--overwrite"]
+    folder = Path(*place[1:])
+    folder.mkdir(exist_ok=True)
+    (folder / "one_wave.png").write_text("before")
+    for _ in range(2):
+        assert stylize(*several) == (0, "", "")
+        assert made() == {"one_wave.png", "one_wave-2.png"}
+        painted = [record_of(folder / f"one_wave{n}.png") for n in ("", "-2")]
+        assert painted == [file_checksum(Path(name)) for name in several[:2]]
+
+
+@pytest.mark.parametrize("place", [[], ["-o", "."]])
+def test_overwrite_replaces_no_photograph_of_the_same_command(stylize, place):
+    smooth_picture(40, 33, phase=9).save("one_wave.png")
+    before = Path("one_wave.png").read_bytes()
+    several = ["one.png", "one_wave.png", "--style", "wave.png", *place, "-q", "--overwrite"]
+    assert stylize(*several) == (0, "", "")
+    assert Path("one_wave.png").read_bytes() == before
+    assert made() == {"one_wave.png", "one_wave-2.png", "one_wave_wave.png"}
+    assert record_of("one_wave-2.png") == file_checksum(Path("one.png"))
+
+
+def test_files_of_the_same_name_are_refused_after_the_first(stylize):
+    several = ["one.png", "two.png", "--style", "wave.png", "-q", "--overwrite"]
+    recipe = ["--recipe", "matconvnet-noise", "--iterations", "2", "--save-every", "1"]
+    code, _, err = stylize(*several, *recipe)
+    assert (code, err.count("\n")) == (1, 1)
+    assert "temp_output_1.jpg: is also a file of another photograph" in err
 
 
 def test_a_picture_that_fails_does_not_stop_the_others(stylize):

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
+from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from impasto.errors import OutputError, printable
 from impasto.outputs import Request
+from impasto.outputs.names import real
 
-__all__ = ["STDOUT", "check_new", "free", "numbered", "standard_output", "taken"]
+if TYPE_CHECKING:
+    from impasto.objective import StyleCache
+
+__all__ = ["STDOUT", "Series", "check_new", "free", "numbered", "standard_output", "taken"]
 
 STDOUT = "-"
 
@@ -33,6 +38,39 @@ def taken(path: Path) -> bool:
     return os.path.isfile(path)  # noqa: PTH113 (Path.is_file raises for a name that is too long)
 
 
+@dataclass
+class Series:
+    """What the pictures of one command share.
+
+    Attributes:
+        cache: the styles' statistics.
+        replace: whether files that were there before may be replaced.
+        used: files that the command has read or written, past links; none of them is replaced.
+    """
+
+    cache: StyleCache | None = None
+    replace: bool = False
+    used: set[str] = field(default_factory=set)
+
+    def is_taken(self, path: Path) -> bool:
+        """Whether what is at `path` must stay."""
+        return self._has(path) or (not self.replace and taken(path))
+
+    def check(self, paths: Iterable[Path]) -> None:
+        """OutputError where one of these is a file of another picture, or an input."""
+        for path in paths:
+            if self._has(path):
+                raise OutputError(
+                    f"{printable(path)}: is also a file of another photograph; leave it out, or "
+                    f"paint one photograph at a time"
+                )
+
+    def _has(self, path: Path) -> bool:
+        with suppress(ValueError):  # a NUL in the name, which the reader of the input reports
+            return real(path) in self.used
+        return False
+
+
 def check_new(path: Path) -> None:
     """OutputError where something is there already."""
     if taken(path):
@@ -41,15 +79,19 @@ def check_new(path: Path) -> None:
         )
 
 
-def free(make: Callable[[Path | None], Request], iterations: int) -> Request:
-    """The request for a picture of the first number with which its files replace nothing.
+def free(
+    make: Callable[[Path | None], Request],
+    iterations: int,
+    is_taken: Callable[[Path], bool] = taken,
+) -> Request:
+    """The request for a picture of the first number with which none of its files is taken.
 
     `make` gives the request for a picture at a path, or at that of its own choice. What has the
     same name whatever the number is left for `check_new`.
     """
 
     def there(request: Request) -> set[Path]:
-        return {path for path in request.paths(iterations) if taken(path)}
+        return {path for path in request.paths(iterations) if is_taken(path)}
 
     request = make(None)
     places = numbered(request.target.path)

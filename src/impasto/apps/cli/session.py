@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from impasto.apps.cli import distributed, progress
 from impasto.apps.cli.inputs import Named, file_of
 from impasto.apps.cli.options import Options
-from impasto.apps.cli.places import check_new, free, numbered, standard_output, taken
+from impasto.apps.cli.places import Series, check_new, free, numbered, standard_output, taken
 from impasto.apps.cli.printing import one_line
 from impasto.apps.cli.signals import graceful
 from impasto.errors import printable
 from impasto.outputs import Request, available
 from impasto.outputs.base import Target, Value
 from impasto.outputs.checkpointing import CHECKPOINT_NAME, CheckpointOutput
+from impasto.outputs.names import real
 from impasto.settings.recipes import recipe
 from impasto.settings.schedule import most_iterations
 
@@ -39,23 +40,24 @@ def paint(
     content: str | None,
     styles: Sequence[str] = (),
     wanted: Wanted | None = None,
-    cache: "StyleCache | None" = None,
+    series: Series | None = None,
 ) -> int:
     """Paint the pictures with these names; the exit code, 0, or 130 after Ctrl-C.
 
-    `wanted` replaces the recipe's own files; `cache` keeps the styles' statistics for other
-    pictures. Errors are raised once the picture so far is saved.
+    `wanted` replaces the recipe's own files; `series` is what it shares with other pictures. Errors
+    are raised once the picture so far is saved.
     """
+    series = series or Series(replace=options.overwrite)
     named = Named(content, tuple(styles), options.sources)
     named.check()
     if options.distributed:
         distributed.check(options, named)
         with distributed.shared(options) as ranks, standard_output(wanted=options.to_stdout) as out:
             own = options if ranks.rank == 0 else replace(options, quiet=True, as_json=False)
-            prepare = partial(_prepared, own, named, {}, out, cache, ranks)
+            prepare = partial(_prepared, own, named, {}, out, series, ranks)
             return _paint(own, named, *distributed.together(ranks, prepare), ranks)
     with standard_output(wanted=options.to_stdout) as stream:
-        request, run = _prepared(options, named, wanted, stream, cache)
+        request, run = _prepared(options, named, wanted, stream, series)
         return _paint(options, named, request, run)
 
 
@@ -64,21 +66,25 @@ def _prepared(
     named: Named,
     wanted: Wanted | None,
     stream: BinaryIO | None,
-    cache: "StyleCache | None",
+    series: Series,
     ranks: "Ranks | None" = None,
 ) -> tuple[Request, "Run"]:
     """The outputs and the run, checked; of several processes only the first has outputs."""
-    request = _request(options, named, wanted, stream)
+    request = _request(options, named, wanted, stream, series)
     if ranks and ranks.rank:
         own = tuple(each for each in request.outputs if isinstance(each, CheckpointOutput))
         apart = Request(Target(Path("nothing.png")), own)
-        return apart, _run(options, named, _checkpoint(options, apart), cache, ranks)
+        return apart, _run(options, named, _checkpoint(options, apart), None, ranks)
     iterations = most_iterations(options.settings)
     request.check(named.files(), iterations=iterations)
+    paths = [*request.paths(iterations)]
+    series.check(paths)
     if not (options.overwrite or options.resume):
-        for path in request.paths(iterations):
+        for path in paths:
             check_new(path)
-    return request, _run(options, named, _checkpoint(options, request), cache, ranks)
+    run = _run(options, named, _checkpoint(options, request), series.cache, ranks)
+    series.used.update(map(real, paths))
+    return request, run
 
 
 def _run(
@@ -135,7 +141,11 @@ def _names(named: Named) -> dict[str, str]:
 
 
 def _request(
-    options: Options, named: Named, wanted: Wanted | None, stream: BinaryIO | None
+    options: Options,
+    named: Named,
+    wanted: Wanted | None,
+    stream: BinaryIO | None,
+    series: Series,
 ) -> Request:
     """The outputs of the recipe whose libraries are installed, and those that were asked for.
 
@@ -156,7 +166,7 @@ def _request(
         return make(None)
     if options.resume:
         return _begun(make)
-    return make(None) if options.overwrite else free(make, most_iterations(options.settings))
+    return free(make, most_iterations(options.settings), series.is_taken)
 
 
 def _begun(make: Callable[[Path | None], Request]) -> Request:

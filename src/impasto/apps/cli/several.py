@@ -14,19 +14,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from impasto.apps.cli.flags import flag, with_flags
-from impasto.apps.cli.inputs import STDIN, file_of
+from impasto.apps.cli.inputs import STDIN, Named, file_of
 from impasto.apps.cli.options import Options
-from impasto.apps.cli.places import numbered, taken
+from impasto.apps.cli.places import Series, numbered
 from impasto.apps.cli.printing import one_line
 from impasto.apps.cli.session import paint
 from impasto.errors import ImageError, OutputError, SettingsError, printable
+from impasto.images.names import located
 from impasto.outputs import options as output_options
-
-if TYPE_CHECKING:
-    from impasto.objective import StyleCache
+from impasto.outputs.names import files_at, real
 
 __all__ = ["MOST_STYLES", "paint_in_styles", "paint_several"]
 
@@ -64,11 +62,13 @@ def paint_several(options: Options, contents: Sequence[str], styles: Sequence[st
 def _paint_all(options: Options, contents: Sequence[str], styles: Sequence[str]) -> int:
     from impasto.objective import StyleCache
 
-    failed, cache = 0, StyleCache()
+    inputs = Named(None, (*contents, *styles), options.sources)
+    series = Series(StyleCache(), options.overwrite or options.resume, {*_files_read(inputs)})
+    failed = 0
     for number, content in enumerate(contents, 1):
         _say(options, f"{number} of {len(contents)}: {content}")
         try:
-            code = _paint(options, content, styles, cache)
+            code = _paint(options, content, styles, series)
         except (ImageError, OutputError) as error:
             print("error:", one_line(with_flags(str(error))), file=sys.stderr)
             failed += 1
@@ -78,11 +78,18 @@ def _paint_all(options: Options, contents: Sequence[str], styles: Sequence[str])
     return int(failed > 0)
 
 
-def _paint(options: Options, content: str, styles: Sequence[str], cache: StyleCache) -> int:
+def _files_read(inputs: Named) -> Iterator[str]:
+    """The files that all pictures together are painted from, past links."""
+    for name in inputs.files():
+        with suppress(ImageError):  # which its own picture reports
+            yield from map(real, files_at(Path(os.fsdecode(located(name)))))
+
+
+def _paint(options: Options, content: str, styles: Sequence[str], series: Series) -> int:
     if folder := options.outputs.get("output"):
-        place = _place(options, Path(str(folder)), [content, *styles])
+        place = _place(Path(str(folder)), [content, *styles], series)
         options = replace(options, outputs={**options.outputs, "output": str(place)})
-    return paint(options, content, styles, cache=cache)
+    return paint(options, content, styles, series=series)
 
 
 @contextmanager
@@ -104,13 +111,11 @@ def _folder(options: Options) -> Iterator[None]:
                 folder.rmdir()
 
 
-def _place(options: Options, folder: Path, names: Sequence[str]) -> Path:
-    """The picture's place in the folder; another number where one is there."""
+def _place(folder: Path, names: Sequence[str], series: Series) -> Path:
+    """The picture's place in the folder; another number where that is taken."""
     content, *styles = (Path(file_of(name)).stem for name in names)
     places = numbered(folder / f"{content}_{'+'.join(styles)}.png")
-    if options.overwrite or options.resume:
-        return next(places)
-    return next(place for place in places if not taken(place))
+    return next(place for place in places if not series.is_taken(place))
 
 
 def _check(options: Options, names: Sequence[str]) -> None:
