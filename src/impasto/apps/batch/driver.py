@@ -135,10 +135,12 @@ class Batch:
         """The same with all workers that share the batch; the manifest has them in the end."""
         ours = {job.name: job for job in jobs}
         sharing = Sharing(leases, self.manifest, self.jobs, self.task, self._executor, self.worker)
+        over = False
         for entry in sharing.entries(lambda: self._sorted()[1], watch):
+            over = over or bool(entry.raised)
             if ours.pop(entry.output, None):
                 yield entry
-        for job in ours.values():
+        for job in () if over else ours.values():
             yield entry_of(job, self.task)  # another worker ended it before we joined
 
     def _check_shared(self) -> None:
