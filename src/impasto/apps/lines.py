@@ -41,6 +41,11 @@ class Lines:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             os.fsync(file.fileno())
 
+    def touch(self) -> None:
+        """Make the file if there is none; OutputError where that fails."""
+        with self._opened("ab"):
+            pass
+
     def flush(self) -> None:
         """Nothing waits to be written; see `StoredLines`."""
 

@@ -25,6 +25,7 @@ from impasto.images.names import located
 from impasto.run.events import Step
 from impasto.run.layers import check_layers
 from impasto.settings import Settings
+from impasto.settings.schedule import most_iterations
 
 __all__ = ["Batch"]
 
@@ -96,12 +97,14 @@ class Batch:
         `show` sees every Step, `watch` every event of a run, with its job. Everything that all
         pairs share is checked before any file is made.
 
-        Raises OutputError if the folder or its manifest cannot be written, ImageError for a shared
+        Raises OutputError if the folder or its manifest cannot be written, or if a file is in the
+        way of the first batch into the folder (see `Layout.check_free`), ImageError for a shared
         picture that cannot be read, SettingsError or WeightsError for a network or layers that do
         not exist.
         """
         self._check_shared()
         done, waiting = self._sorted()
+        self._check_free()
         self._rehearse(waiting)
         with self.layout.prepared(self.jobs):
             self.manifest.latest()  # raises where it is not a file that can be read
@@ -121,7 +124,9 @@ class Batch:
         """An entry for each of the jobs as it ends, in the manifest."""
         if self._leases and jobs:
             return self._together(jobs, self._leases, watch)
-        return self._recorded(self._executor.map(jobs, self.task, watch))
+        entries = self._executor.map(jobs, self.task, watch)
+        self.manifest.touch()  # a batch has begun, though it may be killed before its first line
+        return self._recorded(entries)
 
     def _recorded(self, entries: Iterable[Entry]) -> Iterator[Entry]:
         try:
@@ -151,6 +156,12 @@ class Batch:
             else:
                 read(located(path), self.task.max_pixels)
         check_layers(self.settings)
+
+    def _check_free(self) -> None:
+        """Replace no file by the first batch into a folder, unless that was asked for."""
+        if not self._overwrite:
+            remedy = "or remove it" if self._leases else "or add --overwrite to replace it"
+            self.layout.check_free(self.jobs, most_iterations(self.settings), remedy)
 
     def _sorted(self) -> tuple[deque[Entry], list[Job]]:
         """The entries of the jobs that are done, and the jobs that are not."""

@@ -7,11 +7,12 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path, PurePath
-from tempfile import TemporaryDirectory
+from tempfile import NamedTemporaryFile, TemporaryDirectory
 
 from impasto.apps.batch.pairs import Pair
-from impasto.apps.batch.stores import Place, StoredLines, Url
+from impasto.apps.batch.stores import Place, Url
 from impasto.errors import OutputError, SettingsError
 from impasto.outputs import Request, options
 from impasto.outputs.base import Value
@@ -140,7 +141,6 @@ class Layout:
         if isinstance(self.folder, Url):
             with TemporaryDirectory(prefix="impasto-") as here:
                 self._check_places(jobs, Path(here))
-            StoredLines(self.folder / MANIFEST).touch()
             yield
             return
         made = make_folder(self.folder)
@@ -152,6 +152,32 @@ class Layout:
                 with suppress(OSError):  # somebody else's file is in it now
                     folder.rmdir()
             raise
+
+    def check_free(self, jobs: Sequence[Job], iterations: int, remedy: str) -> None:
+        """OutputError for a file in the place of a new one, in a folder where no batch has been.
+
+        Where one has been, its manifest is there, and a file in such a place counts as its own: the
+        batch may have been killed before it added the file's line. `remedy` ends the message.
+        """
+        if self._is_begun():
+            return
+        found = _first_there(path for job in jobs for path in job.places(iterations))
+        if found is None:
+            return
+        if isinstance(self.folder, Path):
+            # what another worker has just made is seen then; see `impasto.apps.leases`
+            with suppress(OSError), NamedTemporaryFile(prefix=".", dir=self.folder):
+                pass
+        if not self._is_begun():
+            raise OutputError(
+                f"{found}: exists, and no batch has painted it; choose another --output, {remedy}"
+            )
+
+    def _is_begun(self) -> bool:
+        """Whether a batch has begun to paint into the folder."""
+        if isinstance(self.folder, Url):
+            return (self.folder / MANIFEST).exists()
+        return any(os.path.lexists(self.folder / name) for name in (MANIFEST, SHARED))
 
     def _check_places(self, jobs: Sequence[Job], folder: Path) -> None:
         for suffix in sorted({job.path.suffix for job in jobs}):
@@ -218,6 +244,16 @@ def make_folder(folder: Path) -> list[Path]:
         reason = getattr(error, "strerror", None) or error
         raise OutputError(f"{folder}: cannot be made ({reason}); expected a folder") from error
     return missing[::-1]
+
+
+def _first_there(paths: Iterable[Place]) -> Place | None:
+    """The first of these files that exists; each folder of a store is listed once."""
+    files = cache(Url.files)
+    for path in paths:
+        # Path.is_file raises for a name that is too long
+        if path in files(path.parent) if isinstance(path, Url) else os.path.isfile(path):  # noqa: PTH113 (see above)
+            return path
+    return None
 
 
 def _told_apart(outputs: Outputs) -> Outputs:

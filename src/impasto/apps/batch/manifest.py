@@ -91,6 +91,10 @@ class Manifest:
         """
         self._lines.append(entry.line())
 
+    def touch(self) -> None:
+        """Make it if there is none; OutputError where it cannot be written."""
+        self._lines.touch()
+
     def flush(self) -> None:
         """Write what waits; OutputError where that fails."""
         self._lines.flush()

@@ -71,6 +71,7 @@ class Sharing:
         folder cannot be written or is damaged.
         """
         party, jobs = self._joined(find)
+        self._manifest.touch()  # a batch has begun, though its round may be given up
         over = False
         for entry in self._painted(party, jobs, watch):
             over = over or bool(entry.raised)

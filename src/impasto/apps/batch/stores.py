@@ -107,14 +107,21 @@ class Url:
             store, path = self._opened()
             if not prefix and store.isfile(path):
                 return [self]
-            entries = store.ls(path, detail=True)
-        files = [PurePosixPath(e["name"]).name for e in entries if e["type"] == "file"]
+            files = _files_in(store, path)
         names = [PurePosixPath(name) for name in files if names_picture(name, prefix)]
         found = [self / name for name in sorted(names, key=natural)]
         if found := [url for url in found if url not in excluded]:
             return found
         named = f" whose name begins with {printable(prefix)}" if prefix else ""
         raise ImageError(f"{printable(self)}: holds no picture{named}; expected a folder of some")
+
+    def files(self) -> set[Url]:
+        """The files in this folder; none where there is no such folder. Raises OutputError."""
+        with _told(self, OutputError):
+            store, path = self._opened()
+            with suppress(FileNotFoundError):
+                return {self / name for name in _files_in(store, path)}
+        return set()
 
     def fetch(self, folder: Path, longest: int = MAX_BYTES) -> Path:
         """A copy in a folder, which is made; ImageError above so many bytes, or where it fails."""
@@ -244,6 +251,12 @@ class StoredLines:
         """The objects in the order of their lines, once all are written; see `Lines`."""
         self.flush()
         yield from objects_in((self._url.read() or b"").splitlines())
+
+
+def _files_in(store: Any, path: str) -> list[str]:  # noqa: ANN401 (a file system of fsspec)
+    """The names of the files in a folder of a store."""
+    entries = store.ls(path, detail=True)
+    return [PurePosixPath(entry["name"]).name for entry in entries if entry["type"] == "file"]
 
 
 @contextmanager
