@@ -270,6 +270,25 @@ def test_a_film_is_put_together_once(clip, alone, desk):
     assert not (desk / "out.mkv.work").exists()
 
 
+def test_who_sleeps_while_another_finishes_the_film_lets_go(clip, desk, monkeypatch):
+    """It takes so long to look through the frames that its lease of the film expires."""
+    list(run_of(clip, share=True))
+    late, missing, looks = run_of(clip, share=True), Work.missing, []
+    list(late.events())
+
+    def slow(work, indices):
+        looks.append(work)
+        assert len(looks) < 9, "it looks for ever"
+        if len(looks) == 1:  # the other process comes, and has written the film
+            assert Leases(late.work.shared).take("film", "other", expired={"film.0.lease"})
+            late.work.remove()
+        return missing(work, indices)
+
+    monkeypatch.setattr(Work, "missing", slow)
+    assert not late.write().here
+    assert not (desk / "out.mkv.work").exists()
+
+
 def test_a_folder_that_was_not_wholly_removed_is_no_obstacle(clip, alone, desk):
     """As by a process that was killed after it had removed the header."""
     run = run_of(clip, share=True)

@@ -124,7 +124,7 @@ class Sharing:
                 continue
             with self._held(lease):
                 if self._is_on and not self._is_made(path, how):
-                    self._mend()
+                    self._mend(lease)
                     write()
                     lease.check()
                     self._leave(how, keep=keep)
@@ -251,14 +251,22 @@ class Sharing:
         if self._is_on and (first := next(missing, None)) is not None:
             raise ValueError(f"frame {first} is not painted yet; iterate over the events")
 
-    def _mend(self) -> None:
-        """Paint frames again whose files are not as their lines say; the film's lease is ours."""
+    def _mend(self, lease: Lease) -> None:
+        """Paint frames again whose files are not as their lines say, by our lease of the film.
+
+        LeaseLost where another process has taken over, and may have removed the folder.
+        """
         self._finishes = True
-        while broken := self._work.missing(self._film.span):
-            self._broken.update(broken)
-            for _ in self.events():
-                pass
-        self._finishes = False
+        try:
+            while broken := self._work.missing(self._film.span):
+                lease.check()
+                if not self._is_on:
+                    raise LeaseLost(_FILM)
+                self._broken.update(broken)
+                for _ in self.events():
+                    pass
+        finally:
+            self._finishes = False
 
     def _leave(self, how: Sequence[Any], *, keep: bool) -> None:
         """Remove the folder, or leave in it that the film is made."""
