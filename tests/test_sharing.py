@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -380,7 +381,7 @@ def test_a_forged_record_ends_no_pair(forged, bench):
 
 @pytest.mark.parametrize("content", HOSTILE, ids=lambda content: repr(content[:20]))
 def test_a_damaged_round_is_refused(content, bench, monkeypatch):
-    monkeypatch.setattr(round_module, "_ATTEMPTS", 3)
+    monkeypatch.setattr(round_module, "ATTEMPTS", 3)
     bench.joined()
     (bench.layout.shared / "batch.json").write_bytes(content)
     with pytest.raises(OutputError, match="damaged; delete it"):
@@ -393,6 +394,16 @@ def test_a_damaged_list_is_refused(waiting, bench):
     (bench.layout.shared / f"pairs.{party.id}.json").write_text(json.dumps({"waiting": waiting}))
     with pytest.raises(OutputError, match="damaged; delete"):
         bench.work()
+
+
+def test_a_list_that_another_worker_is_still_writing_is_waited_for(bench, monkeypatch):
+    """Without hard links a file is there before what it holds."""
+    party = bench.joined()
+    path = bench.layout.shared / f"pairs.{party.id}.json"
+    path.touch()
+    filled = SimpleNamespace(sleep=lambda _: path.write_text(json.dumps({"waiting": [1, 2]})))
+    monkeypatch.setattr(small_files, "time", filled)
+    assert party.agreed(lambda: [1, 2], JOBS) == [1, 2]
 
 
 @pytest.mark.parametrize("kind", ["file", "link", "pipe"])

@@ -2,11 +2,13 @@
 
 import json
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
+from impasto.apps import small_files
 from impasto.apps.film.entries import Entry
 from impasto.apps.film.work import Canvas, Work
 from impasto.errors import OutputError
@@ -85,7 +87,17 @@ def test_a_folder_of_other_files_is_refused(tmp_path):
         Work(tmp_path, FILM)
 
 
-def test_a_damaged_header_is_refused(work):
+def test_a_header_that_another_process_is_still_writing_is_waited_for(tmp_path, monkeypatch):
+    """Without hard links a file is there before what it holds."""
+    header = tmp_path / "film.json"
+    header.touch()
+    filled = SimpleNamespace(sleep=lambda _: header.write_text(json.dumps(FILM)))
+    monkeypatch.setattr(small_files, "time", filled)
+    assert Work(tmp_path, FILM).missing([0]) == [0]
+
+
+def test_a_damaged_header_is_refused(work, monkeypatch):
+    monkeypatch.setattr(small_files, "ATTEMPTS", 3)
     (work.folder / "film.json").write_text("{")
     with pytest.raises(OutputError, match="choose another folder"):
         again(work)

@@ -9,13 +9,16 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-__all__ = ["create", "read", "replace"]
+__all__ = ["ATTEMPTS", "PAUSE", "create", "read", "read_whole", "replace"]
 
+ATTEMPTS = 100  # while another process may be at it
+PAUSE = 0.05  # seconds between them
 LONGEST = 2**24  # bytes; a longer one is not ours
 
 
@@ -55,6 +58,20 @@ def read(path: Path, longest: int = LONGEST) -> dict[str, Any] | None:
     except (OSError, ValueError, RecursionError):
         return None
     return values if isinstance(values, dict) else None
+
+
+def read_whole(path: Path) -> dict[str, Any] | None:
+    """The same, once the file is whole, which a process that has just created it may be filling.
+
+    None where there is no file, and where it still holds no object after seconds.
+    """
+    for attempt in range(ATTEMPTS):
+        if attempt:
+            time.sleep(PAUSE)
+        values = read(path)
+        if values is not None or not os.path.lexists(path):
+            return values
+    return None
 
 
 @contextmanager

@@ -30,7 +30,7 @@ from typing import Any
 from impasto.apps.batch.layout import Job
 from impasto.apps.batch.manifest import Entry
 from impasto.apps.leases import Lease, LeaseLost, Leases
-from impasto.apps.small_files import create, read
+from impasto.apps.small_files import ATTEMPTS, PAUSE, create, read, read_whole
 from impasto.apps.small_files import replace as write
 from impasto.errors import OutputError, SettingsError, shown
 from impasto.run.events import Done, Event
@@ -44,8 +44,6 @@ MAX_DEATHS = 5
 """So many workers may die of a pair in a row, without a new checkpoint, until it has failed."""
 
 _NAMED = 6  # differences that a message names
-_ATTEMPTS = 100  # to join; another worker may begin or end a round at the same time
-_PAUSE = 0.05  # seconds between them
 
 Paint = Callable[[Path, Callable[[Event], None]], Entry]
 """Paints with a checkpoint at that path; the function, called at each event, may raise."""
@@ -76,9 +74,9 @@ class Round:
         """
         folder = leases.folder
         try:
-            for attempt in range(_ATTEMPTS):
+            for attempt in range(ATTEMPTS):  # another worker may begin or end a round meanwhile
                 if attempt:
-                    time.sleep(_PAUSE)
+                    time.sleep(PAUSE)
                 mark = read(folder / "batch.json")
                 if mark is None and not _founded(folder, batch):
                     continue
@@ -109,13 +107,13 @@ class Round:
         There are `count` pairs in all. Raises OutputError where the list is damaged.
         """
         path = self.leases.folder / f"pairs.{self.id}.json"  # never that of another round
-        known = read(path)
+        known = read_whole(path)
         if known is None and not path.exists():
             try:
                 create(path, {"waiting": sorted(find())})
             except OSError as error:
                 raise _unwritable(path.parent, error) from error
-            known = read(path)
+            known = read_whole(path)
         found = (known or {}).get("waiting")
         if not isinstance(found, list) or not all(type(n) is int and 0 <= n < count for n in found):
             raise OutputError(f"{shown(path)}: damaged; delete {shown(path.parent)}")

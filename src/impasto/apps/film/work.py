@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from impasto.apps.film.entries import MANIFEST, SHARED, Entry, Manifests, manifest
-from impasto.apps.small_files import create, read
+from impasto.apps.small_files import create, read, read_whole
 from impasto.errors import OutputError, brief, shown
 from impasto.images import AtomicFile, file_checksum
 from impasto.images.encode import write_levels
@@ -228,10 +228,7 @@ class Work:
             raise OutputError(f"{name}: holds other files; choose an empty or a new folder")
         if not header.exists() and create(header, identity):
             return
-        try:
-            there = json.loads(header.read_bytes())
-        except (ValueError, RecursionError):
-            there = None
+        there = read_whole(header)
         if there != identity:
             raise OutputError(
                 f"{name}: holds another film ({_difference(there, identity)}); "
