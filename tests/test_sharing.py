@@ -453,6 +453,23 @@ def test_a_manifest_that_cannot_be_written_leaves_the_records(bench, monkeypatch
     bench.is_audited()
 
 
+def test_a_record_that_cannot_be_read_for_once_is_not_lost(bench, monkeypatch):
+    """Every pair was seen to end, so that the manifest has it all the same."""
+    end, record = Sharing._end, Round.record
+
+    def unread(party, job):
+        return None if job.index == 3 else record(party, job)
+
+    def ends(*arguments):
+        with monkeypatch.context() as stale:
+            stale.setattr(Round, "record", unread)
+            end(*arguments)
+
+    monkeypatch.setattr(Sharing, "_end", ends)
+    assert len(bench.work()) == JOBS
+    bench.is_audited()
+
+
 # The manifest
 
 

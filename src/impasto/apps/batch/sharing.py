@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -72,12 +72,14 @@ class Sharing:
         """
         party, jobs = self._joined(find)
         self._manifest.touch()  # a batch has begun, though its round may be given up
+        seen = dict[str, Entry]()
         over = False
         for entry in self._painted(party, jobs, watch):
             over = over or bool(entry.raised)
+            seen[entry.output] = entry
             yield entry
         if not over:
-            self._compact(party, jobs)
+            self._compact(party, jobs, seen)
 
     def _joined(self, find: Callable[[], Iterable[Job]]) -> tuple[Round, list[Job]]:
         """The round that is on, and its jobs."""
@@ -143,21 +145,26 @@ class Sharing:
             watch(jobs[0], Notice(text, "sharing"))
         self._pause(self._leases.pause)
 
-    def _compact(self, party: Round, jobs: Sequence[Job]) -> None:
-        """See that the manifest has every record and the round ends, here or elsewhere."""
+    def _compact(self, party: Round, jobs: Sequence[Job], seen: Mapping[str, Entry]) -> None:
+        """See that the manifest has every record and the round ends, here or elsewhere.
+
+        `seen` are the entries of all jobs, for records that a server now fails to read.
+        """
         while party.is_on:
             with party.ending():
                 names, expired = self._lookout.look([_COMPACTION])
                 take = partial(self._leases.take, _COMPACTION, party.worker, expired=expired)
                 if names and (lease := take()):
-                    self._end(party, jobs, lease)
+                    self._end(party, jobs, seen, lease)
                     continue
             self._pause(self._leases.pause)
 
-    def _end(self, party: Round, jobs: Sequence[Job], lease: Lease) -> None:
+    def _end(
+        self, party: Round, jobs: Sequence[Job], seen: Mapping[str, Entry], lease: Lease
+    ) -> None:
         with lease, suppress(LeaseLost):
             try:
-                records = list(filter(None, map(party.record, jobs)))
+                records = [party.record(job) or seen[job.name] for job in jobs]
                 party.check()  # after the records; they go when it ends
                 if records:
                     self._manifest.compact(records, lease.check)
