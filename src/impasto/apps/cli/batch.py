@@ -17,7 +17,6 @@ from impasto.apps.cli.options import Options, with_options
 from impasto.apps.cli.parameters import file_name
 from impasto.apps.cli.printing import one_line
 from impasto.apps.cli.session import available_files
-from impasto.apps.cli.signals import ended_alike
 from impasto.errors import OutputError, SettingsError
 from impasto.outputs import OUTPUTS
 from impasto.outputs.base import Value
@@ -240,7 +239,7 @@ def _paint(batch: "Batch", options: Options, *, share: bool) -> int:
     failures: list[str] = []
     interrupted = False
     try:
-        with _shown(options)(batch) as (watch, note), ended_alike(also=share):
+        with _shown(options)(batch) as (watch, note):
             for entry in batch.entries(watch=watch):
                 tally[entry.status] += 1
                 tally["elsewhere"] += entry.status == "done" and entry.worker != batch.worker

@@ -12,7 +12,7 @@ from impasto.apps.cli.options import Options, with_options
 from impasto.apps.cli.parameters import file_name
 from impasto.apps.cli.places import check_new, numbered, taken
 from impasto.apps.cli.progress import json_line, warn
-from impasto.apps.cli.signals import ended_alike, graceful
+from impasto.apps.cli.signals import graceful
 from impasto.errors import Cancelled, SettingsError, printable
 
 if TYPE_CHECKING:
@@ -184,8 +184,7 @@ def film(
         except Cancelled:
             print(f"interrupted; the same command goes on from {printable(run.work.folder)}")
             return 130
-    with ended_alike(also=share):
-        _tell(options, run.write())
+    _tell(options, run.write())
     return 0
 
 

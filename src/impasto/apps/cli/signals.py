@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-__all__ = ["ended_alike", "graceful"]
+__all__ = ["graceful"]
 
 
 @contextmanager
@@ -43,16 +43,3 @@ def graceful(
         yield stop
     finally:
         restore()
-
-
-@contextmanager
-def ended_alike(*, also: bool) -> Iterator[None]:
-    """If `also`, let SIGTERM raise KeyboardInterrupt, as Ctrl-C does, while the block lasts."""
-    if not also or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
