@@ -181,7 +181,9 @@ def test_every_job_has_one_entry(folder, sizes, count, limit, deaths):
 
 def test_a_lost_worker_is_told(folder):
     told = []
-    list(ended(Fake(deaths={0: 3}), jobs_in(folder, 1), watch=lambda _, event: told.append(event)))
+    cluster = Fake(deaths={0: 3})
+    [entry] = ended(cluster, jobs_in(folder, 1), watch=lambda _, event: told.append(event))
+    assert entry.error == "3 workers were lost with it; the last: it was killed"
     lost = [event.text for event in told if event.kind == "cluster"]
     assert lost == ["a worker was lost (it was killed); the pair is continued"] * 2
 
@@ -239,6 +241,7 @@ def test_a_worker_lost_after_ctrl_c_is_not_replaced(folder):
     with pytest.raises(KeyboardInterrupt):
         entries.extend(ended(cluster, jobs_in(folder, 5)))
     assert [(entry.index, entry.status) for entry in entries] == [(0, "failed")]
+    assert entries[0].error == "a worker was lost with it: it was killed"
     assert cluster.begun == [0]
 
 

@@ -256,7 +256,9 @@ class Crew:
             watch(job, Notice(f"a worker was lost ({reason}); the pair is continued", "cluster"))
             self._waiting.insert(0, job)
             return None
-        error = f"{self._losses[job.index]} workers were lost with it; the last: {reason}"
+        count = self._losses[job.index]
+        lost = f"{count} workers were lost with it; the last: {reason}"
+        error = lost if count > 1 else f"a worker was lost with it: {reason}"
         return entry_of(job, self._task, status="failed", error=error)
 
 
