@@ -76,13 +76,18 @@ def argument_name(argument: typer.core.TyperArgument) -> str:
 
 def _options(command: typer.core.TyperCommand) -> Iterator[str]:
     """Each argument and option, in the order of the help, with what it is for."""
-    for each in command.params:
+    for each in documented(command):
         if each.param_type_name == "argument":
             head = rf"\fI{_escaped(argument_name(each))}\fR"
         else:
             value = "" if each.is_flag else rf" \fI{_escaped(value_name(each))}\fR"
             head = ", ".join(rf"\fB{_escaped(flag)}\fR" for flag in each.opts) + value
         yield from (".TP", head, _text(each.help))
+
+
+def documented(command: typer.core.TyperCommand) -> list[typer.core.TyperOption]:
+    """Arguments and options with help; the others are only there to be refused."""
+    return [each for each in command.params if each.help]
 
 
 def value_name(option: typer.core.TyperOption) -> str:

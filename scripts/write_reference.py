@@ -21,7 +21,7 @@ from impasto.settings.registry import Registry
 from markup import NOTE, plain, table
 from reference_errors import error_pages
 from reference_files import files
-from write_manual import EXIT_CODES, argument_name, commands, value_name
+from write_manual import EXIT_CODES, argument_name, commands, documented, value_name
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "docs" / "reference"
@@ -60,7 +60,7 @@ def command_line() -> Iterator[str]:
 
 def _options(command: typer.core.TyperCommand) -> Iterator[str]:
     """The options of a command, in the panels of its help."""
-    options = [p for p in command.params if p.param_type_name == "option"]
+    options = [p for p in documented(command) if p.param_type_name == "option"]
     panels: dict[str, list[typer.core.TyperOption]] = {}
     for option in options:
         panels.setdefault(option.rich_help_panel or "Options", []).append(option)

@@ -809,6 +809,17 @@ REFUSED = {
 }
 
 
+def test_help_leaves_out_what_a_batch_refuses(folder, batch):
+    code, out, _ = batch("--help-all", small=[])
+    assert (code, "--trace" in out) == (0, True)
+    for option in ("--checkpoint", "--keep-checkpoint", "--preview", "--resume", "--distributed"):
+        assert option not in out
+        given = [option, "a.checkpoint"] if option == "--checkpoint" else [option]
+        said = refused(batch(".", *given))
+        assert said.endswith(f"continues by itself when it is run again; leave out {option}\n")
+    assert "leave out --checkpoint-every" in refused(batch(".", "--checkpoint-every", "0"))
+
+
 @pytest.mark.parametrize("case", REFUSED)
 def test_a_refused_batch_leaves_nothing(case, folder, batch):
     before = sorted(folder.rglob("*"))

@@ -14,7 +14,7 @@ from support.children import finished
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "impasto.1"
 sys.path.insert(0, str(ROOT / "scripts"))
-from write_manual import manual  # noqa: E402 (its folder is found only now)
+from write_manual import documented, manual  # noqa: E402 (its folder is found only now)
 
 
 def test_the_page_is_up_to_date():
@@ -27,7 +27,7 @@ def test_it_has_every_command_and_option():
     assert page.isascii()
     for name, command in typer.main.get_command(app).commands.items():
         assert re.search(rf'^\.SS "impasto {name}[ "]', page, re.MULTILINE), name
-        for parameter in command.params:
+        for parameter in documented(command):
             assert all(rf"\fB{flag}\fR" in page for flag in parameter.opts if flag[0] == "-")
 
 

@@ -13,12 +13,11 @@ from impasto.apps.batch.executors import EXECUTORS, executor_at
 from impasto.apps.cli import batch_progress
 from impasto.apps.cli.flags import flag, with_flags
 from impasto.apps.cli.inputs import Named, check_files
-from impasto.apps.cli.options import Options, with_options
+from impasto.apps.cli.options import Options, of_one_picture, with_options
 from impasto.apps.cli.parameters import file_name
 from impasto.apps.cli.printing import one_line
 from impasto.apps.cli.session import available_files
 from impasto.errors import OutputError, SettingsError
-from impasto.outputs import OUTPUTS
 from impasto.outputs.base import Value
 from impasto.settings.schedule import most_iterations
 
@@ -116,7 +115,7 @@ Share = Annotated[
 ]
 
 
-@with_options()
+@with_options(refused=of_one_picture())
 def batch(
     folder: Folder = None,
     contents: Contents = None,
@@ -193,11 +192,8 @@ def _home(output: str | None, folder: str | None) -> "Place":
 
 def _outputs(options: Options) -> dict[str, Value]:
     """The recipe's outputs whose libraries are installed, and those that were asked for."""
-    alone = [OUTPUTS.get(name) for name in OUTPUTS.names()]
-    alone_options = [o.name for kind in alone if not kind.in_batch for o in kind.options]
-    refused = [flag(name) for name in alone_options if name in options.outputs]
-    refused += ["--resume"] if options.resume else []
-    refused += ["--distributed"] if options.distributed else []
+    given = {*options.outputs, *(name for name, value in vars(options).items() if value is True)}
+    refused = [flag(name) for name in of_one_picture() if name in given]
     if refused:
         raise SettingsError(
             f"a batch continues by itself when it is run again; leave out {', '.join(refused)}"

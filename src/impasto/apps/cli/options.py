@@ -2,22 +2,24 @@
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 
 from impasto.apps.cli.parameters import COMMON, SOURCES, of_outputs, of_settings, of_sources
 from impasto.apps.cli.places import STDOUT
 from impasto.errors import SettingsError
+from impasto.outputs import OUTPUTS
 from impasto.outputs import options as output_options
 from impasto.outputs.base import Value
 from impasto.settings import DEFAULT_RECIPE, FilmSettings, Settings
 from impasto.settings.variants import ENCODERS, INITS
 
-__all__ = ["MORE_OPTIONS", "Options", "Overwrite", "Quiet", "with_options"]
+__all__ = ["MORE_OPTIONS", "Options", "Overwrite", "Quiet", "of_one_picture", "with_options"]
 
 MORE_OPTIONS = "`--help-all` shows all options."
 
@@ -131,7 +133,7 @@ def _help_all(context: typer.Context, wanted: bool) -> None:
     if not wanted:
         return
     parameters: list[Any] = context.command.params
-    hidden = [parameter for parameter in parameters if getattr(parameter, "hidden", False)]
+    hidden = [each for each in parameters if getattr(each, "hidden", False) and each.help]
     for parameter in hidden:
         parameter.hidden = False
     typer.echo(context.get_help(), nl=False)
@@ -158,20 +160,31 @@ _SHOWN = {
     "as_json": (Json, False),
 }
 
+_OF_ONE_PICTURE = ("resume", "distributed")
+
+
+def of_one_picture() -> list[str]:
+    """The names of options that no batch can have."""
+    kinds = [OUTPUTS.get(name) for name in OUTPUTS.names()]
+    outputs = [option.name for kind in kinds if not kind.in_batch for option in kind.options]
+    return [*outputs, *_OF_ONE_PICTURE]
+
 
 def with_options(
-    default: str = DEFAULT_RECIPE, *, film: bool = False
+    default: str = DEFAULT_RECIPE, *, film: bool = False, refused: Collection[str] = ()
 ) -> Callable[[Command], Command]:
     """Give a command all options, as one argument `options`.
 
     A setting that is left out keeps the recipe's value; without `--recipe`, that of `default`. A
     parameter of the command takes the place of an option with the same name. A `film` has settings
-    of its own, and none of the outputs of a single picture.
+    of its own, and none of the outputs of a single picture. Options that are `refused` have no
+    help: the command says why when one is given.
     """
 
     def decorate(command: Command) -> Command:
         own = inspect.signature(command, eval_str=True).parameters
-        ours = [each for each in _parameters(default, film) if each.name not in own]
+        every = (each for each in _parameters(default, film) if each.name not in own)
+        ours = [_without_help(each) if each.name in refused else each for each in every]
         parameters = [*(each for each in own.values() if each.name != "options"), *ours]
 
         @functools.wraps(command)
@@ -194,12 +207,20 @@ def _parameters(default: str, film: bool) -> Iterator[inspect.Parameter]:
         yield from of_outputs()
     for name, (annotation, value) in {**_SHOWN, "help_all": (HelpAll, False)}.items():
         kind = inspect.Parameter.KEYWORD_ONLY
-        if not (film and name in ("resume", "distributed")):  # a film always continues
+        if not (film and name in _OF_ONE_PICTURE):  # a film always continues
             yield inspect.Parameter(name, kind, default=value, annotation=annotation)
     if film:
         yield from of_settings(default, FilmSettings)
     yield from sorted(of_settings(default), key=lambda each: each.name not in COMMON)
     yield from of_sources()
+
+
+def _without_help(parameter: inspect.Parameter) -> inspect.Parameter:
+    """The parameter as one that no help shows."""
+    kind, option = get_args(parameter.annotation)
+    option = copy(option)
+    option.help, option.hidden = None, True
+    return parameter.replace(annotation=Annotated[kind, option])
 
 
 def _options(given: dict[str, Any], default: str) -> Options:
