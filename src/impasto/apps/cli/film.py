@@ -1,6 +1,7 @@
 """`impasto film`: a clip painted frame after frame."""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,7 +17,7 @@ from impasto.apps.cli.signals import graceful
 from impasto.errors import Cancelled, SettingsError, printable
 
 if TYPE_CHECKING:
-    from impasto.apps.film.run import FilmResult
+    from impasto.apps.film.run import FilmResult, FilmRun
 
 __all__ = ["film"]
 
@@ -141,17 +142,15 @@ def film(
     """
     from impasto.apps.film.run import FilmRun
     from impasto.apps.film.sharing import AlreadyThere
-    from impasto.hardware.allocator import tuned_malloc
 
     keys = _keys(style or [], styles_at or [])
     names = [name for at in keys.values() for name, _ in at] if keys else style or []
     named = Named(None, tuple(names), options.sources)
     named.check()
-    others = [report, preview]
-    if share:
-        target = _shared_place(options, output, work, others)
-    else:
-        target = _place(options, clip, names[0], output, work, others)
+    places = _Places(output, work, report, preview)
+    overwrite = options.overwrite
+    own = f"{Path(clip).stem}_{Path(file_of(names[0])).stem}.mp4"
+    target = places.shared(overwrite=overwrite) if share else places.alone(own, overwrite=overwrite)
     _, opened, sources = named.opened(options)
     try:
         run = FilmRun(
@@ -176,6 +175,13 @@ def film(
     except AlreadyThere as there:  # a process that comes late has nothing to do
         warn(str(there))
         return 0
+    return _paint(options, run)
+
+
+def _paint(options: Options, run: "FilmRun") -> int:
+    """Paint the frames and put them together; the exit code, 0, or 130 after Ctrl-C."""
+    from impasto.hardware.allocator import tuned_malloc
+
     with shown(options, run) as show, tuned_malloc(run.size):
         try:
             with graceful(patient=True, then=run.cancel):
@@ -208,52 +214,53 @@ def _placed(keys: dict[str, list[tuple[Any, float]]], opened: list[Any]) -> dict
     return {time: [(next(pictures), weight) for _, weight in at] for time, at in keys.items()}
 
 
-def _place(
-    options: Options,
-    clip: str,
-    style: str,
-    output: str | None,
-    work: str | None,
-    others: list[str | None],
-) -> Path:
-    """Where the film goes: its place, unless a film is there of which no work folder is left.
+@dataclass(frozen=True)
+class _Places:
+    """What is written, by the names that were given."""
 
-    OutputError where a film that is named, or another file beside a new one, would be replaced.
-    """
-    given = Path(output or f"{Path(clip).stem}_{Path(file_of(style)).stem}.mp4")
-    if options.overwrite:
-        return given
-    for place in numbered(given):
-        if Path(work or f"{place}.work").exists():
-            return place
-        if output is not None:
-            check_new(place)
-        if not taken(place):
-            break
-    _check_new(others)
-    return place
+    output: str | None
+    work: str | None
+    report: str | None
+    preview: str | None
 
+    def alone(self, own: str, *, overwrite: bool) -> Path:
+        """Where the film goes: its place, unless a film is there of which no work folder is left.
 
-def _shared_place(
-    options: Options, output: str | None, work: str | None, others: list[str | None]
-) -> Path:
-    """Where a film that is shared goes, in every process, whenever it joins."""
-    if options.overwrite:
-        raise SettingsError(
-            "with --share a process that joins late would paint all again; leave out --overwrite"
-        )
-    if output is None:
-        raise SettingsError("--output is missing; processes that share a film need its name")
-    if not taken(Path(output)) and not os.path.lexists(work or f"{output}.work"):
-        _check_new(others)
-    return Path(output)
+        `own` is its name where none was given. OutputError where a film that is named, or another
+        file beside a new one, would be replaced.
+        """
+        given = Path(self.output or own)
+        if overwrite:
+            return given
+        for place in numbered(given):
+            if Path(self.work or f"{place}.work").exists():
+                return place
+            if self.output is not None:
+                check_new(place)
+            if not taken(place):
+                break
+        self._check_new()
+        return place
 
+    def shared(self, *, overwrite: bool) -> Path:
+        """Where a film that is shared goes, in every process, whenever it joins."""
+        if overwrite:
+            raise SettingsError(
+                "with --share a process that joins late would paint all again; leave out "
+                "--overwrite"
+            )
+        if self.output is None:
+            raise SettingsError("--output is missing; processes that share a film need its name")
+        work = self.work or f"{self.output}.work"
+        if not taken(Path(self.output)) and not os.path.lexists(work):
+            self._check_new()
+        return Path(self.output)
 
-def _check_new(files: list[str | None]) -> None:
-    """OutputError where one of them is there already."""
-    for file in files:
-        if file is not None:
-            check_new(Path(file))
+    def _check_new(self) -> None:
+        """OutputError where a file beside the film is there already."""
+        for file in (self.report, self.preview):
+            if file is not None:
+                check_new(Path(file))
 
 
 def _tell(options: Options, result: "FilmResult") -> None:
