@@ -29,8 +29,11 @@ POOLS = {
 }
 
 
-def vgg(layers, depths, caffe, pooling="max", padding="zero"):
-    """Every tap's features of one picture (3, h, w) in the caffe space, as far as its size goes."""
+def vgg(layers, depths, caffe, pooling="max", padding="zero", last=None):
+    """Each tap's features of one picture (3, h, w) in the caffe space, as far as its size goes.
+
+    Nothing is computed below the tap `last`.
+    """
     features, x = {}, caffe.unsqueeze(0)
     for block, depth in enumerate(depths, 1):
         for index in range(1, depth + 1):
@@ -42,6 +45,8 @@ def vgg(layers, depths, caffe, pooling="max", padding="zero"):
             features[f"conv{block}_{index}"] = x
             x = F.relu(x)
             features[f"relu{block}_{index}"] = x
+            if last in features:
+                return features
         if min(x.shape[-2:]) < 2:
             break
         x = POOLS[pooling](x)
@@ -58,10 +63,10 @@ STYLE_TAPS = [f"relu{block}_1" for block in range(1, 6)]
 DEPTHS = {"vgg19": (2, 2, 4, 4, 4), "vgg16": (2, 2, 3, 3, 3)}
 
 
-def network(name, pooling="max"):
-    """Features of a picture in BGR 0-255 minus the mean, at every tap."""
+def network(name, pooling="max", last=None):
+    """Features of a picture in BGR 0-255 minus the mean, at each tap to the `last`."""
     layers = weights_of(name).layers
-    return lambda canvas: vgg(layers, DEPTHS[name[:5]], canvas, pooling)
+    return lambda canvas: vgg(layers, DEPTHS[name[:5]], canvas, pooling, last=last)
 
 
 def mean_squares(a, b):
@@ -86,7 +91,7 @@ def style_distance(features, targets, weights, normalised):
 
 def neural_style_loss(content, style):
     """The PyTorch port's loss, written out."""
-    features = network("vgg19")
+    features = network("vgg19", last="relu5_1")
     p, a = features(to_caffe(content))["relu4_2"], features(to_caffe(style))
 
     def loss(x):

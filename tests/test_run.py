@@ -63,8 +63,8 @@ def narrow(monkeypatch):
     weight, bias = weights.layers["conv1_1"]
     weights.layers["conv1_1"] = (100 * weight, 100 * bias)
 
-    def network(name, pooling="max"):
-        return lambda canvas: vgg(weights.layers, DEPTHS["vgg19"], canvas, pooling)
+    def network(name, pooling="max", last=None):
+        return lambda canvas: vgg(weights.layers, DEPTHS["vgg19"], canvas, pooling, last=last)
 
     monkeypatch.setitem(ENCODERS._found, "narrow", lambda: weights)
     monkeypatch.setattr("reference.network", network)
