@@ -96,6 +96,11 @@ class Painter:
         assert (levels.max(2) == levels.min(2)).all()
         return levels[..., 0]
 
+    def rest(self):
+        """Wait until the page is told of masks."""
+        while not self.page.evaluate("window.told.length"):
+            self.page.wait_for_timeout(50)
+
     def says(self, words):
         self.page.get_by_role("status").get_by_text(words).first.wait_for()
 
@@ -239,6 +244,94 @@ def test_a_mask_is_saved_after_a_rest_and_its_forerunner_removed(open_painter):
     painter.done()
     there = [painter.client.get(f"/api/pictures/{each}").status_code for each in ids]
     assert there == [404, 404, 200]
+
+
+FULL = "the studio has 500 pictures; remove some"
+
+
+def refuse_uploads(page):
+    """From now on the studio takes no masks."""
+    refused = {"status": 409, "json": {"error": FULL}}
+    page.route("**/api/pictures?*", lambda route: route.fulfill(**refused))
+
+
+def forget_refusals(page):
+    page.errors[:] = [error for error in page.errors if "409" not in error]
+
+
+def test_done_keeps_masks_that_are_not_saved(open_painter):
+    painter = open_painter()
+    page = painter.page
+    refuse_uploads(page)
+    painter.stroke((200, 200), (400, 200))
+    painter.says(FULL)  # after a rest; no timer waits now
+    page.get_by_role("button", name="Done").dblclick()
+    painter.says("Done again leaves without it")
+    assert page.locator(".mask-tool").first.is_visible()
+    page.unroute("**/api/pictures?*")
+    forget_refusals(page)
+    assert painter.saved()[200, 300] == 255
+
+
+def test_done_again_leaves_where_nothing_can_be_saved(open_painter):
+    painter = open_painter()
+    refuse_uploads(painter.page)
+    painter.stroke((200, 200), (400, 200))
+    painter.page.keyboard.press("Escape")
+    painter.says("Done again leaves without it")
+    painter.page.wait_for_timeout(1100)  # as long as it takes to read
+    assert painter.done() is None
+    forget_refusals(painter.page)
+
+
+def test_one_mask_that_is_not_saved_does_not_hold_up_others(open_painter):
+    painter = open_painter()
+    page = painter.page
+    page.route("**/api/pictures?name=Protect*", lambda route: route.abort())
+    painter.stroke((100, 100))
+    page.get_by_role("radio", name="Where waves").click()
+    painter.stroke((300, 200))
+    painter.says("not saved yet")
+    (told,) = page.evaluate("window.told")
+    assert told["protect"] is None
+    assert painter.mask(told["masks"][0])[200, 300] == 255
+    page.unroute("**/api/pictures?name=Protect*")
+    page.errors[:] = [error for error in page.errors if "ERR_FAILED" not in error]
+    assert painter.saved()[100, 100] == 255
+
+
+def test_a_stroke_that_is_taken_back_is_not_in_the_mask(open_painter):
+    painter = open_painter()
+    page = painter.page
+    painter.slide("Size", 15)
+    painter.stroke((100, 100))
+    painter.stroke((300, 300), (500, 300), up=False)
+    painter.rest()  # saved in the middle of the stroke
+    page.keyboard.press("Escape")
+    page.mouse.up()
+    mask = painter.saved()
+    assert mask[100, 100] == 255
+    assert mask[300].max() == 0
+
+
+@pytest.mark.parametrize("button", ["Start over", "Keep"])
+def test_objects_that_are_taken_back_are_not_in_the_mask(open_painter, button):
+    painter = open_painter()
+    page = painter.page
+    painter.stroke((60, 60))
+    painter.tool("Smart brush")
+    painter.page.get_by_role("radio", name="Not it").click()
+    painter.stroke((500, 350))
+    painter.page.get_by_role("radio", name="Object").click()
+    painter.stroke((280, 180), (320, 230))
+    painter.says("Found.")
+    painter.rest()
+    if button == "Keep":
+        page.keyboard.press("Control+z")
+    painter.tool(button)
+    mask = painter.saved()
+    assert mask[60, 60] == 255
+    assert mask[200, 300] == 0
 
 
 def test_the_smart_brush_finds_the_object_and_is_corrected(open_painter):

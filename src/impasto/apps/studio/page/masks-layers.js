@@ -85,22 +85,29 @@ export function createLayers({ width, height }, given, { onDirty, onEdit }) {
       fillRect(cover, rect, width);
       copyRect(base, maskOf(chosen), rect, width);
       onDirty(rect);
+      if (rect.w) onEdit(chosen); // the part drawn so far may have been saved
     },
 
-    /** Show another mask in the chosen layer, before it is kept by `replace`. */
+    /** Show another mask in the chosen layer, before `replace` keeps it or `restore` ends it. */
     show(mask) {
       maskOf(chosen).set(mask);
       onDirty(all);
     },
 
-    /** Another mask instead of what was there `before`, in one step. */
+    /** Go back to the mask of before `show`; what was shown may have been saved. */
+    restore(mask) {
+      self.show(mask);
+      onEdit(chosen);
+    },
+
+    /** Another mask instead of what was there `before` (others were shown since), in one step. */
     replace(mask, what, before = null) {
       self.cancel();
       base.set(before ?? maskOf(chosen));
       maskOf(chosen).set(mask);
       onDirty(all);
       const differs = undo.keep(chosen, what, base, mask, all);
-      if (differs) onEdit(chosen);
+      if (differs || before) onEdit(chosen);
       return differs;
     },
 

@@ -53,7 +53,7 @@ export function combined(before, object, adds) {
  * @param {object} layers of masks-layers.js
  * @param {(strokes: object, signal: AbortSignal) => Promise<Uint8Array>} find
  * @param {{onChange: () => void, say: (text: string, error?: boolean) => void,
- *     softness: () => number, onShow?: (mask: Uint8Array) => void}} hear
+ *     softness: () => number}} hear
  */
 export function createSmart(layers, find, { onChange, say, softness }) {
   let session = null; // {before, strokes, found: objects by number of strokes}
@@ -130,8 +130,9 @@ export function createSmart(layers, find, { onChange, say, softness }) {
     leave() {
       if (!session) return;
       asking?.abort();
-      layers.show(session.before);
+      const { before } = session;
       session = null;
+      layers.restore(before);
       onChange();
     },
   };

@@ -29,7 +29,8 @@ import { FIT, bounded, percentOf, place as placed, zoomed } from "./view.js";
  *
  * @param {{place: HTMLElement, content: object, styles: object[], masks: (string|null)[],
  *     protect: string|null, onChange: (news: {masks: (string|null)[], protect: string|null}) => void}} room
- * @returns {Promise<{close: () => Promise<void>}>} ready to paint
+ * @returns {Promise<{close: () => Promise<void>}>} ready to paint; `close` saves, and stays once where
+ *     that fails
  */
 export async function openMasks({ place, content, styles, masks, protect, onChange }) {
   await styled();
@@ -270,9 +271,12 @@ export async function openMasks({ place, content, styles, masks, protect, onChan
   acts.tool("brush");
   stage.focus();
 
-  async function close() {
+  let closing = null;
+  /** Save and leave; where masks cannot be saved, stay, say so, and leave at the second call. */
+  const close = () => (closing ??= finish().finally(() => (closing = null)));
+  async function finish() {
     settle();
-    await saving.finish();
+    if (!(await saving.finish())) return;
     watch.disconnect();
     keys.remove();
     cancelAnimationFrame(frame);
