@@ -141,3 +141,40 @@ def test_controls_follow_a_change_of_another_tab(visit, fake):
     one, other = visit(), visit()
     one.get_by_label("Strength", exact=True).fill("0.25")
     expect(other.get_by_label("Strength, number")).to_have_value("25 %")
+
+
+def test_a_refused_change_leaves_the_controls_of_other_pictures(visit, fake):
+    fake.add("queued", request={"settings": {"strength": 0.3}})
+    fake.add("painting")
+    fake.refuse["adjust"] = "the network cannot be changed while painting"
+    page, held = visit(), []
+    page.route("**/adjust", lambda route: held.append(route))
+    with page.expect_request("**/adjust"):
+        page.get_by_label("Strength", exact=True).fill("0.5")
+    page.locator(".strip .tile").nth(1).click()
+    expect(page.get_by_label("Strength, number")).to_have_value("30 %")
+    held[0].continue_()
+    expect(page.locator(".toast")).to_contain_text("cannot be changed")
+    expect(page.get_by_label("Strength, number")).to_have_value("30 %")
+    page.errors.clear()
+
+
+@pytest.mark.parametrize(
+    "leave", [".strip li:nth-child(2) .tile", ".tile.fresh", "#photo .sample:nth-child(2)"]
+)
+def test_a_change_just_before_another_picture_is_sent(visit, fake, leave):
+    fake.add("done")
+    job = fake.add("painting")
+    page = visit()
+    page.evaluate(
+        """(leave) => {
+          const slider = document.querySelector("[aria-label=Strength]");
+          slider.value = 0.5;
+          slider.dispatchEvent(new Event("input"));
+          document.querySelector(leave).click();
+        }""",
+        leave,
+    )
+    expect(page.locator(".strip .tile").first).to_have_attribute("aria-pressed", "false")
+    page.wait_for_timeout(400)  # milliseconds, longer than a slider rests before it is heard
+    assert fake.commands == [(job["id"], "adjust", {"settings": {"strength": 0.5}})]

@@ -42,9 +42,15 @@ export function createActions(store) {
     set({ adjusting: id });
     const answer = await attempt(() => api.command(id, "adjust", { settings }));
     if (answer?.request) hear("job", answer);
-    else if (answer === null) set({ draft: draftOf(job(id)?.request ?? get().draft) });
-    set({ adjusting: null });
+    else if (answer === null && get().selected === id) set({ draft: draftOf(selected().request) });
+    if (get().adjusting === id) set({ adjusting: null });
   }, SOON);
+
+  /** Put something else on the stage; a change of what is there now is sent first. */
+  function show(patch) {
+    adjust.flush();
+    set({ view: FIT, ...patch });
+  }
 
   /** Change the draft. Other pictures begin a new one; other settings go on from this one. */
   function edit(change) {
@@ -54,7 +60,7 @@ export function createActions(store) {
     if (!shown) {
       set({ draft, fresh: draft });
     } else if (!sameSources(draft, draftOf(shown.request))) {
-      set({ draft, fresh: draft, selected: null, view: FIT });
+      show({ draft, fresh: draft, selected: null });
     } else {
       set({ draft });
       if (takesChanges(shown)) adjust(shown.id);
@@ -67,12 +73,12 @@ export function createActions(store) {
     if (!shown) return newPicture();
     const beside = get().beside?.other === id ? { other: get().selected } : get().beside;
     const view = get().beside ? get().view : FIT;
-    return set({ selected: id, draft: draftOf(shown.request), view, beside });
+    return show({ selected: id, draft: draftOf(shown.request), view, beside });
   }
 
   /** Back to the picture that is not painted yet. */
   function newPicture() {
-    set({ selected: null, draft: get().fresh, view: FIT, beside: null });
+    show({ selected: null, draft: get().fresh, beside: null });
   }
 
   /** An event of the stream. Controls follow a job that another page has changed. */
@@ -96,7 +102,7 @@ export function createActions(store) {
     const made = await attempt(() => api.start(requestOf(get().draft, begin)));
     if (!made) return null;
     hear("job", made);
-    set({ selected: made.id, draft: draftOf(made.request), view: FIT, reveal: false, beside: null });
+    show({ selected: made.id, draft: draftOf(made.request), reveal: false, beside: null });
     return made;
   }
 
@@ -167,7 +173,7 @@ export function createActions(store) {
       if (!found) return;
       const { missing = [], request } = found;
       const draft = draftOf({ ...request, styles: request.styles.filter(Boolean) });
-      set({ draft, fresh: draft, selected: null, view: FIT });
+      show({ draft, fresh: draft, selected: null });
       if (missing.length) say(`Add what this studio does not have: ${missing.join(", ")}.`);
     };
     say(`${picture.name} was painted with impasto.`, { action: "Bring back its settings", act });
@@ -179,7 +185,7 @@ export function createActions(store) {
     const fresh = get().fresh.content || get().fresh.styles.length ? get().fresh : draftOf(job(id).request);
     const draft = { ...fresh, recipe, settings: { ...settings } };
     if (draft.styles.length !== job(id).request.styles.length) delete draft.settings.style_weights;
-    set({ draft, fresh: draft, selected: null, view: FIT, beside: null });
+    show({ draft, fresh: draft, selected: null, beside: null });
   }
 
   async function useResult(id, slot) {
