@@ -48,7 +48,7 @@ class FakeStudio:
         self.records: dict[str, dict[str, Any]] = {}
         self.jobs: dict[str, dict[str, Any]] = {}
         self.commands: list[tuple[str, str, Any]] = []
-        self.refuse: dict[str, str] = {}  # verb or "plan" -> error, to try failures
+        self.refuse: dict[str, str] = {}  # verb, "plan", "remove" -> error, to try failures
         self.curves: dict[str, list[list[float]]] = {}
         self._viewers: list[asyncio.Queue[str | None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -213,6 +213,8 @@ class FakeStudio:
         return JSONResponse(facts, 201)
 
     async def remove(self, request: Request) -> Response:
+        if "remove" in self.refuse:
+            return JSONResponse({"error": self.refuse["remove"]}, 409)
         self.pictures.pop(request.path_params["id"])
         return JSONResponse({})
 

@@ -129,6 +129,49 @@ def test_earlier_uploads_can_be_chosen_and_removed(visit):
     expect(names(page, "styles")).to_have_count(0)
 
 
+def test_an_upload_that_is_removed_leaves_the_rest_of_the_new_picture(visit, fake):
+    fake.add("done", request={"settings": {"strength": 0.2}})
+    page = visit()
+    page.locator("#photo input[type=file]").first.set_input_files(file_of("me.png", png("red")))
+    page.locator("#styles .sample[data-id='sample:ink']").click()
+    page.get_by_label("Strength", exact=True).fill("0.7")
+    page.locator(".strip .tile").click()
+    page.get_by_label("All pictures: photograph").click()
+    page.get_by_role("dialog").get_by_label("Remove me.png").click()
+    expect(page.get_by_role("dialog").get_by_label("Remove me.png")).to_have_count(0)
+    page.keyboard.press("Escape")
+    expect(page.locator(".strip .tile")).to_have_attribute("aria-pressed", "true")
+    expect(page.get_by_label("Strength, number")).to_have_value("20 %")
+    page.get_by_role("button", name="New picture", exact=True).click()
+    expect(names(page, "photo")).to_have_count(0)
+    expect(names(page, "styles")).to_have_text(["ink"])
+    expect(page.get_by_label("Strength, number")).to_have_value("70 %")
+
+
+def test_an_upload_that_the_studio_keeps_stays_in_the_list(visit, fake):
+    fake.refuse["remove"] = "a picture is painted from it"
+    page = visit()
+    page.locator("#photo input[type=file]").first.set_input_files(file_of("me.png", png("red")))
+    expect(names(page, "photo")).to_have_text(["me.png"])
+    page.get_by_label("All pictures: photograph").click()
+    page.get_by_role("dialog").get_by_label("Remove me.png").click()
+    expect(page.locator(".toast")).to_contain_text("painted from it")
+    expect(page.get_by_role("dialog").get_by_label("Remove me.png")).to_be_visible()
+    page.errors[:] = [error for error in page.errors if "409" not in error]
+
+
+def test_what_is_wrong_with_one_file_is_said_until_the_next_are_taken(visit):
+    page = visit()
+    files = page.locator("#styles input[type=file]").first
+    files.set_input_files([file_of("bad.png", b"GIF no"), file_of("good.png", png("red"))])
+    expect(names(page, "styles")).to_have_text(["good.png"])
+    expect(page.locator("#styles .status.error")).to_contain_text("bad.png")
+    files.set_input_files(file_of("other.png", png("blue")))
+    expect(names(page, "styles")).to_have_text(["good.png", "other.png"])
+    expect(page.locator("#styles .status")).to_be_hidden()
+    page.errors[:] = [error for error in page.errors if "422" not in error]
+
+
 def test_a_result_of_impasto_brings_back_how_it_was_made(visit, fake):
     content = png("green")
     key = fake.known_as(content)

@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { debounce } from "./dom.js";
 import {
-  MOST_STYLES, differences, draftOf, emptyDraft, requestOf, sameSources, withStyles,
+  MOST_STYLES, differences, draftOf, requestOf, sameSources, withStyles, without,
 } from "./draft.js";
 import { takesChanges } from "./states.js";
 import { say } from "./toasts.js";
@@ -136,9 +136,10 @@ export function createActions(store) {
   /** Put a picture that the studio has into a slot. */
   const put = (slot, id) => (slot === "photo" ? setContent(id) : addStyle(id));
 
-  /** Upload files into a slot. */
+  /** Upload files into a slot; what was wrong with earlier ones is no longer said. */
   async function take(slot, files) {
     const wanted = slot === "photo" ? files.slice(0, 1) : files.slice(0, MOST_STYLES);
+    set({ uploads: get().uploads.filter((upload) => upload.slot !== slot || !upload.error) });
     for (const file of wanted) await takeOne(slot, file);
   }
 
@@ -157,7 +158,6 @@ export function createActions(store) {
     try {
       const picture = await api.upload(file, (part) => note({ part }));
       note(null);
-      set({ uploads: get().uploads.filter((upload) => upload.slot !== slot) });
       hear("picture", picture);
       put(slot, picture.id);
       if (picture.record) offerRecord(picture);
@@ -203,16 +203,18 @@ export function createActions(store) {
     say(kind === "python" ? "Copied as Python." : "Copied as a command.");
   }
 
+  /** Forget an upload; the picture that is not painted yet goes on without it. Whether it is gone. */
   async function removePicture(id) {
     const gone = await attempt(async () => (await api.removePicture(id)) ?? {});
-    if (!gone) return;
-    set({ pictures: get().pictures.filter((picture) => picture.id !== id) });
-    if (get().fresh.content === id) edit((draft) => ({ ...draft, content: null }));
-    if (get().fresh.styles.includes(id)) removeStyle(id);
+    if (!gone) return false;
+    const fresh = without(get().fresh, id);
+    const pictures = get().pictures.filter((picture) => picture.id !== id);
+    set({ pictures, fresh, draft: selected() ? get().draft : fresh });
+    return true;
   }
 
   return {
-    addStyle, attempt, command, copyCode, discard, edit, emptyDraft, goOnWithChanges, hear, job,
+    addStyle, attempt, command, copyCode, discard, edit, goOnWithChanges, hear, job,
     newPicture, pending, put, removePicture, removeStyle, select, selected, setContent, start, take,
     useResult, useSettings,
   };

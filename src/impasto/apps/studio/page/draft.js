@@ -69,6 +69,13 @@ export function withStyles(draft, styles) {
   return { ...draft, styles, masks, settings };
 }
 
+/** The draft without a picture, wherever it is in it. */
+export function without(draft, id) {
+  const rest = draft.styles.filter((other) => other !== id);
+  const styled = rest.length < draft.styles.length ? withStyles(draft, rest) : draft;
+  return draft.content === id ? { ...styled, content: null } : styled;
+}
+
 /** Both drafts paint the same pictures by the same recipe. */
 export const sameSources = (a, b) =>
   ["content", "styles", "recipe", "protect", "masks"].every((key) => same(a[key], b[key]));

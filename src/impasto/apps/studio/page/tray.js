@@ -17,9 +17,8 @@ export function openTray(kind, { store, actions, title }) {
     actions.put(kind, id);
     dialog.close();
   };
-  const forget = (id, element) => {
-    actions.removePicture(id);
-    element.remove();
+  const forget = async (id, element) => {
+    if (await actions.removePicture(id)) element.remove();
   };
   const close = button({ label: "Close", symbol: "close", class: "quiet", press: () => dialog.close() });
   dialog.append(
