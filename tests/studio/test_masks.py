@@ -537,3 +537,46 @@ def test_from_the_page_and_back(visit):
     page.get_by_role("button", name="Masks (1)").wait_for()
     assert page.evaluate("document.activeElement.id") == "masks"
     assert page.locator("#room").is_hidden()
+
+
+UPLOAD = """(bytes) => {
+  const transfer = new DataTransfer();
+  transfer.items.add(new File([new Uint8Array(bytes)], "second.png", { type: "image/png" }));
+  const input = document.querySelector("#styles input[type=file]");
+  input.files = transfer.files;
+  input.dispatchEvent(new Event("change"));
+}"""
+PASTE = """(bytes) => {
+  const transfer = new DataTransfer();
+  transfer.items.add(new File([new Uint8Array(bytes)], "pasted.png", { type: "image/png" }));
+  for (const event of [
+    new ClipboardEvent("paste", { bubbles: true, clipboardData: transfer }),
+    new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer: transfer }),
+  ]) document.querySelector(".mask-stage").dispatchEvent(event);
+}"""
+
+
+def test_masks_stay_with_the_pictures_for_which_the_painter_was_opened(visit, fake):
+    page, held = visit(), []
+    page.locator("#photo .sample[data-id='sample:rocket']").click()
+    page.locator("#styles .sample[data-id='sample:ink']").click()
+    page.route("**/api/pictures?name=second*", lambda route: held.append(route))
+    with page.expect_request("**/api/pictures?name=second*"):
+        page.evaluate(UPLOAD, list(encoded(photograph()[0])))
+    page.get_by_role("button", name="Masks").click()
+    page.locator(".mask-tool").first.wait_for()
+    page.evaluate(PASTE, list(encoded(photograph()[0])))
+    page.get_by_role("radio", name="Where ink").click()
+    box = page.locator(".mask-stage").bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    held[0].continue_()
+    page.locator("#styles .name", has_text="second.png").wait_for(state="attached")
+    page.get_by_role("button", name="Done").click()
+    page.get_by_role("button", name="Masks (1)").wait_for()
+    page.get_by_role("button", name="Paint", exact=True).click()
+    page.locator(".strip .tile").wait_for()
+    (job,) = fake.jobs.values()
+    assert job["request"]["content"] == "sample:rocket"
+    assert len(job["request"]["styles"]) == 2
+    assert [bool(mask) for mask in job["request"]["masks"]] == [True, False]
+    assert "pasted.png" not in [facts["name"] for facts in fake.pictures.values()]

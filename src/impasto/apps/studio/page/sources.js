@@ -139,10 +139,13 @@ function sampleButton(kind, sample, actions) {
 
 const picturesIn = (transfer) => [...(transfer?.files ?? [])].filter((file) => !file.type || file.type.startsWith("image/"));
 
+/** The masks of the chosen pictures are painted: these stay. */
+const isAway = () => !byId("room").hidden;
+
 /** Files dropped on an element. Pages of other sites cannot be dropped: they would be fetched. */
 function acceptDrops(element, take) {
   const over = (on) => (event) => {
-    if (!event.dataTransfer?.types.includes("Files")) return;
+    if (isAway() || !event.dataTransfer?.types.includes("Files")) return;
     event.preventDefault();
     element.classList.toggle("over", on);
   };
@@ -153,14 +156,14 @@ function acceptDrops(element, take) {
     event.preventDefault();
     element.classList.remove("over");
     const files = picturesIn(event.dataTransfer);
-    if (files.length) take(files);
+    if (files.length && !isAway()) take(files);
   });
 }
 
 /** A pasted picture is the photograph where there is none, else a painting. */
 function acceptPaste(store, actions) {
   document.addEventListener("paste", (event) => {
-    if (event.target.closest?.("input, textarea, dialog")) return;
+    if (event.target.closest?.("input, textarea, dialog") || isAway()) return;
     const files = picturesIn(event.clipboardData);
     if (files.length) actions.take(store.get().draft.content ? "style" : "photo", files);
   });
