@@ -173,6 +173,20 @@ def test_a_lost_connection_is_a_banner_and_comes_back(visit, fake):
     forgive(page, "ERR_")
 
 
+def test_a_plan_that_a_lost_connection_spoilt_is_asked_for_again(visit, fake):
+    page = visit()
+    press(page, "Try an example")
+    expect(page.locator(".forecast")).to_contain_text("about 58 s")
+    page.route("**/api/plan", lambda route: route.abort())
+    page.get_by_label("Strength", exact=True).fill("0.5")
+    expect(page.locator(".forecast")).to_contain_text("does not answer")
+    page.unroute("**/api/plan")
+    fake.hang_up()
+    expect(page.locator(".forecast")).to_contain_text("about 58 s", timeout=10_000)
+    expect(page.get_by_role("button", name="Paint", exact=True)).to_be_enabled()
+    forgive(page, "ERR_")
+
+
 def test_a_full_disk_is_shown(visit, fake):
     page = visit()
     fake.tell("full", {"free": 12_000_000})

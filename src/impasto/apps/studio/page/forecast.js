@@ -41,12 +41,12 @@ export function planText(found) {
   return [pixels(found.size), time, bytes(found.memory)].filter(Boolean).join(" · ");
 }
 
-/** Keep `plan` of the store that of the draft. */
+/** Keep `plan` of the store that of the draft; the studio is asked again once it is back. */
 export function mountForecast({ store }) {
   const ask = createForecast((found) => store.set({ plan: found }));
-  store.on(["draft"], ({ draft, hello }) => {
+  store.on(["draft", "online"], ({ draft, hello, online }) => {
     if (missing(draft, hello)) store.set({ plan: {} });
-    else {
+    else if (online) {
       store.set({ plan: { ...store.get().plan, stale: true } });
       ask(requestOf(draft));
     }
