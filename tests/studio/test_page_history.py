@@ -113,6 +113,19 @@ def test_a_print_that_does_not_fit_is_not_started(visit, fake):
     expect(dialog).to_have_count(0)
 
 
+def test_the_button_of_a_menu_tells_whether_it_is_open(visit, fake):
+    fake.add()
+    page = visit()
+    more = page.locator(".strip .tile-more")
+    for key in ("Escape", "Enter"):
+        page.locator(".strip li").hover()
+        more.click()
+        page.wait_for_timeout(100)  # milliseconds, until events of the opening were told
+        expect(more).to_have_attribute("aria-expanded", "true")
+        page.keyboard.press(key)
+        expect(more).to_have_attribute("aria-expanded", "false")
+
+
 def test_back_to_the_new_picture(visit, fake):
     fake.add()
     page = visit()

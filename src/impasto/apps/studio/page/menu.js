@@ -14,7 +14,7 @@ export function openMenu(opener, entries) {
   menu.showPopover();
   put(menu, opener.getBoundingClientRect());
   opener.setAttribute("aria-expanded", "true");
-  menu.addEventListener("toggle", () => opener.setAttribute("aria-expanded", "false"), { once: true });
+  menu.addEventListener("beforetoggle", () => opener.setAttribute("aria-expanded", "false"), { once: true });
   const items = [...menu.querySelectorAll("[role=menuitem]")];
   items[0]?.focus();
   menu.onkeydown = (event) => walk(event, items);
