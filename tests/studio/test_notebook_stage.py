@@ -202,6 +202,16 @@ def test_a_moving_slider_is_sent_once(page):
     until_sent(page, {"kind": "change", "settings": {"strength": None}})
 
 
+def test_a_slider_shows_what_holds_once_the_kernel_has_heard(page):
+    slider = page.get_by_role("slider", name="Strength", exact=True)
+    box = slider.bounding_box()
+    page.mouse.dblclick(box["x"] + 0.5 * box["width"], box["y"] + box["height"] / 2)
+    until_sent(page, {"kind": "change", "settings": {"strength": None}})
+    told(page, heard=1)  # the values are those of before
+    expect(slider).to_have_value("1")
+    expect(slider).to_have_attribute("aria-valuetext", "100 %")
+
+
 def test_colours(page):
     amount = page.get_by_role("slider", name="Amount of colour")
     expect(amount).to_be_hidden()

@@ -228,12 +228,14 @@ function render({ model, el }) {
     curve.render(model.get("curve"), lastOf(model.get("curve"), now));
   }
 
+  const values = () => sliders.render(model.get("values"));
   const listeners = {
     "change:preview": picture.after,
     "change:before": picture.before,
     "change:progress": progress,
     "change:curve": progress,
-    "change:values": () => sliders.render(model.get("values")),
+    "change:values": values,
+    "change:heard": values, // what was asked for may have changed nothing
   };
   for (const [name, listener] of Object.entries(listeners)) model.on(name, listener);
   el.append(stage);
