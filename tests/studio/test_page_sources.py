@@ -199,6 +199,26 @@ def test_samples_are_put_in_and_taken_out(visit, slot):
     expect(names(page, slot)).to_have_count(0)
 
 
+BLOCKED = """Object.defineProperty(window, "localStorage", {
+  get() { throw new DOMException("blocked", "SecurityError"); },
+});"""
+FULL = """Storage.prototype.setItem = () => {
+  throw new DOMException("full", "QuotaExceededError");
+};"""
+
+
+@pytest.mark.parametrize("script", [BLOCKED, FULL], ids=["blocked", "full"])
+def test_a_browser_that_keeps_nothing_opens_the_page(browse, fake, script):
+    page = browse()
+    page.add_init_script(script)
+    page.goto(fake.address)
+    page.wait_for_selector("html[data-ready]", timeout=10_000)
+    page.get_by_role("button", name="Try an example").click()
+    expect(page.locator(".forecast")).to_contain_text("58 s")
+    page.get_by_role("button", name="Appearance: system").click()
+    expect(page.get_by_role("button", name="Appearance: dark")).to_be_focused()
+
+
 def test_the_choice_outlives_a_reload(visit):
     page = visit()
     page.get_by_role("button", name="Try an example").click()

@@ -14,6 +14,7 @@ import { follow, reduce } from "./feed.js";
 import { prepared } from "./fields.js";
 import { mountForecast } from "./forecast.js";
 import { mountHistory } from "./history.js";
+import { keep, recall } from "./keep.js";
 import { mountKnobs } from "./knobs.js";
 import { openMaskRoom } from "./room.js";
 import { createPrint } from "./print.js";
@@ -82,7 +83,7 @@ function remembered(hello, pictures) {
   const known = new Set([...pictures, ...hello.samples].map(({ id }) => id));
   const usual = emptyDraft(hello.presets.some(({ name }) => name === "standard") ? "standard" : hello.recipes[0].name);
   try {
-    const draft = { ...usual, ...JSON.parse(localStorage.getItem(KEPT)) };
+    const draft = { ...usual, ...JSON.parse(recall(KEPT)) };
     const whole = [draft.content, draft.protect, ...draft.styles, ...draft.masks].every((id) => id === null || known.has(id));
     return whole && hello.recipes.some(({ name }) => name === draft.recipe) ? draft : usual;
   } catch {
@@ -90,8 +91,7 @@ function remembered(hello, pictures) {
   }
 }
 
-const remember = (store) =>
-  store.on(["fresh"], ({ fresh }) => localStorage.setItem(KEPT, JSON.stringify(fresh)));
+const remember = (store) => store.on(["fresh"], ({ fresh }) => keep(KEPT, JSON.stringify(fresh)));
 
 /** The window's name tells how far the painting is. */
 function nameWindow(store) {

@@ -1,6 +1,7 @@
 /** Dark, light, or as the system. */
 
 import { button, byId } from "./dom.js";
+import { keep, recall } from "./keep.js";
 
 const KEY = "impasto.theme";
 const THEMES = ["system", "dark", "light"];
@@ -8,7 +9,7 @@ const SYMBOLS = { system: "system", dark: "moon", light: "sun" };
 
 export function mountTheme() {
   const place = byId("theme");
-  let theme = THEMES.includes(localStorage.getItem(KEY)) ? localStorage.getItem(KEY) : "system";
+  let theme = THEMES.find((name) => name === recall(KEY)) ?? "system";
 
   function apply() {
     document.documentElement.dataset.theme = theme;
@@ -21,7 +22,7 @@ export function mountTheme() {
 
   function turn() {
     theme = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length];
-    localStorage.setItem(KEY, theme);
+    keep(KEY, theme);
     apply();
   }
 
