@@ -33,6 +33,17 @@ def test_sliders_are_settings(ready, fake):
     }  # fmt: skip
 
 
+def test_a_size_is_a_longest_side_or_both(ready, fake):
+    box = ready.get_by_label("Longest side, number")
+    for words, shown in (("900x600", "900 × 600"), ("12 miles", "900 × 600"), ("0", "as it is")):
+        box.fill(words)
+        box.press("Enter")
+        expect(box).to_have_value(shown)
+    box.fill("640 × 480 px")
+    box.press("Enter")
+    assert asked(ready, fake)["settings"] == {"size": [640, 480]}
+
+
 def test_the_usual_value_is_no_change(ready, fake):
     strength = ready.get_by_label("Strength", exact=True)
     strength.fill("0.4")

@@ -72,7 +72,9 @@ const sizes = {
 };
 const sizeText = (value) => (Array.isArray(value) ? value.join(" × ") : value ? `${value} px` : "as it is");
 
-/** "512", "512 px", "900x600" or "0". */
+/** "512", "512 px" or "0" -> longest side; "900x600" or "900 × 600" -> both; else NaN. */
 function sizeRead(words) {
-  return /^\s*\d+/.test(words) ? Math.min(parseInt(words, 10), 100_000) : NaN;
+  const sides = words.match(/^(\d+)(?:\s*[x×]\s*(\d+))?(?:\s*px)?$/i)?.slice(1).filter(Boolean);
+  const [first = NaN, second] = (sides ?? []).map((side) => Math.min(Number(side), 100_000));
+  return second === undefined ? first : [first, second];
 }

@@ -18,7 +18,7 @@ const EVEN = { out: (value) => value, in: (place) => place };
  * @param {number} options.step of the slider
  * @param {{out: (value: number) => number, in: (place: number) => number}} [options.lie]
  * @param {(value: number) => string} [options.shown] value -> text of the box
- * @param {(text: string) => number} [options.read] text of the box -> value; NaN is refused
+ * @param {(text: string) => number|number[]} [options.read] text of the box -> value; NaN is refused
  * @param {string} [options.hint] what it does
  * @param {(value: number|undefined) => void} options.onChange undefined: back to the usual value
  */
@@ -34,7 +34,7 @@ export function createSlider({ label, min, max, step, lie = EVEN, shown = plain,
   range.addEventListener("dblclick", () => onChange(undefined));
   box.addEventListener("change", () => {
     const value = read(box.value.trim());
-    if (Number.isFinite(value)) onChange(value);
+    if ([value].flat().every(Number.isFinite)) onChange(value);
     else box.value = shown(current);
   });
   box.addEventListener("keydown", (event) => event.key === "Enter" && box.blur());
