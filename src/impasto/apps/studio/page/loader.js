@@ -2,9 +2,8 @@
 
 /**
  * @param {Element} holder gets the img as its last child
- * @param {(shown: boolean) => void} told whether a picture is shown
  */
-export function createLoader(holder, told = () => {}) {
+export function createLoader(holder) {
   let wanted = null; // address
   let shown = null;
   let busy = false;
@@ -31,7 +30,6 @@ export function createLoader(holder, told = () => {}) {
     else holder.append(next);
     image = next;
     shown = address;
-    told(true);
   }
 
   return {
@@ -47,7 +45,6 @@ export function createLoader(holder, told = () => {}) {
       shown = null;
       image?.remove();
       image = null;
-      told(false);
     },
   };
 }

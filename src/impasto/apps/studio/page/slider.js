@@ -22,13 +22,12 @@ const EVEN = { out: (value) => value, in: (place) => place };
  * @param {string} [options.hint] what it does
  * @param {(value: number|undefined) => void} options.onChange undefined: back to the usual value
  */
-export function createSlider({ label, min, max, step, lie = EVEN, shown = plain, read = Number, hint, onChange, ends }) {
+export function createSlider({ label, min, max, step, lie = EVEN, shown = plain, read = Number, hint, onChange }) {
   const range = h("input", { type: "range", min, max, step, "aria-label": label });
   const box = h("input", { type: "text", inputmode: "decimal", "aria-label": `${label}, number`, class: "number", spellcheck: "false", autocomplete: "off" });
   const back = button({ label: `${label}: usual value`, symbol: "reset", class: "back", press: () => onChange(undefined) });
   const element = h("div", { class: "slider", title: hint },
-    h("div", { class: "top" }, h("span", { class: "label" }, label), back, box), range,
-    ends ? h("div", { class: "ends", "aria-hidden": "true" }, h("span", {}, ends[0]), h("span", {}, ends[1])) : null);
+    h("div", { class: "top" }, h("span", { class: "label" }, label), back, box), range);
   let current;
   range.addEventListener("input", () => onChange(lie.in(Number(range.value))));
   range.addEventListener("dblclick", () => onChange(undefined));

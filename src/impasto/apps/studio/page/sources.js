@@ -24,11 +24,11 @@ export function mountSources({ store, actions }) {
   });
 
   store.on(["draft", "pictures", "uploads"], (state) => {
-    const { draft, pictures, uploads, hello } = state;
+    const { draft, pictures, uploads } = state;
     const known = (id) => pictures.find((picture) => picture.id === id) ?? { id, name: "picture" };
     photo.render(draft.content ? [known(draft.content)] : [], uploads);
     style.render(draft.styles.map(known), uploads);
-    showWeights(style.list, hello, draft);
+    showWeights(style.list, draft);
   });
 }
 
@@ -89,7 +89,7 @@ function chosen(kind, picture, actions) {
 }
 
 /** Weights of several paintings; the setting is a list, and equal weights are none. */
-function showWeights(list, hello, draft) {
+function showWeights(list, draft) {
   const weights = weightsOf(draft);
   [...list.children].forEach((element, index) => {
     const range = element.querySelector(".weight");
