@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -148,6 +149,42 @@ def test_votes_about_other_pairs_are_refused(comparison):
             comparison.picture(token)
 
 
+def test_a_pair_that_is_left_out_is_judged_in_no_round(comparison, folders, tmp_path):
+    comparison.vote(comparison.next()["pair"], "left")
+    left_out = comparison.next()
+    name = comparison.picture(left_out["left"]).stem
+    after = comparison.leave_out(left_out["pair"])
+    assert (after["pairs"], after["done"], after["finished"]) == (2, 1, False)
+    for wrong in (left_out["pair"], None, ""):
+        with pytest.raises(Refusal, match="another pair"):
+            comparison.leave_out(wrong)
+    again = of_folders(*folders, tmp_path / "votes")  # a restart
+    assert again.progress() == {"pairs": 2, "done": 1, "round": 1}
+    judged(again, lambda *_: "right")
+    again.again()
+    judged(again, lambda *_: "right")
+    table = again.table()
+    assert (sum(table["wins"]), table["left_out"]) == (4, 1)
+    assert name not in [line[1] for line in csv.reader(io.StringIO(again.csv()))]
+
+
+def test_without_any_pair_left_there_is_a_table(comparison):
+    while not (pair := comparison.next())["finished"]:
+        comparison.leave_out(pair["pair"])
+    assert comparison.table()["wins"] == [0, 0]
+    assert comparison.table()["left_out"] == len(NAMES)
+    assert comparison.again()["finished"]
+
+
+def test_votes_of_before_pairs_could_be_left_out_are_read(comparison, folders, tmp_path):
+    comparison.vote(comparison.next()["pair"], "left")
+    (file,) = (tmp_path / "votes").glob("*.json")
+    kept = json.loads(file.read_text("utf-8"))
+    del kept["left_out"]
+    file.write_text(json.dumps(kept), "utf-8")
+    assert of_folders(*folders, tmp_path / "votes").done == 1
+
+
 def test_names_cannot_be_formulas(tmp_path):
     pairs = [Pair("=1+1", (tmp_path / "a", tmp_path / "b"))]
     comparison = Comparison(("-a", "b"), pairs, tmp_path)
@@ -263,6 +300,24 @@ def test_a_comparison_to_its_end_by_keys(browse, address, scheme):
     assert [line[5] for line in lines[1:]] == ["bright", "bright", ""]
     page.get_by_role("button", name="Another round").click()
     page.get_by_text("0 of 3 · round 2").wait_for()
+
+
+@pytest.mark.parametrize("damage", ["truncated", "gone"])
+def test_pairs_that_cannot_be_read_are_left_out(browse, address, folders, damage):
+    for name in NAMES:
+        file = Path(folders[1]) / f"{name}.png"
+        if damage == "gone":
+            file.unlink()
+        else:
+            file.write_bytes(file.read_bytes()[:200])
+    page = browse(f"{address}/compare")
+    page.get_by_role("button", name="Try again").click()
+    page.get_by_text("a picture of this pair cannot be read").wait_for()
+    assert axe_violations(page) == []
+    for _ in NAMES:
+        page.get_by_role("button", name="Leave this pair out").click()
+    page.get_by_text("3 pairs left out: a picture cannot be read.").wait_for()
+    page.errors[:] = [error for error in page.errors if "422" not in error]
 
 
 def test_a_comparison_by_touch(browse, address):

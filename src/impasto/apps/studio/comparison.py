@@ -62,7 +62,8 @@ class Comparison:
         mark = hashlib.sha256(json.dumps([names, listed]).encode("utf-8", "replace")).hexdigest()
         self._file = folder / f"{mark[:16]}.json"
         self._votes: list[dict[str, Any]] = []
-        self._order: list[tuple[int, bool]] = []  # pairs to come, and whether they are swapped
+        # Pairs of this round, and whether they are swapped; those that are left out are missing.
+        self._order = _shuffled(range(len(self.pairs)))
         self._showing: Showing | None = None
         self.round = 1
         self._load()
@@ -73,12 +74,12 @@ class Comparison:
         return sum(vote["round"] == self.round for vote in self._votes)
 
     def progress(self) -> dict[str, Any]:
-        """Numbers of pairs and votes; no names."""
-        return {"pairs": len(self.pairs), "done": self.done, "round": self.round}
+        """Numbers of pairs, without those left out, and of votes; no names."""
+        return {"pairs": len(self._order), "done": self.done, "round": self.round}
 
     def next(self) -> dict[str, Any]:
         """The pair to look at, the same one until it is voted on, or that all are done."""
-        if self.done >= len(self.pairs):
+        if self.done >= len(self._order):
             return {**self.progress(), "finished": True}
         if self._showing is None:
             index = self._order[self.done][0]
@@ -104,9 +105,7 @@ class Comparison:
         """
         if choice not in CHOICES:
             raise Refusal(422, f"choice is one of {', '.join(CHOICES)}")
-        showing = self._showing
-        if showing is None or showing.token != pair:
-            raise Refusal(409, "another pair is to be judged by now; reload the page")
+        showing = self._on_page(pair)
         swapped = self._order[self.done][1]
         preferred = None if choice == "none" else int((choice == "right") ^ swapped)
         line = {
@@ -117,21 +116,33 @@ class Comparison:
             "preferred": preferred,
             "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         }
-        self._write([*self._votes, line])
+        self._write([*self._votes, line], self._order)
+        self._showing = None
+        return self.next()
+
+    def leave_out(self, pair: object) -> dict[str, Any]:
+        """Judge the pair on the page no more, in no round: a picture cannot be read; the next pair.
+
+        Raises Refusal 409 where it is not the pair on the page.
+        """
+        index = self._on_page(pair).index
+        self._write(self._votes, [each for each in self._order if each[0] != index])
         self._showing = None
         return self.next()
 
     def again(self) -> dict[str, Any]:
         """Begin another round, of another judge; Refusal 409 before this one is finished."""
-        if self.done < len(self.pairs):
+        if self.done < len(self._order):
             raise Refusal(409, "this round is not finished")
         self.round += 1
-        self._shuffle()
-        self._write(self._votes)
+        self._write(self._votes, _shuffled(index for index, _ in self._order))
         return self.next()
 
     def table(self) -> dict[str, Any]:
-        """How often each side is preferred: shares of the votes that prefer one."""
+        """How often each side is preferred: shares of the votes that prefer one.
+
+        `left_out` is the number of pairs that are not judged, since a picture cannot be read.
+        """
         wins = [sum(vote["preferred"] == side for vote in self._votes) for side in (0, 1)]
         none = sum(vote["preferred"] is None for vote in self._votes)
         low, high = wilson(wins[0], sum(wins))
@@ -143,6 +154,7 @@ class Comparison:
             "low": low,
             "high": high,
             "p": sign_test(*wins),
+            "left_out": len(self.pairs) - len(self._order),
             **self.progress(),
         }
 
@@ -164,28 +176,39 @@ class Comparison:
         )
         return as_csv(head, lines)
 
-    def _shuffle(self) -> None:
-        chance = random.SystemRandom()
-        indexes = chance.sample(range(len(self.pairs)), len(self.pairs))
-        self._order = [(index, chance.random() < 0.5) for index in indexes]
+    def _on_page(self, pair: object) -> Showing:
+        """The showing of this token; Refusal 409 for another."""
+        if self._showing is None or self._showing.token != pair:
+            raise Refusal(409, "another pair is to be judged by now; reload the page")
+        return self._showing
 
     def _load(self) -> None:
         """Go on where the file says; anew where there is none, or a damaged one."""
-        self._shuffle()
         with suppress(OSError, ValueError, KeyError, TypeError):
             kept = json.loads(self._file.read_text("utf-8"))
             order = [(int(index), bool(swapped)) for index, swapped in kept["order"]]
-            if sorted(index for index, _ in order) == list(range(len(self.pairs))):
+            out = [int(index) for index in kept.get("left_out", [])]
+            if sorted([*out, *(index for index, _ in order)]) == list(range(len(self.pairs))):
                 self._order, self.round = order, int(kept["round"])
                 self._votes = [dict(vote) for vote in kept["votes"]]
 
-    def _write(self, votes: list[dict[str, Any]]) -> None:
-        """Keep votes; those in memory change only once the file has."""
+    def _write(self, votes: list[dict[str, Any]], order: list[tuple[int, bool]]) -> None:
+        """Keep votes and the order; those in memory change only once the file has."""
         self._file.parent.mkdir(parents=True, exist_ok=True)
-        kept = {"names": self.names, "round": self.round, "order": self._order, "votes": votes}
+        out = {*range(len(self.pairs))} - {index for index, _ in order}
+        kept = {"names": self.names, "round": self.round, "order": order, "votes": votes}
+        kept["left_out"] = sorted(out)
         with AtomicFile(self._file) as draft:
             draft.write_text(json.dumps(kept), "utf-8")
-        self._votes = votes
+        self._votes, self._order = votes, order
+
+
+def _shuffled(indexes: Iterable[int]) -> list[tuple[int, bool]]:
+    """Indexes in random order, each with whether its pair is swapped."""
+    chance = random.SystemRandom()
+    mixed = list(indexes)
+    chance.shuffle(mixed)
+    return [(index, chance.random() < 0.5) for index in mixed]
 
 
 def of_folders(first: str | Path, second: str | Path, folder: Path) -> Comparison:

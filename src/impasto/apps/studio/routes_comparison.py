@@ -55,6 +55,7 @@ class Bench:
             Route(f"{root}/choose", self.choose, methods=post),
             Route(f"{root}/next", self.next),
             Route(f"{root}/vote", self.vote, methods=post),
+            Route(f"{root}/leave", self.leave, methods=post),
             Route(f"{root}/again", self.again, methods=post),
             Route(f"{root}/table", self.table),
             Route(f"{root}/pictures/{{token}}", self.picture),
@@ -86,6 +87,11 @@ class Bench:
         """Take a vote; the next pair."""
         body = await json_object(request)
         return JSONResponse(self._there().vote(body.get("pair"), body.get("choice")))
+
+    async def leave(self, request: Request) -> Response:
+        """Leave out a pair that cannot be read; the next pair."""
+        body = await json_object(request)
+        return JSONResponse(self._there().leave_out(body.get("pair")))
 
     async def again(self, _: Request) -> Response:
         """Another round."""

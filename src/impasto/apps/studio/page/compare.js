@@ -1,7 +1,7 @@
 /**
  * Blind comparison: two pictures of the same, and which is better.
  *
- *     state -> choose two recipes -> pair -> vote -> pair … -> table
+ *     state -> choose two recipes -> pair -> vote, or leave out -> pair … -> table
  *
  * The page knows no names before the table, only words that are made anew for each pair.
  */
@@ -49,7 +49,12 @@ async function attempt(act) {
     await act();
   } catch (error) {
     const again = button({ caption: "Try again", class: "plain", press: () => attempt(begin) });
-    show(h("div", { class: "compare-card", role: "alert" }, h("h2", {}, "That did not work"), h("p", {}, error.message), again));
+    const leave = button({ caption: "Leave this pair out", class: "plain", press: () => {
+      leave.disabled = true; // a second press would be about the next pair
+      attempt(async () => look(await json("/leave", { pair: error.pair })));
+    } });
+    show(h("div", { class: "compare-card", role: "alert" }, h("h2", {}, "That did not work"), h("p", {}, error.message),
+      h("div", { class: "compare-acts" }, again, error.pair ? leave : null)));
     again.focus();
   }
 }
@@ -86,10 +91,20 @@ async function loaded(token) {
   return { address: image.src, size: { width: image.naturalWidth, height: image.naturalHeight } };
 }
 
+/** Both pictures of a pair. An error has the `pair`, unless the studio does not answer at all. */
+async function both({ pair, left, right }) {
+  try {
+    return await Promise.all([loaded(left), loaded(right)]);
+  } catch (error) {
+    if (error.status !== 0) error.pair = pair;
+    throw error;
+  }
+}
+
 /** A pair, both pictures at once. */
 async function look(pair) {
   if (pair.finished) return table();
-  const two = await Promise.all([loaded(pair.left), loaded(pair.right)]);
+  const two = await both(pair);
   let view = FIT;
   const panes = SIDES.map((label) => createPane({ label, onView: (next) => render((view = next)) }));
   const render = () => panes.forEach((pane, i) => {
@@ -117,7 +132,7 @@ const percent = (part) => `${Math.round(100 * part)} %`;
 async function table() {
   const found = await json("/table");
   count(found);
-  const { names, wins, none, share, low, high, p } = found;
+  const { names, wins, none, share, low, high, p, left_out: out } = found;
   const votes = wins[0] + wins[1];
   const bar = (i) => h("div", { class: "compare-row" },
     h("span", { class: "compare-name" }, names[i]),
@@ -130,6 +145,7 @@ async function table() {
   show(h("div", { class: "compare-card" },
     h("h2", {}, "Result"), bar(0), bar(1), h("p", {}, sentence),
     h("p", { class: "note" }, none ? `${none} without a preference, not counted.` : ""),
+    h("p", { class: "note" }, out ? `${out} ${out === 1 ? "pair" : "pairs"} left out: a picture cannot be read.` : ""),
     h("div", { class: "compare-acts" },
       h("a", { class: "compare-link", href: `${ROOT}.csv`, download: "comparison.csv" }, "Votes as CSV"), again,
       button({ caption: "Other presets", class: "plain", hidden: !(await json()).choices.length, press: () => attempt(async () => choose((await json()).choices, null)) }))));
