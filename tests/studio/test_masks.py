@@ -388,6 +388,13 @@ def test_a_mask_goes_to_a_file_and_comes_back(open_painter, tmp_path):
     assert np.array_equal(painter.mask(told["protect"]), levels)
 
 
+def test_a_mask_that_cannot_be_read_is_said(open_painter):
+    painter = open_painter(protect="0" * 64, masks=[None])
+    painter.says("A mask could not be read")
+    painter.page.errors.clear()  # the browser reports the answer 404
+    assert painter.done() is None
+
+
 def test_a_file_that_is_no_picture_is_said(open_painter):
     painter = open_painter()
     file = {"name": "no.png", "mimeType": "image/png", "buffer": b"nothing"}

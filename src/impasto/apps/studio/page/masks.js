@@ -5,24 +5,24 @@
  *                                  |
  *                                  +-> saved after a second's rest -> onChange({masks, protect})
  *
+ * masks-stage.js is its place in the page, masks-look.js what is seen, masks-acts.js what can be done;
  * masks-raster.js and masks-undo.js are the mathematics; masks-panel.js the buttons.
  */
 
-import { viewOf } from "./api.js";
-import { debounce, h, text } from "./dom.js";
+import { createActs } from "./masks-acts.js";
 import { createKeys } from "./masks-keys.js";
 import { COLOURS, createLayers } from "./masks-layers.js";
+import { createLook } from "./masks-look.js";
 import { createMarks } from "./masks-marks.js";
 import { createOverlay } from "./masks-overlay.js";
 import { createPanel } from "./masks-panel.js";
-import { encodePng } from "./masks-png.js";
 import { createPointers } from "./masks-pointer.js";
-import { LARGEST, SIZES, noteOf, styled, withdraw } from "./masks-room.js";
+import { SIZES, styled } from "./masks-room.js";
 import { createSaving } from "./masks-saving.js";
-import { findObject, loadMask, openFile, saveMask } from "./masks-server.js";
+import { findObject, loadMask, saveMask } from "./masks-server.js";
 import { createSmart } from "./masks-smart.js";
-import { TOOLS, createTools, isSized, pressed } from "./masks-tools.js";
-import { FIT, bounded, percentOf, place as placed, zoomed } from "./view.js";
+import { createStage } from "./masks-stage.js";
+import { createTools } from "./masks-tools.js";
 
 /**
  * Draw the painter into an element that fills the window.
@@ -34,33 +34,19 @@ import { FIT, bounded, percentOf, place as placed, zoomed } from "./view.js";
  */
 export async function openMasks({ place, content, styles, masks, protect, onChange }) {
   await styled();
-  const given = [protect, ...styles.map((_, i) => masks[i] ?? null)];
-  const status = h("p", { class: "mask-status", role: "status", "aria-live": "polite" });
-  const image = h("img", { alt: "", draggable: "false", src: viewOf(content.id) });
-  const [overlayCanvas, marksCanvas] = [h("canvas"), h("canvas", { class: "mask-marks" })];
-  const picture = h("div", { class: "mask-picture" }, image, overlayCanvas);
-  const stage = h("div", { class: "mask-stage", tabindex: 0, role: "application", "aria-label": "Mask. Arrow keys move the brush, Enter puts it down and lifts it." }, picture, marksCanvas, status);
-  const before = document.activeElement;
-  const quiet = withdraw(place);
-  place.replaceChildren(stage);
-  place.classList.add("masks");
-  place.hidden = false;
-  stage.focus();
+  const ids = [protect, ...styles.map((_, i) => masks[i] ?? null)];
+  const names = [{ name: "Protect" }, ...styles.map((style) => ({ name: `Where ${style.name}`, style }))];
+  const room = createStage(place, content);
+  const { size, loaded } = await read(room, ids);
+  const told = ([first, ...others]) => onChange({ protect: first, masks: others });
+  const painter = assembled({ place, content, room, size, names, ids, loaded, told });
+  if (ids.some((id, i) => id && !loaded[i])) room.say("A mask could not be read; it is empty here.", true);
+  return painter;
+}
 
-  let speaking = 0;
-  const say = (words, bad = false) => {
-    text(status, words);
-    status.classList.toggle("error", bad);
-    clearTimeout(speaking);
-    speaking = setTimeout(() => text(status, ""), bad ? 12_000 : 5000);
-  };
-  const leave = () => {
-    place.hidden = true;
-    place.classList.remove("masks");
-    place.replaceChildren();
-    quiet();
-    before?.focus?.();
-  };
+/** The photograph's size, and its masks, null where there is none to be read; rejects, and gives the
+ * place back, where the photograph cannot be read. */
+async function read({ image, say, leave }, ids) {
   say("Opening…");
   try {
     await image.decode();
@@ -69,205 +55,53 @@ export async function openMasks({ place, content, styles, masks, protect, onChan
     throw error;
   }
   const size = { width: image.naturalWidth, height: image.naturalHeight };
-  const loaded = await Promise.all(given.map((id) => (id ? loadMask(id, size).catch(() => null) : null)));
-  if (given.some((id, i) => id && !loaded[i])) say("A mask could not be read; it is empty here.", true);
+  const loaded = await Promise.all(ids.map((id) => (id ? loadMask(id, size).catch(() => null) : null)));
+  return { size, loaded };
+}
 
-  const names = [{ name: "Protect" }, ...styles.map((style) => ({ name: `Where ${style.name}`, style }))];
-  const look = { tool: "brush", radius: Math.max(4, Math.round(Math.max(size.width, size.height) / 28)), soft: 0.25, opacity: 0.6, takes: false, alone: false, view: FIT };
-  const shares = names.map(() => 0);
-  let hovering = null;
-  let frame = 0;
-  const waiting = [];
-
-  const layers = createLayers(size, names.map(({ name }, i) => ({ name, mask: loaded[i] })), {
-    onDirty: (rect) => {
-      overlay.touch(rect);
+/** Fill `parts` with what masks are made, kept and drawn by. */
+function fill(parts, see, { content, room, size, names, ids, loaded, told }) {
+  const { look, later, render } = see;
+  const { say } = room;
+  const layers = (parts.layers = createLayers(size, names.map(({ name }, i) => ({ name, mask: loaded[i] })), {
+    onDirty(rect) {
+      parts.overlay.touch(rect);
       later();
     },
-    onEdit: (index) => {
-      saving.touch(index);
-      count(index);
+    onEdit(index) {
+      parts.saving.touch(index);
+      see.count(index);
       render();
     },
-  });
-  const overlay = createOverlay(overlayCanvas, size, () => ({ list: layers.list, chosen: layers.chosen, opacity: look.opacity, alone: look.alone }));
-  const saving = createSaving({ ids: given, save: (i) => (shareNow(i) ? saveMask(layers.list[i].mask, size, names[i].name) : null), onChange: ([first, ...others]) => onChange({ protect: first, masks: others }), say });
-  const smart = createSmart(layers, (strokes, signal) => findObject(content.id, strokes, size, signal), { onChange: () => later(render()), say, softness: () => look.soft * 0.3 });
-  const tools = createTools(layers, smart, () => look, say);
-  const box = () => ({ width: stage.clientWidth, height: stage.clientHeight });
-  const lying = () => placed(bounded(look.view, box(), size), box(), size);
-  const marks = createMarks(marksCanvas, lying);
+  }));
+  parts.overlay = createOverlay(room.overlay, size, () => ({ list: layers.list, chosen: layers.chosen, opacity: look.opacity, alone: look.alone }));
+  parts.saving = createSaving({ ids, save: (i) => (see.shareNow(i) ? saveMask(layers.list[i].mask, size, names[i].name) : null), onChange: told, say });
+  parts.smart = createSmart(layers, (strokes, signal) => findObject(content.id, strokes, size, signal), { onChange: () => later(render()), say, softness: () => look.soft * 0.3 });
+  parts.tools = createTools(layers, parts.smart, () => look, say);
+  parts.marks = createMarks(room.marks, see.lying);
+}
 
-  const shareNow = (index) => (shares[index] = layers.share(index));
-  const count = debounce((index) => render(shareNow(index)), 150);
-
-  function later() {
-    frame ||= requestAnimationFrame(draw);
-  }
-  function draw() {
-    frame = 0;
-    if (waiting.length) tools.move(waiting.splice(0));
-    overlay.draw();
-    const sized = isSized(look.tool);
-    const ring = hovering && look.tool !== "hand" ? { ...hovering, r: sized ? hovering.r : 0.5, soft: sized && look.tool !== "smart" ? look.soft : 0, cross: !sized, down: keys.down } : null;
-    marks.draw({ ring, lasso: tools.lasso, strokes: [...smart.strokes, ...tools.scribble] });
-  }
-  function layout() {
-    const { left, top, scale } = lying();
-    picture.style.width = `${size.width}px`;
-    picture.style.height = `${size.height}px`;
-    picture.style.transform = `translate(${left}px, ${top}px) scale(${scale})`;
-    picture.classList.toggle("pixels", scale * devicePixelRatio >= 4);
-    render();
-    later();
-  }
-  function render() {
-    panel.render({ ...look, notes: names.map((_, i) => noteOf(i, shares)), chosen: layers.chosen, shares, canUndo: layers.undo.canUndo || smart.active, canRedo: layers.undo.canRedo && !smart.active, smart: smart.active, asking: smart.asking, percent: percentOf(bounded(look.view, box(), size), box(), size, devicePixelRatio) });
-    stage.dataset.tool = look.tool;
-  }
-
-  const point = (event, radius = look.radius) => {
-    const frame_ = stage.getBoundingClientRect();
-    const { left, top, scale } = lying();
-    return { x: (event.clientX - frame_.left - left) / scale, y: (event.clientY - frame_.top - top) / scale, r: pressed(radius, event) };
-  };
-  createPointers(stage, {
-    box, size: () => size, view: () => look.view, onView: (view) => acts.view(view),
-    panning: () => look.tool === "hand" || keys.space,
-    down(event) {
-      hovering = point(event);
-      tools.down(hovering, event.altKey || event.buttons === 2 || (event.buttons & 32) > 0);
-      later();
-    },
-    move(events) {
-      waiting.push(...events.map((event) => point(event)));
-      hovering = waiting.at(-1);
-      later();
-    },
-    up(event) {
-      flush();
-      tools.up();
-      if (event.pointerType === "touch") hovering = null;
-      later();
-    },
-    cancel() {
-      waiting.length = 0;
-      tools.cancel();
-      later();
-    },
-    hover(event) {
-      hovering = event ? point(event) : null;
-      later();
-    },
-  });
-  const flush = () => waiting.length && tools.move(waiting.splice(0));
-
-  /** Whatever is under way is finished before something else begins. */
-  function settle() {
-    flush();
-    tools.up();
-    smart.accept();
-  }
-  const edited = (words) => {
-    if (words) say(words);
-    later(render());
-  };
-  const acts = {
-    tool(id) {
-      if (id !== look.tool) settle();
-      Object.assign(look, { tool: id, takes: false });
-      const { name, hint } = TOOLS.find((tool) => tool.id === id);
-      edited(`${name}. ${hint}`);
-    },
-    mode: (takes) => later(render((look.takes = takes))),
-    layer(index) {
-      settle();
-      layers.choose(index);
-      edited(`${names[index].name}: ${noteOf(index, shares).text}`);
-    },
-    size(radius, spoken) {
-      look.radius = Math.min(Math.max(radius, 1), LARGEST);
-      if (hovering) hovering.r = look.radius;
-      edited(spoken ? `Size ${2 * look.radius} px` : "");
-    },
-    grow: (factor) => acts.size(factor > 1 ? Math.ceil(look.radius * factor) : Math.floor(look.radius * factor), true),
-    soft: (soft) => later(render((look.soft = soft))),
-    opacity: (opacity) => repaint({ opacity }),
-    alone: () => repaint({ alone: !look.alone }),
-    undo: () => {
-      if (smart.active) return smart.back();
-      tools.cancel();
-      return edited(layers.back() ?? "Nothing to undo.");
-    },
-    redo: () => (smart.active ? null : edited(layers.forth() ?? "Nothing to do again.")),
-    view(view) {
-      look.view = view;
-      layout();
-    },
-    zoom: (factor) => acts.view(zoomed(bounded(look.view, box(), size), factor, { x: box().width / 2, y: box().height / 2 }, box(), size)),
-    fit: () => acts.view(FIT),
-    clear: () => whole("Cleared.", "clear", () => new Uint8Array(size.width * size.height)),
-    invert: () => whole("Inverted.", "invert", (mask) => mask.map((value) => 255 - value)),
-    accept: () => smart.active && edited(smart.accept() ?? "Kept."),
-    leave: () => edited(smart.leave() ?? "As it was."),
-    snap: () => snap(),
-    async open(file) {
-      settle();
-      try {
-        const mask = await openFile(file, size);
-        whole(`${file.name} is the mask now.`, "open", () => mask);
-      } catch (error) {
-        say(error.message, true);
-      }
-    },
-    async save() {
-      settle();
-      const link = h("a", { href: URL.createObjectURL(await encodePng(layers.mask(), size.width, size.height)), download: `${names[layers.chosen].name} - ${content.name}.png` });
-      link.click();
-      setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
-    },
-    done: () => close(),
-    escape: () => (tools.busy ? acts.drop() : smart.active ? acts.leave() : close()),
-    drop() {
-      waiting.length = 0;
-      tools.cancel();
-      later();
-    },
-  };
-  function repaint(news) {
-    Object.assign(look, news);
-    overlay.touch({ x: 0, y: 0, w: size.width, h: size.height });
-    edited("");
-  }
-  function whole(words, what, make) {
-    settle();
-    layers.replace(make(layers.mask()), what);
-    edited(words);
-  }
-  async function snap() {
-    settle();
-    say("Looking for edges…");
-    const [index, seen] = [layers.chosen, layers.mask().slice()];
-    try {
-      const base = await saveMask(seen, size, names[index].name);
-      const mask = await findObject(content.id, { inside: [], outside: [], softness: look.soft * 0.3, base: base.id }, size);
-      saving.spare(base);
-      if (layers.chosen === index && !layers.busy) whole("The mask follows the edges.", "fit to edges", () => mask);
-    } catch (error) {
-      say(error.message, true);
-    }
-  }
-
-  const panel = createPanel({ layers: names.map((name, i) => ({ ...name, colour: COLOURS[i % COLOURS.length] })), look, sizes: SIZES }, acts);
-  const keys = createKeys(place, stage, { acts, tools, lying, size, box, later, radius: () => look.radius, at: () => hovering, hover: (next) => (hovering = next) });
+/** The parts of the painter, put together and drawn for the first time. */
+function assembled(given) {
+  const { place, content, room, size, names } = given;
+  const { stage, say } = room;
+  const parts = {};
+  const see = createLook(room, size, names, parts);
+  const { look, later } = see;
+  fill(parts, see, given);
+  const acts = createActs(see, parts, { content, size, names, say, close: () => close() });
+  parts.panel = createPanel({ layers: names.map((name, i) => ({ ...name, colour: COLOURS[i % COLOURS.length] })), look, sizes: SIZES }, acts);
+  parts.keys = createKeys(place, stage, { acts, tools: parts.tools, lying: see.lying, size, box: room.box, later, radius: () => look.radius, at: () => see.hovering, hover: (next) => (see.hovering = next) });
+  hearPointers(stage, { see, size, acts, parts });
+  const { panel } = parts;
   place.replaceChildren(panel.bar, panel.tools, stage, panel.list, panel.options, panel.more);
   const watch = new ResizeObserver(() => {
-    marks.fit(box());
-    layout();
+    parts.marks.fit(room.box());
+    see.layout();
   });
   watch.observe(stage);
-  names.forEach((_, i) => shareNow(i));
-  overlay.touch({ x: 0, y: 0, w: size.width, h: size.height });
+  names.forEach((_, i) => see.shareNow(i));
+  see.all();
   acts.tool("brush");
   stage.focus();
 
@@ -275,13 +109,42 @@ export async function openMasks({ place, content, styles, masks, protect, onChan
   /** Save and leave; where masks cannot be saved, stay, say so, and leave at the second call. */
   const close = () => (closing ??= finish().finally(() => (closing = null)));
   async function finish() {
-    settle();
-    if (!(await saving.finish())) return;
+    acts.settle();
+    if (!(await parts.saving.finish())) return;
     watch.disconnect();
-    keys.remove();
-    cancelAnimationFrame(frame);
-    clearTimeout(speaking);
-    leave();
+    parts.keys.remove();
+    see.close();
+    room.leave();
   }
   return { close };
+}
+
+/** Pointers -> points in the picture -> the chosen tool, or a moved view. */
+function hearPointers(stage, { see, size, acts, parts: { tools, keys } }) {
+  const { later } = see;
+  createPointers(stage, {
+    box: see.box, size: () => size, view: () => see.look.view, onView: acts.view,
+    panning: () => see.look.tool === "hand" || keys.space,
+    down(event) {
+      see.hovering = see.point(event);
+      tools.down(see.hovering, event.altKey || event.buttons === 2 || (event.buttons & 32) > 0);
+      later();
+    },
+    move(events) {
+      see.waiting.push(...events.map((event) => see.point(event)));
+      see.hovering = see.waiting.at(-1);
+      later();
+    },
+    up(event) {
+      see.flush();
+      tools.up();
+      if (event.pointerType === "touch") see.hovering = null;
+      later();
+    },
+    cancel: acts.drop,
+    hover(event) {
+      see.hovering = event ? see.point(event) : null;
+      later();
+    },
+  });
 }
