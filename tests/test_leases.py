@@ -15,6 +15,7 @@ from impasto.apps import leases as module
 from impasto.apps import small_files
 from impasto.apps.leases import LeaseLost, Leases, Lookout
 from impasto.errors import OutputError
+from support.children import eventually
 
 RACERS = 12
 OLD = 1_000_000.0  # a time of change, long ago
@@ -260,8 +261,7 @@ def test_a_thread_renews_it(tmp_path):
     lease = Leases(tmp_path, beat=0.001).take("7")
     with lease:
         change(lease, OLD)
-        while lease.path.stat().st_mtime == OLD:
-            time.sleep(0.001)
+        eventually(lambda: lease.path.stat().st_mtime != OLD)
     assert not any(thread.name == "lease" for thread in threading.enumerate())
     change(lease, OLD)
     assert lease.path.stat().st_mtime == OLD
@@ -271,8 +271,7 @@ def test_the_thread_notices_that_it_is_lost(tmp_path):
     leases = Leases(tmp_path, beat=0.001)
     with leases.take("7") as lease:
         leases.file("7", 1).write_text("{}")
-        while not lease.is_lost:
-            time.sleep(0.001)
+        eventually(lambda: lease.is_lost)
     with pytest.raises(LeaseLost):
         lease.check()
 

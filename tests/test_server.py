@@ -4,14 +4,13 @@ import re
 import shutil
 import socket
 import sys
-import time
 from pathlib import Path
 
 import httpx
 import pytest
 from dockerfile_parse import DockerfileParser
 
-from support.children import child, finished
+from support.children import child, finished, wait_until
 from support.pictures import smooth_picture
 from support.studio import jpeg
 
@@ -33,14 +32,20 @@ def server(tmp_path_factory):
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "uvicorn", "server:app", "--port", port, "--log-level=error"]
     address = f"http://127.0.0.1:{port}"
-    with child(command, cwd=folder), httpx.Client(base_url=address, timeout=120) as client:
-        while True:
-            try:
-                client.get("/")
-                break
-            except httpx.TransportError:
-                time.sleep(0.1)
+    with (
+        child(command, cwd=folder) as process,
+        httpx.Client(base_url=address, timeout=120) as client,
+    ):
+        wait_until(lambda: answers(client), process)
         yield client
+
+
+def answers(client):
+    try:
+        client.get("/")
+    except httpx.TransportError:
+        return False
+    return True
 
 
 def photograph(tmp_path):

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-import threading
+from contextlib import suppress
 
 import pytest
 
@@ -11,7 +11,7 @@ from impasto.apps.studio import tasks
 from impasto.apps.studio.darkroom import Darkroom
 from impasto.apps.studio.refusal import Refusal
 from support import misbehaving
-from support.children import child, wait_until
+from support.children import child, eventually, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -56,20 +56,20 @@ def test_a_task_that_ends_badly_is_one_refusal(room, task, status, text):
 def test_a_worker_that_was_killed_is_replaced(room):
     before = call(room, "where")
     os.kill(before, 9)
-    while True:  # the call under way may still have been given to it
-        try:
-            assert call(room, "where") != before
-        except Refusal:
-            continue
-        return
+
+    def replaced():
+        with suppress(Refusal):  # the call under way may still have been given to it
+            return call(room, "where") != before
+        return False
+
+    eventually(replaced)
 
 
 def test_closing_ends_a_task_under_way():
     misbehaving.known()
     room = Darkroom(["support.misbehaving:known"], patience=1000)
     future = room.submit("sleep")
-    while room.pid is None:
-        threading.Event().wait(0.01)
+    eventually(lambda: room.pid is not None)
     room.close()
     assert future.cancelled() or isinstance(future.exception(), Refusal)
     assert room.pid is None

@@ -55,8 +55,17 @@ def succeeded(command, **options):
 
 def wait_until(condition, process):
     """Return once the condition holds; fails if the process ends before."""
+
+    def holds():
+        assert process.poll() is None, process.communicate()
+        return condition()
+
+    eventually(holds)
+
+
+def eventually(condition):
+    """Return once the condition holds."""
     deadline = time.monotonic() + PATIENCE
     while not condition():
-        assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.002)
