@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -60,15 +61,11 @@ def test_a_job_is_painted_to_its_end(studio, whole):
 def test_its_files(studio, whole):
     _, client = studio
     job, _ = whole
-    http, outputs = client.http, client.job(job)["outputs"]
+    http = client.http
     got = http.get(f"/api/jobs/{job}/preview?size=300")
     assert jpeg(got.content) == (48, 38)
     again = http.get(f"/api/jobs/{job}/preview", headers={"if-none-match": got.headers["etag"]})
     assert again.status_code == 304
-    for name, kind in (("report", "text/html"), ("timelapse", "video/mp4")):
-        answer = http.get(f"/api/jobs/{job}/{name}")
-        assert answer.status_code == (200 if outputs[name] else 404)
-        assert not outputs[name] or answer.headers["content-type"].startswith(kind)
     losses = http.get(f"/api/jobs/{job}/losses").json()
     assert [line[:2] for line in losses] == [
         *([n, 24] for n in range(5)),
@@ -76,6 +73,19 @@ def test_its_files(studio, whole):
     ]
     assert http.get(f"/api/jobs/{job}/result?format=jpeg").headers["content-type"] == "image/jpeg"
     assert http.get(f"/api/jobs/{job}/result?format=exe").status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "libraries"),
+    [("report", "text/html", ["jinja2", "matplotlib"]), ("timelapse", "video/mp4", ["av"])],
+)
+def test_its_report_and_film(name, kind, libraries, studio, whole):
+    _, client = studio
+    there = all(map(find_spec, libraries))
+    assert client.job(whole[0])["outputs"][name] == there
+    answer = client.http.get(f"/api/jobs/{whole[0]}/{name}")
+    assert answer.status_code == (200 if there else 404)
+    assert not there or answer.headers["content-type"].startswith(kind)
 
 
 def test_its_record_names_pictures_as_they_were_uploaded(studio, whole, tmp_path):
@@ -100,18 +110,38 @@ def test_its_pictures_cannot_be_removed(studio, whole, pictures):
     assert client.http.delete(f"/api/pictures/{pictures[0]}").status_code == 409
 
 
-def test_paused_and_resumed_it_is_the_same_picture(studio, pictures):
-    _, client = studio
-    slow = {**QUICK, "iterations": [40, 30]}
-    job = client.start(*pictures, slow)
-    client.until(job, lambda j: j["done"] >= 2)
+def paused(client, job):
+    """The job, resting."""
     assert client.tell(job, "pause")["state"] == "paused"
-    assert client.rested(job, "paused")["done"] < 70
+    return client.rested(job, "paused")
+
+
+def resumed(client, job, done):
+    """Let a resting job go beyond so many iterations."""
     assert client.tell(job, "resume")["state"] in ("queued", "painting")
-    client.rested(job)
-    other = client.start(*pictures, slow)
-    client.rested(other)
-    assert np.array_equal(client.pixels(job), client.pixels(other))
+    client.until(job, lambda j: j["done"] > done)
+
+
+def ends_like_another(client, job, pictures, scale=1):
+    """A job without end is given one, and makes the picture of a job which had it all along."""
+    iterations = [3, 3]
+    iterations[scale] = paused(client, job)["done"] + 20
+    client.tell(job, "adjust", settings={"iterations": iterations})
+    ended = client.rested(job)
+    other = client.start(*pictures, {**LONG, "iterations": iterations})
+    assert client.rested(other)["done"] == ended["done"] == sum(iterations)
+    return np.array_equal(client.pixels(job), client.pixels(other))
+
+
+@pytest.mark.parametrize("scale", [0, 1])
+def test_paused_and_resumed_it_is_the_same_picture(scale, studio, pictures):
+    _, client = studio
+    iterations = [3, 3]
+    iterations[scale] = 100_000
+    job = client.start(*pictures, {**LONG, "iterations": iterations})
+    client.until(job, lambda j: j["stage"] == scale and j["iteration"] > 1)
+    resumed(client, job, paused(client, job)["done"])
+    assert ends_like_another(client, job, pictures, scale)
 
 
 def test_stopped_it_keeps_its_picture_and_can_have_more(studio, pictures):
@@ -242,9 +272,12 @@ def test_previews_are_made_for_who_looks(studio, pictures):
     parts, client = studio
     job = client.start(*pictures, LONG)
     client.until(job, lambda j: j["preview"] >= 1)
-    assert parts.workshop._watch.side == 0 or parts._sides
     page = Listener(str(client.http.base_url))
     page.until(lambda kind, data: kind == "step" and data["preview"] > 1)
+    client.http.get(f"/api/jobs/{job}/preview?size=900")
+    watch = parts.workshop._watch
+    assert watch.side >= 900
+    assert watch.viewers >= 1
     client.tell(job, "discard")
     page.until(lambda kind, data: kind == "gone" and data["id"] == job)
     assert page.events[0][1] == "hello"
@@ -301,17 +334,14 @@ def test_a_killed_server_loses_nothing(changed, tmp_path, whole):
 
 
 def test_after_ctrl_c_a_job_goes_on_bit_for_bit(tmp_path):
-    folder, slow = tmp_path / "jobs", {**QUICK, "iterations": [4, 60]}
+    folder = tmp_path / "jobs"
     with studio_in(folder) as (_, client):
         pictures = client.upload(0), client.upload(1.0)
-        job = client.start(*pictures, slow)
+        job = client.start(*pictures, LONG)
         client.until(job, lambda j: j["iteration"] > 1)
     with studio_in(folder) as (_, client):
         found = client.job(job)
         assert found["state"] == "interrupted"
-        assert 0 < found["done"] < 64
-        client.tell(job, "resume")
-        client.rested(job)
-        other = client.start(*pictures, slow)
-        client.rested(other)
-        assert np.array_equal(client.pixels(job), client.pixels(other))
+        assert found["done"] > 0
+        resumed(client, job, found["done"])
+        assert ends_like_another(client, job, pictures)
