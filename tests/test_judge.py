@@ -16,8 +16,9 @@ from support.children import succeeded
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 sys.path.append(str(BENCHMARKS))
-judge = pytest.importorskip("judge", reason="a source distribution has no benchmarks")
-presets = pytest.importorskip("presets")
+import judge  # noqa: E402 (its folder is found only now)
+import lettering  # noqa: E402 (its folder is found only now)
+import presets  # noqa: E402 (its folder is found only now)
 
 
 def features(channels=4, side=12, seed=0):
@@ -328,7 +329,6 @@ def test_the_distance_of_colours_is_that_of_their_normal_distributions():
 
 
 def test_the_menu_has_letters_where_it_says():
-    lettering = pytest.importorskip("lettering")
     scene = lettering.menu()
     assert scene.photograph.size == (512, 341)
     assert not scene.letters[:, lettering.HALF :].any()

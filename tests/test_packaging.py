@@ -25,11 +25,16 @@ def canonical(requirement):
     return re.sub(r"[-_.]+", "-", re.match(r"[\w.-]+", requirement)[0]).lower()
 
 
-def declared():
-    """Every library that users may have: the required ones and those of the extras."""
+def requirements():
+    """What users may have: the required libraries and those of the extras."""
     extras = PROJECT["optional-dependencies"]
     chosen = [PROJECT["dependencies"], *(extras[name] for name in extras if name not in DEVELOPERS)]
-    return {canonical(requirement) for group in chosen for requirement in group}
+    return [requirement for group in chosen for requirement in group]
+
+
+def declared():
+    """Their names."""
+    return {canonical(requirement) for requirement in requirements()}
 
 
 def imported():
@@ -64,6 +69,32 @@ def test_paths_in_the_source_tree_exist(name):
     paths = re.findall(r"src/impasto/[\w./]*\w", (ROOT / name).read_text("utf-8"))
     assert paths
     assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
+NOT_OLDEST = {"torch", "tomli", "ray"}  # a gigabyte; for Python 3.10 alone; not in `all`
+
+
+def test_the_oldest_libraries_are_those_that_are_declared():
+    """Each of them is tried: no floor is only a claim."""
+    lines = (ROOT / "constraints-oldest.txt").read_text("utf-8").splitlines()
+    pins = dict(
+        line.partition(";")[0].split("==") for line in lines if line and not line.startswith("#")
+    )
+    assert pins.keys() == declared() - NOT_OLDEST
+    for requirement in requirements():
+        name, _, floor = requirement.partition(";")[0].partition(">=")
+        if canonical(name) in pins and "< '3.11'" not in requirement:
+            assert f"{pins[canonical(name)]}.".startswith(f"{floor}."), requirement
+
+
+def test_a_source_distribution_has_what_its_tests_read():
+    included = TABLES["tool"]["hatch"]["build"]["targets"]["sdist"]["include"]
+    texts = [path.read_text("utf-8") for path in (ROOT / "tests").rglob("*.py")]
+    named = {name for text in texts for name in re.findall(r'\b(?:ROOT|parent) / "([^"/]+)', text)}
+    assert {"benchmarks", "mkdocs.yml", "CITATION.cff"} <= named
+    there = {name for name in named if (ROOT / name).exists()}
+    assert there - {"pyproject.toml"} <= {*included}
+    assert [name for name in included if not (ROOT / name).exists()] == []
 
 
 CONDA = {  # what conda calls it

@@ -660,7 +660,6 @@ def test_processes_take_pairs_by_leases_and_one_may_die(folder):
     assert not multiprocessing.active_children()
 
 
-@pytest.mark.skipif(not BENCHMARK.exists(), reason="a source distribution has no benchmarks")
 def test_workers_that_are_killed_lose_nothing():
     """Three processes, one of them killed while it paints."""
     done = succeeded([sys.executable, BENCHMARK, "--workers=2", "--pairs=4", "--kills=1"])

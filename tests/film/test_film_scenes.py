@@ -10,7 +10,7 @@ from impasto.apps.film.shots import shots
 from impasto.apps.film.warp import warped
 
 sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
-scenes = pytest.importorskip("film_scenes", reason="a source distribution has no benchmarks")
+import film_scenes as scenes
 
 SIZE, FRAMES = (96, 72), 8
 LIGHT = {"fade": 40, "exposure": 8, "noise": 8}  # levels by which frames differ beside motion
