@@ -1,10 +1,12 @@
-"""Workers that share a batch while they are killed at random: is every pair painted, and once?
+"""Workers that share a batch while they are killed at random: is every pair painted all the same?
 
     python benchmarks/share.py [--workers 8] [--pairs 200] [--kills 40] [--seed 0]
 
 Workers paint small pairs in one folder by leases of a short life. Again and again one of them gets
-SIGKILL, and another is started. In the end the manifest is audited, and every picture compared with
-that of a batch which one process paints alone.
+SIGKILL, and another is started; whoever begins one of the last pairs waits until all of them have
+been killed, however fast the machine is. In the end the manifest is audited, which has each pair
+once, and every picture compared with that of a batch which one process paints alone. A pair ends at
+more than one worker where a machine is so slow that a lease expires; its picture is the same.
 """
 
 import argparse
@@ -53,17 +55,24 @@ def planned(home: Path, output: str, iterations: int, *, shared: bool) -> Batch:
 
 def work(home: Path, iterations: int) -> None:
     """Be one worker, with a journal of the pairs it begins and how far they are then."""
-    begun = set()
+    begun, batch = set(), planned(home, "shared", iterations, shared=True)
     with (home / "journals" / f"{os.getpid()}.jsonl").open("a", buffering=1) as journal:
 
         def watch(job, event):
             if isinstance(event, Step) and job.index not in begun:
                 begun.add(job.index)
                 print(json.dumps([job.index, event.done]), file=journal)
+                while job.index >= len(batch) - deaths_due(home):
+                    time.sleep(0.01)
 
-        for entry in planned(home, "shared", iterations, shared=True).entries(watch=watch):
+        for entry in batch.entries(watch=watch):
             if entry.index in begun:
                 print(json.dumps([entry.index, entry.status]), file=journal)
+
+
+def deaths_due(home: Path) -> int:
+    """How many workers are still to be killed."""
+    return len(list((home / "deaths").iterdir()))
 
 
 @dataclass
@@ -78,12 +87,15 @@ class Crew:
         """Start one more."""
         self.running.append(subprocess.Popen(self.command))
 
-    def kill(self, victim: subprocess.Popen) -> None:
-        """Kill one, and start another."""
-        self.running.remove(victim)
+    def kill(self, victim: subprocess.Popen) -> bool:
+        """Kill one, and start another; False if it has ended before."""
         victim.send_signal(signal.SIGKILL)
-        self.codes[victim.wait()] += 1
+        if victim.wait() != -signal.SIGKILL:
+            return False
+        self.running.remove(victim)
+        self.codes[-signal.SIGKILL] += 1
         self.hire()
+        return True
 
     def ended(self) -> bool:
         """Whether all have ended; counts their exit codes."""
@@ -99,17 +111,17 @@ class Crew:
             process.wait()
 
 
-def raced(crew: Crew, home: Path, workers: int, kills: int, chance: random.Random) -> float:
-    """Let them paint, and kill so many of those that have begun; seconds until all have ended."""
+def raced(crew: Crew, home: Path, workers: int, chance: random.Random) -> float:
+    """Let them paint, and kill those that have begun, as often as is due; seconds until all end."""
     started = time.perf_counter()
     for _ in range(workers):
         crew.hire()
     while not crew.ended():
         time.sleep(chance.uniform(0, 0.5))
         busy = [p for p in crew.running if is_painting(home / "journals" / f"{p.pid}.jsonl")]
-        if kills and busy:
-            crew.kill(chance.choice(busy))
-            kills -= 1
+        due = sorted((home / "deaths").iterdir())
+        if due and busy and crew.kill(chance.choice(busy)):
+            due[0].unlink()
     return time.perf_counter() - started
 
 
@@ -151,6 +163,18 @@ def audit(home: Path, iterations: int) -> list[str]:
     return faults
 
 
+def furnish(home: Path, pairs: int, kills: int) -> None:
+    """Lay out pictures, a place for journals, and a file for each worker that is to be killed."""
+    for name, count in (("contents", pairs // STYLES), ("styles", STYLES)):
+        (home / name).mkdir()
+        for number in range(count):
+            smooth_picture(40, 33, phase=number + len(name)).save(home / name / f"{number}.png")
+    for name in ("journals", "deaths"):
+        (home / name).mkdir()
+    for number in range(kills):
+        (home / "deaths" / str(number)).touch()
+
+
 def main() -> None:
     """Race, audit, print; exit code 1 for faults."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -165,17 +189,16 @@ def main() -> None:
         return work(o.work, o.iterations)
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
-        for name, count in (("contents", o.pairs // STYLES), ("styles", STYLES), ("journals", 0)):
-            (home / name).mkdir()
-            for number in range(count):
-                smooth_picture(40, 33, phase=number + len(name)).save(home / name / f"{number}.png")
+        furnish(home, o.pairs, o.kills)
         crew = Crew([sys.executable, __file__, "--work", folder, f"--iterations={o.iterations}"])
         try:
-            seconds = raced(crew, home, o.workers, o.kills, random.Random(o.seed))
+            seconds = raced(crew, home, o.workers, random.Random(o.seed))
         finally:
             crew.close()
         begun, ended, continued = journals(home)
         faults = audit(home, o.iterations)
+        if crew.codes != Counter({0: o.workers, -signal.SIGKILL: o.kills}):
+            faults.append(f"other exit codes than {o.kills} deaths and {o.workers} successes")
     print(f"{o.workers} workers, {len(begun)} pairs, {seconds:.0f} s")
     print(f"exit codes: {dict(crew.codes)}")
     print(f"{begun.total()} beginnings, {continued} of them from a checkpoint")
