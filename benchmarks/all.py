@@ -14,11 +14,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shlex
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -120,8 +122,7 @@ def run(
         else:
             say(command)
             done[command] = _outcome(command, commit, where)
-            with results.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(asdict(done[command])) + "\n")
+            keep(results, done[command])
         outcomes.append(done[command])
         (folder / "table.md").write_text(told(outcomes), "utf-8")
     return outcomes
@@ -162,15 +163,27 @@ def machine() -> str:
 
 def finished(results: Path, commit: str, where: str) -> dict[str, Outcome]:
     """By command, what has succeeded for this commit on this machine; the last counts."""
-    if not results.exists():
-        return {}
-    lines = results.read_text("utf-8").splitlines()
-    found = (Outcome(**json.loads(line)) for line in lines if line.endswith("}"))  # not one cut off
     return {
         each.command: each
-        for each in found
+        for each in kept(results)
         if (each.commit, each.machine, each.returncode) == (commit, where, 0)
     }
+
+
+def keep(results: Path, outcome: Outcome) -> None:
+    """Add an outcome as a line of its own, also after one that an interruption cut off."""
+    with results.open("a+b") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - 1))
+        begin = b"" if file.read() in (b"", b"\n") else b"\n"
+        file.write(begin + json.dumps(asdict(outcome)).encode() + b"\n")
+
+
+def kept(results: Path) -> Iterator[Outcome]:
+    """The outcomes of the whole lines of a file, which may not be there yet."""
+    lines = results.read_text("utf-8", "replace").splitlines() if results.exists() else []
+    for line in lines:
+        with suppress(ValueError, TypeError):  # a line that was cut off, or of another release
+            yield Outcome(**json.loads(line))
 
 
 def told(outcomes: Sequence[Outcome]) -> str:

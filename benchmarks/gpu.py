@@ -192,7 +192,7 @@ def all_rows(bench: Bench, with_peer: bool) -> Iterator[tuple[str, Callable[[], 
 
 
 def main() -> None:
-    """Print the table, or one line where the device is not here."""
+    """Print the table, or one line where the device is not here; exit code 1 if anything fails."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     add_pictures(parser)
     parser.add_argument("--device", default="cuda", help="cuda, cuda:N, or cpu to try the script")
@@ -203,33 +203,34 @@ def main() -> None:
     try:
         bench = Bench(o.content, o.style, choose_device(o.device).value, o.quick)
     except SettingsError as error:
-        print(f"nothing was measured: {error}")
-        return
+        raise SystemExit(f"nothing was measured: {error}") from error
     name = torch.cuda.get_device_name(bench.device) if bench.device.type == "cuda" else "CPU"
-    until, rows, left = time.monotonic() + 60 * o.minutes, [], []
+    until, rows, left, failed = time.monotonic() + 60 * o.minutes, [], [], []
     say("the first run, which starts the device and its libraries")
-    rows.append(
-        _filled("standard, the first run", lambda: paint(bench, bench.settings("standard")))
-    )
+    first = "standard, the first run"
+    rows.append(_filled(first, lambda: paint(bench, bench.settings("standard")), failed))
     for label, cells in all_rows(bench, o.peer):
         if time.monotonic() > until:
             left.append(label)
             continue
-        rows.append(_filled(label, cells))
+        rows.append(_filled(label, cells, failed))
         say(" | ".join(rows[-1]))
     print(heading("On the GPU", name))
     print(table(COLUMNS, rows))
     if left:
         print(f"Not begun within {o.minutes:g} minutes: {', '.join(left)}")
+    if failed:
+        raise SystemExit(f"{len(failed)} rows failed: {', '.join(failed)}")
 
 
-def _filled(label: str, cells: Callable[[], Row]) -> Row:
-    """A row of the table; of one that fails, the error's name in place of seconds."""
+def _filled(label: str, cells: Callable[[], Row], failed: list[str]) -> Row:
+    """A row of the table; of one that fails, which is noted, the error's name for seconds."""
     try:
         row = [label, *cells()]
     except Exception as error:  # the other rows are still worth having
         say(f"  {type(error).__name__}: {error}")
         row = [label, type(error).__name__]
+        failed.append(label)
     return row + [""] * (len(COLUMNS) - len(row))
 
 

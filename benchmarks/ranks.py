@@ -23,6 +23,7 @@ from impasto.images import read
 from measuring import heading, table
 
 GB = 1e9
+PAUSE = 0.05  # seconds between two looks at the processes
 
 
 def free_port() -> int:
@@ -37,18 +38,32 @@ def painted(command: list[str], count: int) -> tuple[list[float], float]:
     told = {"WORLD_SIZE": count, "LOCAL_WORLD_SIZE": count, "MASTER_ADDR": "127.0.0.1"}
     told |= {"MASTER_PORT": free_port(), "OMP_NUM_THREADS": 1, "OMP_WAIT_POLICY": "PASSIVE"}
     begun, processes = time.perf_counter(), []
-    for rank in range(count):
-        mine = {"RANK": rank, "LOCAL_RANK": rank, **told}
-        environment = {**os.environ, **{name: str(value) for name, value in mine.items()}}
-        processes.append(subprocess.Popen(command, env=environment))
-    peaks = []
-    for process in processes:
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            raise SystemExit(f"a process ended with code {process.returncode}")
-        peaks.append(usage.ru_maxrss * 1024 / GB)
-    return peaks, time.perf_counter() - begun
+    try:
+        for rank in range(count):
+            mine = {"RANK": rank, "LOCAL_RANK": rank, **told}
+            environment = {**os.environ, **{name: str(value) for name, value in mine.items()}}
+            processes.append(subprocess.Popen(command, env=environment))
+        return peaks_of(processes), time.perf_counter() - begun
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
+def peaks_of(processes: list[subprocess.Popen[bytes]]) -> list[float]:
+    """The peak of each process in GB, once all have ended; SystemExit for the first that fails."""
+    peaks: dict[int, float] = {}
+    while len(peaks) < len(processes):
+        for process in (each for each in processes if each.returncode is None):
+            ended, status, usage = os.wait4(process.pid, os.WNOHANG)
+            if not ended:
+                continue
+            process.returncode = os.waitstatus_to_exitcode(status)
+            if process.returncode:
+                raise SystemExit(f"a process ended with code {process.returncode}")
+            peaks[process.pid] = usage.ru_maxrss * 1024 / GB
+        time.sleep(PAUSE)
+    return [peaks[process.pid] for process in processes]
 
 
 def main() -> None:

@@ -61,9 +61,11 @@ class Client:
         return time.perf_counter() - began
 
     def until(self, job: str, holds: Callable[[Job], bool], pause: float = PAUSE) -> float:
-        """Seconds until something holds of a job."""
+        """Seconds until something holds of a job; SystemExit if it fails instead."""
         began = time.perf_counter()
-        while not holds(self.http.get(f"/api/jobs/{job}").json()):
+        while not holds(found := self.job(job)):
+            if found["state"] == "failed":
+                raise SystemExit(f"a job failed: {found['error']}")
             time.sleep(pause)
         return time.perf_counter() - began
 

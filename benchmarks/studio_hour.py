@@ -18,7 +18,7 @@ from collections import Counter
 import psutil
 
 from measuring import heading, say, table
-from studio import Client, finished, studio, watching
+from studio import Client, Job, finished, studio, watching
 
 LINES = 12  # of the table
 DIGITS = 0, 0, 0, 0, 2  # of its columns
@@ -38,11 +38,11 @@ class Visitor:
         settings = {"size": self._size, "supersample_below": 0}  # small jobs, and many
         job = self._client.start(**settings, iterations=self._chance.randint(5, 40))
         act = self._chance.choice([self._wait, self._change, self._pause, self._stop, self._leave])
-        self._client.until(job, lambda j: j["iteration"] >= 2 or finished(j))
+        self._client.until(job, lambda j: j["iteration"] >= 2 or ended(j))
         self.ends[act(job)] += 1
 
     def _wait(self, job: str) -> str:
-        self._client.until(job, lambda j: finished(j) or j["state"] == "failed")
+        self._client.until(job, ended)
         return str(self._client.job(job)["state"])
 
     def _change(self, job: str) -> str:
@@ -52,7 +52,7 @@ class Visitor:
     def _pause(self, job: str) -> str:
         self._tell(job, "pause")
         self._client.until(job, lambda j: not j["settling"])
-        if not finished(self._client.job(job)):
+        if not ended(self._client.job(job)):
             self._tell(job, "resume")
         return f"paused, {self._wait(job)}"
 
@@ -67,6 +67,11 @@ class Visitor:
 
     def _tell(self, job: str, command: str, **body: object) -> None:
         self.slowest = max(self.slowest, self._client.tell(job, command, **body))
+
+
+def ended(job: Job) -> bool:
+    """Whether a job has its result, or has failed."""
+    return finished(job) or job["state"] == "failed"
 
 
 def weight(process: psutil.Process) -> tuple[float, int]:

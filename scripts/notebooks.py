@@ -137,6 +137,10 @@ def main() -> None:
     parser.add_argument("--run", nargs="*", metavar="NAME", help="execute these, or all")
     parser.add_argument("--set", nargs="*", type=_value, default=[], metavar="NAME=VALUE")
     options = parser.parse_args()
+    unknown = {*(options.run or ())} - {path.stem for path in sources()}
+    if unknown:
+        known = ", ".join(path.stem for path in sources())
+        parser.error(f"no notebook {', '.join(sorted(unknown))}; expected some of {known}")
     options.folder.mkdir(parents=True, exist_ok=True)
     for path in sources():
         if options.run is None:

@@ -81,3 +81,11 @@ def test_parameters():
     assert "SIZE = 64\n" in notebooks.program(SOURCES["film"], {"SIZE": 64})
     with pytest.raises(ValueError, match="WIDTH is no parameter; there are 'PHOTO"):
         notebooks.program(SOURCES["film"], {"WIDTH": 64})
+
+
+def test_a_name_that_is_no_notebook_is_refused(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["notebooks.py", str(tmp_path / "out"), "--run", "flim"])
+    with pytest.raises(SystemExit):
+        notebooks.main()
+    assert "no notebook flim; expected some of " in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
