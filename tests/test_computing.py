@@ -201,17 +201,18 @@ def state_of_the_process():
         handlers,
         list(warnings.filters),
         dict(os.environ),
-        threading.active_count(),
     )
 
 
 @pytest.mark.parametrize("threads", [1, 3])
 def test_a_run_leaves_the_process_as_it_was(threads, monkeypatch):
     monkeypatch.setattr("impasto.hardware.allocator._glibc", pytest.fail)
-    before = state_of_the_process()
+    before, threads_before = state_of_the_process(), {*threading.enumerate()}
     run = impasto.Run(*PICTURES, impasto.Settings.of(**SMALL | {"threads": threads}))
     for step in run:
         assert state_of_the_process() == before
+        assert {*threading.enumerate()} <= threads_before
         step.picture()
     run.result()
     assert state_of_the_process() == before
+    assert {*threading.enumerate()} <= threads_before

@@ -1,8 +1,7 @@
 """Batches on a real Ray: local, with workers and machines that are killed."""
 
-import os
 import signal
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from impasto import Settings
 from impasto.apps.batch import Batch, Layout, pairs_in
 from impasto.apps.batch.ray import Ray
 from impasto.run.events import Notice, Step
+from support.children import PATIENCE
 from support.pictures import save_pairs
 
 # Ray leaves sockets, files and child processes to the end of the process, which are warned of.
@@ -30,24 +30,45 @@ SETTINGS = Settings.of(
 @pytest.fixture(scope="module")
 def cluster():
     """A head that lends no processors, and two machines with one each; all of it ends."""
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
-    Ray(address=None)  # imports Ray as it is used
-    from ray.cluster_utils import Cluster
-
-    before = {child.pid for child in psutil.Process().children(recursive=True)}
-    handler = signal.getsignal(signal.SIGTERM)
     small = {"object_store_memory": 80 * 2**20}
     head = {"num_cpus": 0, "include_dashboard": False, **small}
-    cluster = Cluster(initialize_head=True, head_node_args=head)
+    with quiet_ray(), nothing_left():
+        Ray(address=None)  # imports Ray as it is used
+        from ray.cluster_utils import Cluster
+
+        cluster = Cluster(initialize_head=True, head_node_args=head)
+        try:
+            cluster.nodes = [cluster.add_node(num_cpus=1, **small) for _ in range(2)]
+            yield cluster
+        finally:
+            cluster.shutdown()
+
+
+@contextmanager
+def quiet_ray():
+    """Ray neither reports its use nor minds the system; then the environment is as before."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+        yield
+
+
+@contextmanager
+def nothing_left():
+    """Afterwards SIGTERM means what it did, and processes that are left are killed: a failure."""
+    before = {child.pid for child in psutil.Process().children(recursive=True)}
+    handler = signal.getsignal(signal.SIGTERM)
     try:
-        cluster.nodes = [cluster.add_node(num_cpus=1, **small) for _ in range(2)]
-        yield cluster
+        yield
     finally:
-        cluster.shutdown()
         signal.signal(signal.SIGTERM, handler)
-        left = [p for p in psutil.Process().children(recursive=True) if p.pid not in before]
-        assert not psutil.wait_procs(left, timeout=20)[1]
+        started = [p for p in psutil.Process().children(recursive=True) if p.pid not in before]
+        left = psutil.wait_procs(started, timeout=PATIENCE)[1]
+        for process in left:
+            with suppress(psutil.Error):  # it has ended
+                process.kill()
+        psutil.wait_procs(left, timeout=PATIENCE)
+    assert left == []
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import torch
 
-PATIENCE = 20  # seconds; only ends a test in which the threads do not do the same
+from support.children import PATIENCE
 
 
 class Threads:
