@@ -38,9 +38,9 @@ def test_what_differs_has_another_checksum(others):
     assert values_checksum(*others) != values_checksum(torch.arange(12.0).reshape(3, 4))
 
 
-def test_every_type_of_number():
-    for dtype in (torch.bool, torch.uint8, torch.float16, torch.bfloat16, torch.float64):
-        assert values_checksum(torch.ones(2, dtype=dtype)) == values_checksum(
-            torch.ones(2, dtype=dtype)
-        )
-    assert values_checksum(torch.tensor(1.0)) != values_checksum(torch.ones(1))
+def test_every_type_of_number_and_every_value_has_its_own():
+    types = (torch.bool, torch.uint8, torch.float16, torch.bfloat16, torch.float64)
+    values = [torch.full((2,), value, dtype=dtype) for dtype in types for value in (0, 1)]
+    values += [torch.tensor(1.0), torch.ones(1)]
+    assert len({values_checksum(each) for each in values}) == len(values)
+    assert [values_checksum(each.clone()) for each in values] == [*map(values_checksum, values)]
