@@ -25,7 +25,7 @@ from impasto.objective.threads import threads
 from impasto.objective.tiles import Tiling
 from impasto.settings.variants import STYLE_LOSSES
 from support.objectives import make_objective
-from test_terms import MeanActivation
+from support.terms import MeanActivation
 
 CONTENT, STYLE = {"relu3_2": 3.0}, {"relu1_1": 50.0, "relu2_1": 20.0}
 

@@ -4,7 +4,6 @@ import io
 import itertools
 import random
 import struct
-import subprocess
 import sys
 import time
 import warnings
@@ -19,7 +18,8 @@ from PIL import Image, PngImagePlugin
 from impasto import images
 from impasto.errors import ImageError, ImageTooLarge, OutOfMemory
 from impasto.images import Picture, complete, read, resize
-from test_images import levels, outcome, png16, profile, saved, smooth, specimens, tiff
+from support.children import succeeded
+from support.encoded import levels, outcome, png16, profile, saved, smooth, specimens, tiff
 
 
 def chunk(kind, body):
@@ -115,7 +115,7 @@ def test_bombs_take_little_memory(tmp_path):
         paths.append(tmp_path / name)
         paths[-1].write_bytes(encoded)
     command = [sys.executable, "-c", CHILD, *map(str, paths)]
-    found = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
+    found = succeeded(command)
     assert int(found.stderr) < 300_000_000
 
 
@@ -222,7 +222,7 @@ def test_under_a_limit_on_memory(tmp_path):
     for name, encoded in files.items():
         (tmp_path / name).write_bytes(encoded)
     command = [sys.executable, "-c", LIMITED, *(str(tmp_path / name) for name in files)]
-    found = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
+    found = succeeded(command)
     assert found.stdout.count("not enough memory to read it") == len(files)
     assert found.stderr == ""
 

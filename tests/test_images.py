@@ -12,7 +12,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import tifffile
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -23,27 +22,21 @@ from impasto.errors import ImageError, ImageTooLarge, OutputError
 from impasto.images import Picture, icc
 from impasto.images.circles import interpolated
 from impasto.images.resampling import whiteness
+from support.encoded import (
+    RECORD,
+    levels,
+    outcome,
+    picture_of,
+    png16,
+    profile,
+    saved,
+    smooth,
+    specimens,
+    tiff,
+)
 
-RECORD = '{"settings": {"size": 512}, "title": "Caf\\u00e9"}'
 LOSSY = {".jpg", ".jpeg", ".webp", ".avif"}
 DEEP = [".png", ".tif", ".tiff"]
-
-
-def levels(shape, top=255, seed=0):
-    return np.random.default_rng(seed).integers(0, top + 1, shape)
-
-
-def smooth(h=40, w=56):
-    """(h, w, 3) uint8 that lossy formats keep well."""
-    y, x = np.mgrid[:h, :w]
-    return np.stack([x * 255 // w, y * 255 // h, (x + y) * 255 // (h + w)], -1).astype(np.uint8)
-
-
-def picture_of(array, alpha=None, record=None):
-    top = np.iinfo(array.dtype).max
-    pixels = torch.from_numpy(array.astype(np.float32).transpose(2, 0, 1) / np.float32(top))
-    opacity = None if alpha is None else torch.from_numpy(alpha.astype(np.float32) / top)
-    return Picture(pixels.contiguous(), opacity, record)
 
 
 def write(picture, path, **options):
@@ -56,29 +49,6 @@ def back(planes, top=255):
     return whole if whole.ndim == 2 else whole.transpose(1, 2, 0)
 
 
-def saved(image, kind, **options):
-    stream = io.BytesIO()
-    image.save(stream, kind, **options)
-    return stream.getvalue()
-
-
-def tiff(array, **options):
-    stream = io.BytesIO()
-    tifffile.imwrite(stream, array, **{"metadata": None, "photometric": "rgb", **options})
-    return stream.getvalue()
-
-
-def png16(array, colour_type, *extra):
-    """A 16-bit PNG by hand: array (h, w) or (h, w, c), extra chunks (kind, body)."""
-    header = struct.pack(">IIBBBBB", array.shape[1], array.shape[0], 16, colour_type, 0, 0, 0)
-    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in array)
-    chunks = [(b"IHDR", header), *extra, (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-        for kind, body in chunks
-    )
-
-
 @pytest.fixture
 def read_bytes(tmp_path):
     def read(encoded, **options):
@@ -87,26 +57,6 @@ def read_bytes(tmp_path):
         return images.read(path, **options)
 
     return read
-
-
-def profile(gamma=1.0, swap=False, space=None):
-    """An ICC profile: sRGB with another gamma, and red and green exchanged on demand."""
-    if space:
-        return ImageCms.ImageCmsProfile(ImageCms.createProfile(space)).tobytes()
-    raw = bytearray(icc.srgb_profile())
-    table = {}
-    for i in range(struct.unpack(">I", raw[128:132])[0]):
-        tag, start, _ = struct.unpack(">4sII", raw[132 + 12 * i : 144 + 12 * i])
-        table[tag] = start, 132 + 12 * i
-    curve = b"curv" + bytes(4) + struct.pack(">IH", 1, round(gamma * 256)) + bytes(2)
-    for tag in (b"rTRC", b"gTRC", b"bTRC"):
-        start, entry = table[tag]
-        raw[start : start + len(curve)] = curve
-        raw[entry + 8 : entry + 12] = struct.pack(">I", 14)
-    if swap:
-        red, green = table[b"rXYZ"][1], table[b"gXYZ"][1]
-        raw[red : red + 4], raw[green : green + 4] = b"gXYZ", b"rXYZ"
-    return bytes(raw)
 
 
 # What is written is read back
@@ -771,32 +721,6 @@ def test_formats_not_on_the_list_are_not_tried(read_bytes):
             read_bytes(saved(Image.fromarray(smooth()), kind))
 
 
-def specimens(folder):
-    """Valid files of every format and kind of pixels."""
-    found = {}
-    alpha = smooth()[..., 0]
-    for ending, kind in images.FORMATS.items():
-        for bits in kind.depths:
-            path = folder / f"specimen{ending}"
-            write(picture_of(smooth(), alpha if bits == 16 else None, RECORD), path, bits=bits)
-            found[f"{ending}{bits}"] = path.read_bytes()
-    rgb = Image.fromarray(smooth())
-    deep = smooth().astype(np.uint16) * 257
-    return found | {
-        "gif": saved(rgb.quantize(32), "GIF"),
-        "bmp": saved(rgb, "BMP"),
-        "mpo": saved(rgb, "MPO", save_all=True, append_images=[rgb]),
-        "lzw": saved(rgb, "TIFF", compression="tiff_lzw"),
-        "fax": saved(rgb.convert("1"), "TIFF", compression="group4"),
-        "jpeg in tiff": saved(rgb, "TIFF", compression="jpeg"),
-        "progressive": saved(rgb, "JPEG", progressive=True),
-        "palette": saved(rgb.quantize(32), "PNG", transparency=1),
-        "tiff16": tiff(deep),
-        "png16": png16(deep, 2),
-        "profile": saved(rgb, "PNG", icc_profile=profile(1.0)),
-    }
-
-
 def damage(encoded, chance):
     if chance.random() < 0.3:
         return encoded[: chance.randrange(1, len(encoded))]
@@ -805,15 +729,6 @@ def damage(encoded, chance):
         end = chance.choice((len(broken), min(len(broken), 200)))
         broken[chance.randrange(end)] = chance.choice((0, 255, chance.randrange(256)))
     return bytes(broken)
-
-
-def outcome(read, path):
-    """What a reader says of a file; any other error escapes."""
-    try:
-        read(path)
-    except ImageError as error:
-        return str(error)
-    return f"{path}: read"
 
 
 def test_damaged_files_are_read_or_refused_quietly(tmp_path, capfd):

@@ -132,6 +132,24 @@ def test_torch_is_not_imported_early(code):
     assert finished([sys.executable, "-c", probe]).returncode == 0
 
 
+def texts_of_tests():
+    """Every file of the tests with its text, but this one."""
+    for path in sorted((PROJECT / "tests").rglob("*.py")):
+        if path.name != "test_layout.py":
+            yield str(path.relative_to(PROJECT / "tests")), path.read_text("utf-8")
+
+
+def test_what_tests_start_ends_with_them():
+    bare = re.compile(r"\bsubprocess\.(run|call|check_\w+)\(|\bPopen\(|\bos\.(system|popen)\(")
+    assert [name for name, text in texts_of_tests() if bare.search(text)] == ["support/children.py"]
+
+
+def test_what_tests_share_is_in_support():
+    """A module of tests that imports another would run twice, or not alone."""
+    sharing = re.compile(r"^ *(from|import) (\w+\.)*test_\w+", re.M)
+    assert [name for name, text in texts_of_tests() if sharing.search(text)] == []
+
+
 @pytest.mark.parametrize("folder", ["src", "tests", "scripts", "benchmarks", "docs/learn"])
 def test_what_a_checker_is_told_to_ignore_has_a_reason(folder):
     """`# noqa: RULE (why)` and `# type: ignore[rule]  # why`."""

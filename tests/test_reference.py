@@ -2,7 +2,6 @@
 
 import json
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 
 import impasto
 from impasto.images import read_details
+from support.children import finished
 from support.pictures import smooth_picture
 
 ROOT = Path(__file__).parent.parent
@@ -66,7 +66,7 @@ def test_the_site_is_built_and_asks_no_other_site(tmp_path):
     """No page loads a font, a script or a picture from elsewhere."""
     quiet = {"NO_MKDOCS_2_WARNING": "1", "PATH": str(Path(sys.executable).parent)}
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "-d", str(tmp_path)]
-    done = subprocess.run(command, cwd=ROOT, env=quiet, capture_output=True, text=True, check=False)
+    done = finished(command, cwd=ROOT, env=quiet)
     assert (done.returncode, done.stderr) == (0, "")
     pages = [*tmp_path.rglob("*.html")]
     assert len(pages) >= 25

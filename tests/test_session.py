@@ -4,7 +4,6 @@ import json
 import os
 import re
 import signal
-import subprocess
 import sys
 from dataclasses import replace
 from importlib.metadata import entry_points
@@ -26,6 +25,7 @@ from impasto.run.checkpoint import Checkpoint
 from impasto.run.events import Notice, Step
 from impasto.settings import Settings
 from made_steps import made_steps
+from support.children import finished
 
 
 @pytest.fixture
@@ -598,7 +598,6 @@ def test_an_output_from_outside_on_the_command_line(plugin, tmp_path):
     settings = ["--size", "32", "--iterations", "2", "--quiet"]
     path = os.pathsep.join([str(plugin), *filter(None, [os.environ.get("PYTHONPATH")])])
     environment = {**os.environ, "PYTHONPATH": path}
-    where = {"cwd": tmp_path, "env": environment, "timeout": 120}
-    done = subprocess.run([*program, *files, *settings], check=False, capture_output=True, **where)
-    assert (done.returncode, done.stderr) == (0, b"")
+    done = finished([*program, *files, *settings], cwd=tmp_path, env=environment)
+    assert (done.returncode, done.stderr) == (0, "")
     assert len(table(tmp_path / "l.csv")) == 3

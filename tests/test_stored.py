@@ -4,7 +4,6 @@ import io
 import random
 import re
 import struct
-import subprocess
 import sys
 
 import numpy as np
@@ -23,6 +22,7 @@ from impasto.images.picture import channels
 from impasto.images.resampling import whiteness
 from impasto.images.segments import Segments
 from impasto.images.stored import StoredPicture, read_by_rows
+from support.children import succeeded
 from support.pictures import smooth_picture
 from support.ranks import together
 
@@ -407,7 +407,7 @@ def test_rows_take_less_memory(tmp_path):
         file, np.broadcast_to(row, (5000, 7000, 3)), tile=(256, 256), photometric="rgb"
     )
     command = [sys.executable, "-c", PEAKS, str(file)]
-    told = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300).stdout
+    told = succeeded(command).stdout
     (ours, planned), (whole, kept) = (map(int, line.split()) for line in told.splitlines())
     assert kept == 7000 * 5000 * 3
     assert ours < planned + 100_000_000  # the float32 planes of a band

@@ -21,6 +21,7 @@ from impasto.run import Run, Step
 from impasto.settings import Settings
 from impasto.settings.variants import STYLE_LOSSES
 from support.objectives import make_objective
+from support.terms import MeanActivation
 
 STYLE = {"relu1_1": 50.0, "relu3_1": 20.0}
 SMALL = {"size": 48, "iterations": 4, "style_loss": "gram", "scales": "1", "precision": "fp32"}
@@ -28,32 +29,6 @@ TAPS = {"content_layers": "relu2_1", "style_layers": "relu1_1,relu2_1"}
 
 
 # --- what a newcomer writes -----------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class MeanActivation:
-    """w·(mean f - goal)² at a tap: of what is measured of the whole canvas."""
-
-    goal: float
-    weight: float = 1.0
-    tap: str = "relu3_1"
-    name: str = "activation"
-
-    @property
-    def taps(self):
-        return (self.tap,)
-
-    def measure(self, tile):
-        core = tile.core(self.tap)
-        return torch.stack([core.sum(), torch.full_like(core.sum(), core.numel())])
-
-    def compare(self, measured):
-        total, count = measured
-        off = total / count - self.goal
-        return self.weight * off**2, 2 * self.weight * off / count
-
-    def cotangents(self, tile, gradient):
-        return {self.tap: lambda core, features: core.add_(gradient)}
 
 
 @dataclass(frozen=True)
