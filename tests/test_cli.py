@@ -343,6 +343,14 @@ def test_info_says_what_was_chosen_and_why(impasto):
     assert "sha256" in impasto("info")[1]
 
 
+def test_info_plans_from_the_first_scale_that_is_asked_for(impasto):
+    plan = json.loads(impasto("info", "--size=4096", "--smallest=512", "--json")[1])
+    sizes = [stage["size"] for stage in plan]
+    assert (sizes[0], sizes[-1]) == ("512x384", "4096x3072")
+    asked = refused(impasto("info", "--size", "0"))
+    assert "--size is 0, the content picture's; expected a number or WxH to plan for" in asked
+
+
 def test_demo_paints(folder, impasto):
     code, out, _ = impasto("demo", "--size", "32", "-o", "d.png", "--style", "waves", "-q")
     assert (code, out) == (0, "")

@@ -6,6 +6,7 @@ import sys
 import pytest
 
 import impasto
+from impasto.errors import SettingsError
 from support.children import finished
 from support.pictures import smooth_picture
 
@@ -84,3 +85,8 @@ def test_strangers_are_refused():
 def test_old_modules_are_not_imported_unasked():
     probe = "import impasto, sys; sys.exit(any('former' in name for name in sys.modules))"
     assert finished([sys.executable, "-c", probe]).returncode == 0
+
+
+def test_a_former_name_and_the_new_one_are_not_given_together(folder):
+    with pytest.raises(SettingsError, match="protect is given twice, also as keep; leave keep out"):
+        impasto.stylize("photo.jpg", "painting.jpg", keep="a.png", protect="b.png", **SMALL)

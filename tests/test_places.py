@@ -32,8 +32,10 @@ def folder(tmp_path, monkeypatch):
 def impasto(capfdbinary, monkeypatch):
     """Run the command line in this process: (exit code, bytes of stdout, text of stderr)."""
 
-    def run(*arguments, stdin=b""):
+    def run(*arguments, stdin=b"", terminal=()):
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        for name in terminal:
+            monkeypatch.setattr(getattr(sys, name), "isatty", lambda: True)
         with pytest.raises(SystemExit) as left:
             main([str(a) for a in arguments])
         out, err = capfdbinary.readouterr()
@@ -201,3 +203,11 @@ def test_show_of_a_short_record_and_of_a_photograph(folder, impasto):
     assert b"photo.jpg" not in Path("out.png").read_bytes()
     assert [*json.loads(impasto("show", "photo.jpg", "--json")[1])] == ["photograph"]
     assert read_record(Encoded("a", Path("photo.jpg").read_bytes())) is None
+
+
+def test_a_terminal_is_neither_written_to_nor_read_as_a_picture(folder, impasto):
+    painted = impasto(*PAIR, "-o", "-", terminal=["stdout"])
+    refused(painted, "standard output is a terminal; redirect it, as by > painted.png")
+    read_from = impasto("stylize", "-", "painting.png", *QUICK, terminal=["stdin"])
+    refused(read_from, "standard input is a terminal; expected a picture, as by < photo.jpg")
+    assert names(folder) == set()

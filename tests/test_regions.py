@@ -785,3 +785,12 @@ def test_a_batch_needs_no_style_weights(folder):
     sources = {"protect": "secret/left.png"}
     entries = Batch(pairs_in("."), chosen, Layout(Path("out")), sources=sources)
     assert [entry.status for entry in entries] == ["done", "done"]
+
+
+def test_a_map_without_areas_is_told(tmp_path):
+    """Each of its colours is at a few pixels alone."""
+    levels = np.random.default_rng(0).integers(0, 256, (30, 40, 3)).astype(np.uint8)
+    Image.fromarray(levels).save(tmp_path / "noise.png")
+    style = saved(tmp_path / "style.png", painted((40, 30), RED, GREEN), (40, 30))
+    with pytest.raises(SettingsError, match=r"noise\.png: the map has no areas of one colour"):
+        of(1, content_mask=(str(tmp_path / "noise.png"),), style_mask=(style,))

@@ -13,6 +13,7 @@ import httpx
 import pytest
 import trustme
 
+from impasto.apps.cli import main
 from impasto.errors import ExtraMissing, ImageError
 from impasto.images import fetch, read
 from impasto.images.connections import Connections
@@ -248,3 +249,28 @@ def test_names_in_addresses_are_harmless(address, name):
 
 def test_files_are_no_addresses():
     assert not any(map(is_address, ["photo.jpg", "file:///a", "https:/a", "./https://a"]))
+
+
+@pytest.mark.parametrize(
+    ("options", "refusal"),
+    [
+        ([], "refused, plain http; expected https"),
+        (["--allow-http"], "127.0.0.1 is no public address"),
+        (["--allow-local"], "refused, plain http; expected https"),
+        (["--allow-http", "--allow-local"], None),
+    ],
+)
+def test_each_option_of_the_command_line_allows_its_own(
+    http, options, refusal, tmp_path, monkeypatch, capsys
+):
+    server, place = http
+    monkeypatch.chdir(tmp_path)
+    smooth_picture(40, 44, phase=1.0).save("painting.png")
+    quick = ["--size=32", "--iterations=1", "--encoder=tiny", "--quiet", "-o", "out.png"]
+    with pytest.raises(SystemExit) as left:
+        main(["stylize", f"http://{place}/a.png", "painting.png", *quick, *options])
+    told = capsys.readouterr().err
+    assert left.value.code == (2 if refusal else 0), told
+    assert (refusal or "") in told
+    assert (tmp_path / "out.png").exists() == (not refusal)
+    assert bool(server.asked) == (not refusal)

@@ -334,6 +334,19 @@ def test_animations(tmp_path, ending):
     np.testing.assert_array_equal(pixels(clip, 2), pixels(clip)[2:])
 
 
+@pytest.mark.parametrize("ending", ["gif", "webp", "png"])
+def test_half_an_animation_is_refused(tmp_path, ending):
+    file = tmp_path / f"a.{ending}"
+    first, *others = map(Image.fromarray, FRAMES)
+    first.save(file, save_all=True, append_images=others, duration=40)
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ImageError, match=rf"a\.{ending}: damaged animation \(") as caught:
+        Clip.open(file)
+    assert str(caught.value).endswith("; expected a complete GIF, WebP or PNG")
+    assert "\n" not in str(caught.value)
+
+
 def test_transparency_is_over_white(tmp_path):
     clear = Image.new("RGBA", (4, 4), (255, 0, 0, 0))
     clear.save(tmp_path / "a.webp", save_all=True, append_images=[clear], lossless=True)

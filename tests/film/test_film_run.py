@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import impasto
 from impasto.apps.film.clip import Clip
 from impasto.apps.film.events import FrameDone, Shot
 from impasto.apps.film.preview import Preview
@@ -268,3 +269,8 @@ def test_a_preview_that_cannot_be_written_is_one_notice(clip, desk, monkeypatch)
     notices = [event.text for event in run.events() if isinstance(event, Notice)]
     assert notices == ["preview.png: No space left on device; the film goes on"]
     assert run.write().path.exists()
+
+
+def test_an_option_that_a_film_does_not_have_is_told(clip, desk):
+    with pytest.raises(SettingsError, match="nonsense is no option of a film; expected beside,"):
+        impasto.film(clip, "painting.png", "out.mp4", nonsense=1)
