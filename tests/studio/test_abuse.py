@@ -288,7 +288,9 @@ def test_headers_that_come_in_pieces_are_answered(address):
                 connection.sendall(piece)
             answer = b""
             while not answer.endswith(b"ok\n"):
-                answer += connection.recv(20_000)
+                piece = connection.recv(20_000)
+                assert piece, answer
+                answer += piece
             assert answer.startswith(b"HTTP/1.1 200")
 
 
