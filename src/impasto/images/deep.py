@@ -22,6 +22,8 @@ BITS, PHOTOMETRIC, PLANES, EXTRA_SAMPLES = 258, 262, 284, 338
 WHITE_IS_ZERO, SEPARATE, PREMULTIPLIED = 0, 2, (1,)
 TOP = np.float32(65535)
 
+_SILENT = 0  # of OpenCV's levels of logging
+
 
 def deep_levels(image: Image.Image, stream: BinaryIO | None) -> np.ndarray | None:
     """Levels (h, w, 1 to 4), uint16 or float32 in [0, 1], of more than 8 bits; 2 and 4 have alpha.
@@ -159,7 +161,9 @@ def _opencv(encoded: np.ndarray) -> np.ndarray | None:
     """(h, w, 1, 3 or 4) uint16, RGB, or None where OpenCV cannot; MemoryError for lack of it."""
     import cv2
 
-    level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    # what OpenCV 4.13 moved there
+    logging: Any = getattr(cv2.utils, "logging", cv2)
+    level = logging.setLogLevel(_SILENT)
     try:
         bgr: Any = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED)
     except cv2.error as error:
@@ -167,7 +171,7 @@ def _opencv(encoded: np.ndarray) -> np.ndarray | None:
             raise MemoryError from error
         return None
     finally:
-        cv2.utils.logging.setLogLevel(level)
+        logging.setLogLevel(level)
     if bgr is None or bgr.dtype != np.uint16:
         return None
     levels: np.ndarray = bgr if bgr.ndim == 3 else bgr[..., None]
