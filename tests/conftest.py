@@ -2,6 +2,7 @@
 
 import os
 import random
+import signal
 from contextlib import suppress
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: see impasto.apps.cli.main
@@ -16,6 +17,7 @@ def pin(worker):
 
 
 pin(os.environ.get("PYTEST_XDIST_WORKER"))  # before torch, which counts the CPUs
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background jobs ignore
 
 import numpy as np
 import pytest

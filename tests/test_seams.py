@@ -226,10 +226,11 @@ def test_a_run_that_is_cancelled_after_its_last_step_is_finished(tiny, photo, pa
         {"run": [1]},
         {"run": {}},
         {"run": None},
-        {"steps": 5},
+        {"terms": 5},
+        {"terms": ["content"]},
         {"plans": [{}]},
         {"stage": "x"},
-        {"iteration": 2, "steps": []},
+        {"iteration": 2},
     ],
 )
 def test_a_checkpoint_with_odd_facts_is_refused(facts, tiny, photo, painting):

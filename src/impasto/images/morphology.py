@@ -21,5 +21,5 @@ def dilated(plane: Tensor, window: int) -> Tensor:
 
 
 def eroded(plane: Tensor, window: int) -> Tensor:
-    """The minimum, likewise."""
+    """The minimum in such a window around each pixel of (h, w)."""
     return -dilated(-plane, window)
